@@ -1,0 +1,257 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+)
+
+// Channel is one member of a group: it sees the others come and go and
+// exchanges messages with them. All methods are safe for concurrent use, and
+// may be called inside every callback.
+type Channel struct {
+	cfg         Config
+	pool        message.Pool
+	receipts    sync.Pool
+	broadcaster Broadcaster
+	down        Down // of the top layer
+	up          Up   // of the bottom layer
+	layers      []*host
+
+	local    atomic.Pointer[membership.Member]
+	localMu  sync.Mutex // guards changes of local
+	started  time.Time
+	opened   chan struct{} // closed when messages may be delivered
+	runCtx   context.Context
+	endRun   context.CancelCauseFunc
+	tasks    tasks
+	events   serial // membership events and what layers put in line with them
+	watchers watchers
+
+	completions serial // callbacks of Post
+	listeners   listeners
+	counters    counters
+
+	mu    sync.Mutex
+	state state
+	begun chan struct{} // closed when Start has returned
+	done  chan struct{} // closed when the stop has ended
+}
+
+type state uint8
+
+const (
+	idle state = iota
+	starting
+	running
+	stopping
+	stopped
+)
+
+// New checks cfg, binds the layers and returns a channel that is not started.
+// The error joins everything that is wrong.
+func New(cfg Config) (*Channel, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Interceptors = slices.Clone(cfg.Interceptors)
+	c := &Channel{
+		cfg:    cfg,
+		opened: make(chan struct{}),
+		begun:  make(chan struct{}),
+		done:   make(chan struct{}),
+	}
+	ctx := context.WithValue(context.Background(), insideKey{}, c)
+	c.runCtx, c.endRun = context.WithCancelCause(ctx)
+	c.broadcaster = findBroadcaster(cfg.Membership)
+	if err := c.bind(); err != nil {
+		c.endRun(ErrClosed)
+		return nil, err
+	}
+	return c, nil
+}
+
+// bind joins the layers to one stack: downward flows from the bottom up,
+// upward flows from the top down.
+func (c *Channel) bind() error {
+	var errs []error
+	c.down = Down{Send: c.sendBottom, View: c.viewBottom}
+	c.layers = make([]*host, len(c.cfg.Interceptors))
+	for i, layer := range slices.Backward(c.cfg.Interceptors) {
+		c.layers[i] = newHost(c, layer)
+		below, err := layer.BindDown(c.layers[i], c.down)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("tribes: channel: layer %s: %w", layerName(layer), err))
+			continue
+		}
+		c.down = below
+	}
+	if errs != nil {
+		return errors.Join(errs...)
+	}
+	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}}
+	for _, layer := range c.cfg.Interceptors {
+		c.up = layer.BindUp(c.up)
+	}
+	return nil
+}
+
+// Start runs the channel: first the receiver, so that the local member has its
+// port, then the sender, the layers and the membership. When it returns, the
+// local member is announced; others become known as they answer (see
+// WaitMembers). ctx bounds the start alone. After an error everything that was
+// begun is ended and the channel is closed.
+func (c *Channel) Start(ctx context.Context) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	c.started = time.Now()
+	c.events.run()
+	c.completions.run()
+	err := c.startParts(ctx)
+	c.mu.Lock()
+	if err == nil && c.state == starting {
+		c.state = running
+	}
+	c.mu.Unlock()
+	close(c.begun)
+	if err != nil {
+		c.Close()
+		<-c.done
+		return err
+	}
+	return nil
+}
+
+func (c *Channel) enter() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case idle:
+		c.state = starting
+		return nil
+	case stopping, stopped:
+		return ErrClosed
+	}
+	return ErrStarted
+}
+
+// startParts starts everything from the bottom of the data flow up to the
+// announcement. Each step is undone by the stop, which knows what to end.
+func (c *Channel) startParts(ctx context.Context) error {
+	bound := Bound{Host: c.cfg.Local.Host, Port: c.cfg.Local.Port,
+		SecurePort: c.cfg.Local.SecurePort, UDPPort: c.cfg.Local.UDPPort}
+	if c.cfg.Services.Has(ReceiveData) {
+		var err error
+		if bound, err = c.cfg.Receiver.Start(ctx, c.env(c.deliverBottom, nil)); err != nil {
+			return err
+		}
+	}
+	if err := c.setLocal(bound); err != nil {
+		return err
+	}
+	if c.cfg.Services.Has(SendData) {
+		if err := c.cfg.Sender.Start(ctx, c.env(nil, c.up.Fault)); err != nil {
+			return err
+		}
+	}
+	for _, h := range slices.Backward(c.layers) {
+		for _, f := range h.onStart {
+			if err := f(ctx); err != nil {
+				return fmt.Errorf("tribes: channel: layer %s: %w", h.name, err)
+			}
+		}
+	}
+	c.tasks.open(c.runCtx)
+	close(c.opened)
+	return c.startMembership(ctx)
+}
+
+func (c *Channel) env(deliver ReceiveFunc, fault FaultFunc) Env {
+	return Env{Local: c.local.Load, Deliver: deliver, Fault: fault,
+		Pool: &c.pool, Logger: c.cfg.Logger, Trace: c.cfg.Trace}
+}
+
+func (c *Channel) startMembership(ctx context.Context) error {
+	listen, announce := c.cfg.Services.Has(ReceiveMembers), c.cfg.Services.Has(SendMembers)
+	if c.cfg.Membership == nil || !listen && !announce {
+		return nil
+	}
+	if c.broadcaster != nil {
+		c.broadcaster.Open(c.env(c.deliverBottom, nil))
+	}
+	return c.cfg.Membership.Start(ctx, membership.Env{
+		Local:    c.local.Load(),
+		Notify:   c.notify,
+		Listen:   listen,
+		Announce: announce,
+		Logger:   c.cfg.Logger,
+	})
+}
+
+func (c *Channel) setLocal(b Bound) error {
+	a := c.cfg.Local
+	a.Host, a.Port, a.SecurePort, a.UDPPort = b.Host, b.Port, b.SecurePort, b.UDPPort
+	if a.ID.IsZero() {
+		a.ID = membership.NewID()
+	}
+	m, err := membership.New(a)
+	if err == nil {
+		c.local.Store(m)
+	}
+	return err
+}
+
+// Local returns the local member, nil before the channel has started.
+func (c *Channel) Local() *membership.Member { return c.local.Load() }
+
+// Name returns the name that the channel was given.
+func (c *Channel) Name() string { return c.cfg.Name }
+
+// UpdateLocal changes what the local member tells about itself and announces
+// it at once. Only Domain, Payload and Command may change.
+func (c *Channel) UpdateLocal(change func(*membership.Attributes)) error {
+	c.localMu.Lock()
+	defer c.localMu.Unlock()
+	old := c.local.Load()
+	if err := c.usable(); err != nil {
+		return err
+	}
+	m, err := old.With(func(a *membership.Attributes) {
+		n := *a
+		change(&n)
+		a.Domain, a.Payload, a.Command = n.Domain, n.Payload, n.Command
+		a.Alive = time.Since(c.started).Milliseconds()
+	})
+	if err != nil {
+		return err
+	}
+	c.local.Store(m)
+	if c.cfg.Membership != nil && c.cfg.Services.Has(SendMembers) {
+		c.cfg.Membership.Update(m)
+	}
+	return nil
+}
+
+// usable returns why the channel cannot be used, nil if it can.
+func (c *Channel) usable() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.state {
+	case idle, starting:
+		if c.local.Load() == nil {
+			return ErrNotStarted
+		}
+	case stopping, stopped:
+		return ErrClosed
+	}
+	return nil
+}

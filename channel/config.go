@@ -1,0 +1,105 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+)
+
+// Services are the parts of a channel that run. The bits are those of Tribes'
+// start flags.
+type Services uint8
+
+// The services.
+const (
+	ReceiveData    Services = 1 << iota // the receiver listens
+	SendData                            // the sender sends
+	ReceiveMembers                      // the membership looks for others
+	SendMembers                         // the membership announces the local member
+
+	// AllServices is what a channel runs if not told otherwise.
+	AllServices = ReceiveData | SendData | ReceiveMembers | SendMembers
+)
+
+// Has reports whether all of the given services are on.
+func (s Services) Has(all Services) bool { return s&all == all }
+
+// Config describes a channel. The parts in it (Sender, Receiver, Membership,
+// Interceptors) are bound to the channel by [New] and cannot serve another.
+type Config struct {
+	// Name is a label for logs; static start messages of Java nodes carry it. The
+	// members of a group need not share it otherwise.
+	Name string
+	// Sender takes messages out. Required if the service SendData is on.
+	Sender Sender
+	// Receiver brings messages in. Required if the service ReceiveData is on.
+	Receiver Receiver
+	// Membership finds the others; membership.Union combines several services.
+	// Nil means that there are none.
+	Membership membership.Service
+	// Interceptors are the layers, nearest the application first.
+	Interceptors []Interceptor
+	// Services to run; zero means AllServices.
+	Services Services
+	// Local has what the local member tells about itself beside what the receiver
+	// knows: Domain, Payload, Command, and ID (zero: a new one). Host and ports
+	// are used only without the service ReceiveData.
+	Local membership.Attributes
+	// Logger; nil discards.
+	Logger *slog.Logger
+	// Trace is told what happens; nil is told nothing.
+	Trace *Trace
+	// StopTimeout is how long a stop waits for orderly ends (queues, deliveries)
+	// if the context of Stop has no deadline; zero means 5 s.
+	StopTimeout time.Duration
+	// Clock is the wall clock for the time stamps of messages; nil means
+	// time.Now. Nothing but those stamps depends on it.
+	Clock func() time.Time
+}
+
+const defaultStopTimeout = 5 * time.Second
+
+// withDefaults returns a checked copy; the error joins all problems.
+func (c Config) withDefaults() (Config, error) {
+	if c.Services == 0 {
+		c.Services = AllServices
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.StopTimeout == 0 {
+		c.StopTimeout = defaultStopTimeout
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	c.Trace = c.Trace.WithDefaults()
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("tribes: channel config: "+format, args...))
+	}
+	if c.Services&^AllServices != 0 {
+		bad("Services %#x: want a combination of the four services", uint8(c.Services))
+	}
+	if c.Services.Has(SendData) && c.Sender == nil {
+		bad("Sender: required by the service SendData")
+	}
+	if c.Services.Has(ReceiveData) && c.Receiver == nil {
+		bad("Receiver: required by the service ReceiveData")
+	}
+	if c.Services.Has(SendMembers) && !c.Services.Has(ReceiveData) && c.Membership != nil {
+		bad("Services: SendMembers announces a receiver, so it needs ReceiveData")
+	}
+	if c.StopTimeout < 0 {
+		bad("StopTimeout %v: want a positive duration", c.StopTimeout)
+	}
+	for i, layer := range c.Interceptors {
+		if layer == nil {
+			bad("Interceptors[%d]: nil", i)
+		}
+	}
+	return c, errors.Join(errs...)
+}

@@ -1,0 +1,137 @@
+package channel
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+)
+
+// The flows that pass through a stack. Layers and the parts at the bottom
+// implement them; a layer gets the flow of the layer behind it and returns its
+// own.
+type (
+	// SendFunc takes a message to be sent. It returns when the layer has
+	// accepted the message; the outcome at each of to comes through r.
+	//
+	// With a nil error, each of to is settled exactly once, before or after the
+	// return. With an error nothing was accepted and none of to was or will be
+	// settled: the caller does that. m is borrowed (see message.Message); to must
+	// not be changed or kept after the return, the members in it may be kept. ctx
+	// bounds the wait for room, not the delivery.
+	SendFunc func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error
+
+	// ReceiveFunc takes a message that has arrived. It returns when the message
+	// is processed; the error is what the sender of a SyncAck message is told. m
+	// is borrowed. Messages of one sender come one after the other; those of
+	// different senders may come at the same time.
+	ReceiveFunc func(ctx context.Context, m *message.Message) error
+
+	// EventFunc takes a change of the membership. Calls are serial.
+	EventFunc func(ev membership.Event)
+
+	// FaultFunc is told of a destination that could not be reached: err is
+	// neither nil nor a *message.RemoteError. It is called from sender
+	// goroutines and must not block.
+	FaultFunc func(m *membership.Member, id message.ID, err error)
+
+	// ViewFunc returns the members that a layer lets be seen.
+	ViewFunc func() *membership.View
+)
+
+// Down has the flows that run towards the network.
+type Down struct {
+	Send SendFunc
+	View ViewFunc
+}
+
+// Up has the flows that run towards the application.
+type Up struct {
+	Receive ReceiveFunc
+	Event   EventFunc
+	Fault   FaultFunc
+}
+
+// Interceptor is a layer of a stack. Both methods are called once, by [New]:
+// first BindDown for all layers from the bottom up, then BindUp from the top
+// down. A layer replaces the flows that it cares about and returns the others
+// as they are, which makes them cost nothing. One Interceptor value serves one
+// channel.
+type Interceptor interface {
+	BindDown(h Host, below Down) (Down, error)
+	BindUp(above Up) Up
+}
+
+// Host is what a layer may ask of its stack. Goroutines and timers started
+// through it are stopped and awaited when the channel stops; no layer starts
+// any by itself.
+type Host interface {
+	// Local is the local member, nil before the channel has started. Its key
+	// never changes afterwards.
+	Local() *membership.Member
+	// Logger never returns nil; it carries the name of the layer.
+	Logger() *slog.Logger
+	// Trace never returns nil and has no nil functions.
+	Trace() *Trace
+	// Go runs f until it returns; ctx ends when the channel stops. Before the
+	// channel has started f waits for the start; after its stop f is not run.
+	Go(name string, f func(ctx context.Context))
+	// Every runs f each d, never twice at a time, until the channel stops.
+	Every(d time.Duration, f func(ctx context.Context))
+	// Serial runs f in line with the membership events, so that what it passes
+	// to Up.Event is serial too. It never blocks; f must not either.
+	Serial(f func())
+	// OnStart adds a step to the start of the channel, before any message or
+	// event. Steps run from the bottom layer up. ctx bounds the start.
+	OnStart(f func(ctx context.Context) error)
+	// OnDrain adds a step to the stop of the channel, while messages can still
+	// be sent and before the others are told goodbye. Steps run from the top
+	// layer down. ctx ends when the time for an orderly stop is over.
+	OnDrain(f func(ctx context.Context))
+	// NewMessage returns a message from the local member with a fresh id, the
+	// present time, and a payload of size arbitrary bytes; the caller releases it.
+	NewMessage(size int) *message.Message
+	// Pool is where the channel's buffers come from.
+	Pool() *message.Pool
+	// Probe asks the sender to test the way to m.
+	Probe(ctx context.Context, m *membership.Member, p Probe) error
+	// Forget tells the sender to close its links to m and fail what waits in them.
+	Forget(m *membership.Member)
+}
+
+// Listener takes messages for the application.
+type Listener interface {
+	// Accept reports whether the listener wants m. It must be quick; m is
+	// borrowed.
+	Accept(m *message.Message) bool
+	// Receive processes m, which is borrowed: to keep it, Clone it. The error, or
+	// a panic, is what the sender of a SyncAck message is told. ctx ends when the
+	// channel has stopped. All methods of the channel may be called; a send that
+	// waits for the application of the node that is itself waiting for this
+	// listener runs into its timeout.
+	Receive(ctx context.Context, m *message.Message) error
+}
+
+// ListenerFunc is a [Listener] for all byte messages. Messages without the
+// option ByteMessage are Java objects; it does not accept them.
+type ListenerFunc func(ctx context.Context, m *message.Message) error
+
+// Accept implements [Listener].
+func (f ListenerFunc) Accept(m *message.Message) bool { return m.Options.Has(message.ByteMessage) }
+
+// Receive implements [Listener].
+func (f ListenerFunc) Receive(ctx context.Context, m *message.Message) error { return f(ctx, m) }
+
+// MembershipListener is told of changes of the membership, one after the other.
+// ctx ends when the channel has stopped.
+type MembershipListener interface {
+	MemberEvent(ctx context.Context, ev membership.Event)
+}
+
+// MembershipListenerFunc is a function as a [MembershipListener].
+type MembershipListenerFunc func(ctx context.Context, ev membership.Event)
+
+// MemberEvent implements [MembershipListener].
+func (f MembershipListenerFunc) MemberEvent(ctx context.Context, ev membership.Event) { f(ctx, ev) }

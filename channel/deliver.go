@@ -1,0 +1,104 @@
+package channel
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gotribes/tribes/message"
+)
+
+// Listen adds a listener. Each message goes to every listener that accepts it,
+// in the order in which they were added. remove takes the listener away; a call
+// of it that is under way is not waited for.
+func (c *Channel) Listen(l Listener) (remove func()) { return c.listeners.add(l) }
+
+// listeners is a set that is read for each message and seldom changed.
+type listeners struct {
+	mu  sync.Mutex
+	all atomic.Pointer[[]*registered]
+}
+
+// registered makes two registrations of one listener different.
+type registered struct{ Listener }
+
+func (ls *listeners) add(l Listener) func() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	r := &registered{l}
+	all := append(slices.Clone(ls.list()), r)
+	ls.all.Store(&all)
+	return func() { ls.remove(r) }
+}
+
+func (ls *listeners) remove(r *registered) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	left := slices.DeleteFunc(slices.Clone(ls.list()), func(x *registered) bool { return x == r })
+	ls.all.Store(&left)
+}
+
+func (ls *listeners) list() []*registered {
+	if p := ls.all.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// deliverBottom takes messages from the receiver. They wait until the channel
+// knows its local member and the layers have started.
+func (c *Channel) deliverBottom(_ context.Context, m *message.Message) error {
+	select {
+	case <-c.opened:
+	default:
+		select {
+		case <-c.opened:
+		case <-c.runCtx.Done():
+			return ErrClosed
+		}
+	}
+	return c.up.Receive(c.runCtx, m)
+}
+
+// deliver gives a message to the application. It is the top of the stack.
+func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
+	begin := time.Now()
+	var failure error
+	accepted := false
+	for _, l := range c.listeners.list() {
+		took, err := c.call(ctx, l, m)
+		accepted = accepted || took
+		if err != nil && failure == nil {
+			failure = err
+		}
+	}
+	c.counters.received.Add(1)
+	c.counters.receivedBytes.Add(uint64(m.Len()))
+	if !accepted && failure == nil {
+		c.counters.unclaimed.Add(1)
+	}
+	if failure != nil {
+		c.counters.listenerErrors.Add(1)
+	}
+	c.cfg.Trace.MessageReceived(m, time.Since(begin), failure)
+	return failure
+}
+
+// call hands m to one listener; a panic in it becomes an error.
+func (c *Channel) call(ctx context.Context, l Listener, m *message.Message) (took bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.counters.panics.Add(1)
+			c.cfg.Logger.Error("listener panicked", "msg", m.ID, "member", m.Source, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("tribes: listener panicked: %v", p)
+		}
+	}()
+	if !l.Accept(m) {
+		return false, nil
+	}
+	return true, l.Receive(ctx, m)
+}

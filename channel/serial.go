@@ -1,0 +1,74 @@
+package channel
+
+import "sync"
+
+// serial runs functions one after the other on one goroutine, in the order in
+// which they were put. Putting never blocks. The zero serial is ready.
+type serial struct {
+	mu      sync.Mutex
+	queue   []func()
+	wake    chan struct{}
+	closing bool
+	ended   chan struct{}
+}
+
+// run starts the goroutine; it ends after close.
+func (s *serial) run() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake, s.ended = make(chan struct{}, 1), make(chan struct{})
+	s.signal()
+	go s.loop() // ends after close, which waits for it
+}
+
+func (s *serial) put(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return
+	}
+	s.queue = append(s.queue, f)
+	s.signal()
+}
+
+// signal wakes the loop. It is called with mu held.
+func (s *serial) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake, or not running yet
+	}
+}
+
+func (s *serial) loop() {
+	defer close(s.ended)
+	for range s.wake {
+		batch, last := s.take()
+		for _, f := range batch {
+			f()
+		}
+		if last {
+			return
+		}
+	}
+}
+
+func (s *serial) take() (batch []func(), last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch, s.queue = s.queue, nil
+	return batch, s.closing
+}
+
+// close runs what was put so far, takes no more, and waits.
+func (s *serial) close() {
+	s.mu.Lock()
+	if s.wake == nil {
+		s.closing = true
+		s.mu.Unlock()
+		return
+	}
+	s.closing = true
+	s.signal()
+	s.mu.Unlock()
+	<-s.ended
+}

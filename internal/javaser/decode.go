@@ -1,0 +1,233 @@
+package javaser
+
+import "math"
+
+// IsStream reports whether b starts like a Java object stream. It looks at
+// four bytes; the rest may still turn out to be damaged.
+func IsStream(b []byte) bool { return hasPrefix(b, streamHeader) }
+
+// hasPrefix is bytes.HasPrefix for a constant.
+func hasPrefix(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
+}
+
+// Decode reads a stream that holds exactly one object, as Tribes sends them,
+// and returns it as a tree. Bytes after the object are an error.
+//
+// Nothing in the stream is believed beyond its format: no class is looked up,
+// no length is allocated that the input cannot hold, lim bounds the rest. The
+// result aliases b wherever it holds bytes or strings, so it is valid as long
+// as b is not changed. Errors are of type *FormatError. Decode never panics.
+// It keeps no state and is safe for concurrent use.
+func Decode(b []byte, lim Limits) (Value, error) {
+	d, err := newDecoder(b, lim)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.resets(); err != nil {
+		return nil, err
+	}
+	v, err := d.slot()
+	if err != nil {
+		return nil, err
+	}
+	if d.left() > 0 {
+		return nil, d.fail(d.pos, "%d bytes after the object", d.left())
+	}
+	return v, nil
+}
+
+// DecodeStream reads a stream that holds any number of contents, as classes
+// write them that use one stream for several objects. Each element of the
+// result is an object, nil or a Block. What Decode promises holds here too.
+func DecodeStream(b []byte, lim Limits) ([]Value, error) {
+	d, err := newDecoder(b, lim)
+	if err != nil {
+		return nil, err
+	}
+	var all []Value
+	for {
+		if err := d.resets(); err != nil {
+			return nil, err
+		}
+		if d.left() == 0 {
+			return all, nil
+		}
+		if all, err = d.content(all); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// decoder reads one stream. Its methods return *FormatError only.
+type decoder struct {
+	cursor
+	lim     Limits // resolved
+	values  int    // counted so far
+	depth   int
+	handles []Value
+	open    []*Class // descriptions begun and not finished, outermost first
+}
+
+func newDecoder(b []byte, lim Limits) (*decoder, error) {
+	d := &decoder{cursor: cursor{b: b}, lim: lim.resolve()}
+	if len(b) > d.lim.Bytes {
+		return nil, d.exceeds(d.lim.Bytes, "bytes", d.lim.Bytes)
+	}
+	if !IsStream(b) {
+		if len(b) < len(streamHeader) {
+			return nil, d.short("the stream header")
+		}
+		return nil, d.fail(0, "no Java object stream")
+	}
+	d.pos = len(streamHeader)
+	return d, nil
+}
+
+// exceeds returns the error for a limit that was reached at the given offset.
+func (d *decoder) exceeds(at int, what string, n int) error {
+	e := d.fail(at, "more than %d %s", n, what).(*FormatError)
+	e.Limit = true
+	return e
+}
+
+// charge counts n values. It is called before memory is taken for them.
+func (d *decoder) charge(at, n int) error {
+	if n > d.lim.Values-d.values {
+		return d.exceeds(at, "values", d.lim.Values)
+	}
+	d.values += n
+	return nil
+}
+
+// enter begins a level of nesting, which d.depth-- ends.
+func (d *decoder) enter() error {
+	if d.depth >= d.lim.Depth {
+		return d.exceeds(d.pos, "levels", d.lim.Depth)
+	}
+	d.depth++
+	return nil
+}
+
+// assign gives v the next handle.
+func (d *decoder) assign(at int, v Value) error {
+	if len(d.handles) >= d.lim.Handles {
+		return d.exceeds(at, "handles", d.lim.Handles)
+	}
+	d.handles = append(d.handles, v)
+	return nil
+}
+
+// resets skips reset marks, which are legal between top level contents only
+// and make the stream forget its handles.
+func (d *decoder) resets() error {
+	for d.left() > 0 && d.b[d.pos] == tagReset {
+		d.pos++
+		d.handles = d.handles[:0]
+	}
+	return nil
+}
+
+// reference reads a handle and returns what it stands for.
+func (d *decoder) reference(at int) (Value, error) {
+	h, err := d.u32("a reference")
+	if err != nil {
+		return nil, err
+	}
+	if h < baseHandle || h > math.MaxInt32 || int(h-baseHandle) >= len(d.handles) {
+		return nil, d.fail(at, "reference to unknown handle %#x", h)
+	}
+	return d.handles[h-baseHandle], nil
+}
+
+// content reads what may stand where a class writes on its own or at top
+// level, an object or block data, and appends it to list.
+func (d *decoder) content(list []Value) ([]Value, error) {
+	tag, err := d.peek("a content")
+	if err != nil {
+		return nil, err
+	}
+	if tag != tagBlock && tag != tagBlockLong {
+		v, err := d.slot()
+		if err != nil {
+			return nil, err
+		}
+		return append(list, v), nil
+	}
+	blk, err := d.blocks()
+	if err != nil {
+		return nil, err
+	}
+	if len(blk) > 0 {
+		list = append(list, blk)
+	}
+	return list, nil
+}
+
+// contents reads contents up to the mark that ends them.
+func (d *decoder) contents() ([]Value, error) {
+	var list []Value
+	for {
+		tag, err := d.peek("block data")
+		if err != nil {
+			return nil, err
+		}
+		if tag == tagEndBlock {
+			d.pos++
+			return list, nil
+		}
+		if list, err = d.content(list); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// blocks reads block data and joins what Java had to cut. A single block
+// aliases the input; for several the length is known before memory is taken.
+func (d *decoder) blocks() (Block, error) {
+	first, err := d.block()
+	if err != nil || !d.atBlock() {
+		return first, err
+	}
+	start, total := d.pos, len(first)
+	for d.atBlock() {
+		p, err := d.block()
+		if err != nil {
+			return nil, err
+		}
+		total += len(p)
+	}
+	joined := append(make(Block, 0, total), first...)
+	again := decoder{cursor: cursor{b: d.b[:d.pos], pos: start}, lim: d.lim}
+	for again.left() > 0 {
+		p, err := again.block()
+		if err != nil {
+			return nil, err
+		}
+		joined = append(joined, p...)
+	}
+	return joined, nil
+}
+
+func (d *decoder) atBlock() bool {
+	return d.left() > 0 && (d.b[d.pos] == tagBlock || d.b[d.pos] == tagBlockLong)
+}
+
+// block reads one block.
+func (d *decoder) block() (Block, error) {
+	if err := d.charge(d.pos, 1); err != nil {
+		return nil, err
+	}
+	tag, err := d.u8("a block")
+	if err != nil {
+		return nil, err
+	}
+	if tag == tagBlockLong {
+		return d.bytes("a block")
+	}
+	n, err := d.u8("a block")
+	if err != nil {
+		return nil, err
+	}
+	return d.take(int(n), "a block")
+}

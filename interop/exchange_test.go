@@ -1,0 +1,160 @@
+//go:build interop
+
+package interop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Options of a send, as bits of the Tribes frame.
+const (
+	optByte      = 0x01
+	optAck       = 0x02
+	optSync      = 0x02 | 0x04
+	optAsync     = 0x08
+	optUDP       = 0x20
+	optMulticast = 0x40
+)
+
+// bulkSend is one series on its way out of a Java node.
+type bulkSend struct {
+	To      string // "all", an address or an id
+	Options int
+	Series  series
+	Count   int
+	Threads int // that send at the same time; 1 by default, and only then in order
+	Rate    int // messages per second; as fast as possible by default
+}
+
+// bulkResult is what the sender says about a series. Everything not in Failed was reported as sent.
+type bulkResult struct {
+	event
+	Failures map[int]event // by index of the message
+	Retries  map[int]event // by index: sent, but not at the first attempt, so it may have arrived twice
+}
+
+// startBulk begins to send and returns the number to give to bulkDone.
+func (p *peer) startBulk(b bulkSend) int {
+	p.t.Helper()
+	return p.command(fmt.Sprintf("bg sendbulk %s %d %d %d %s %d %d",
+		b.To, b.Options, b.Series.seed, b.Count, b.Series.profile, max(b.Threads, 1), b.Rate))
+}
+
+// bulkDone waits until every message of the series has its outcome.
+func (p *peer) bulkDone(ctx context.Context, number int) bulkResult {
+	p.t.Helper()
+	r := bulkResult{event: p.answer(ctx, number, "bulkDone")}
+	mine := func(e event) bool { return e.Re == number }
+	r.Failures = byIndex(p.events("bulkFailed", mine))
+	r.Retries = byIndex(p.events("bulkRetried", mine))
+	return r
+}
+
+func byIndex(events []event) map[int]event {
+	m := make(map[int]event, len(events))
+	for _, e := range events {
+		m[e.Index] = e
+	}
+	return m
+}
+
+// bulk sends a series and fails the test unless all of it was sent and was what Go would have sent.
+func (p *peer) bulk(ctx context.Context, b bulkSend) bulkResult {
+	p.t.Helper()
+	r := p.bulkDone(ctx, p.startBulk(b))
+	if r.Sent != b.Count || r.Failed != 0 {
+		p.t.Fatalf("%s: %d of %d messages sent, failed: %v", p.name, r.Sent, b.Count, r.Failures)
+	}
+	if want := b.Series.digest(b.Count); r.Digest != want {
+		p.t.Fatalf("%s: made another series than Go: digest %s, want %s", p.name, r.Digest, want)
+	}
+	return r
+}
+
+// record is one message that a quiet node received.
+type record struct {
+	fromID   string
+	uniqueID string
+	sha256   string
+	length   int
+	repeat   bool // the same sender's unique id came before
+}
+
+// received is what the node recorded while it was quiet, in order of arrival, from one sender's id or from "all".
+func (p *peer) received(ctx context.Context, fromID string) []record {
+	p.t.Helper()
+	file := filepath.Join(p.t.TempDir(), "received")
+	e := p.call(ctx, fmt.Sprintf("received %s %s", fromID, file), "received")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		p.t.Fatalf("%s: received: %v", p.name, err)
+	}
+	records := make([]record, 0, e.Count)
+	for line := range strings.Lines(string(text)) {
+		r, err := parseRecord(strings.Fields(line))
+		if err != nil {
+			p.t.Fatalf("%s: received %q: %v", p.name, line, err)
+		}
+		records = append(records, r)
+	}
+	if len(records) != e.Count {
+		p.t.Fatalf("%s: received says %d, its file has %d", p.name, e.Count, len(records))
+	}
+	return records
+}
+
+// parseRecord reads a line of the file that the received command writes.
+func parseRecord(fields []string) (record, error) {
+	if len(fields) != 5 {
+		return record{}, fmt.Errorf("%d fields, want 5", len(fields))
+	}
+	length, err := strconv.Atoi(fields[3])
+	return record{fields[0], fields[1], fields[2], length, fields[4] == "repeat"}, err
+}
+
+// order says if checkSeries asks for the order of sending.
+type order bool
+
+const (
+	inOrder  order = true
+	anyOrder order = false
+)
+
+// checkSeries fails the test unless got is the series: each message once, unharmed, nothing else. Repeats fail it too.
+func checkSeries(t *testing.T, got []record, s series, count int, o order) {
+	t.Helper()
+	want := make(map[string][]int, count) // the indexes that have a hash; short messages may be alike
+	for i := range count {
+		h := s.hash(i)
+		want[h] = append(want[h], i)
+	}
+	last := -1
+	for n, r := range got {
+		if r.repeat {
+			t.Errorf("message %s, number %d to arrive, came before", r.uniqueID, n)
+			continue
+		}
+		indexes := want[r.sha256]
+		if len(indexes) == 0 {
+			t.Errorf("number %d to arrive, %d bytes with hash %s, was not sent", n, r.length, r.sha256)
+			continue
+		}
+		i := indexes[0]
+		want[r.sha256] = indexes[1:]
+		if o == inOrder && i < last && r.length > 0 {
+			t.Errorf("message %d arrived after message %d", i, last)
+		}
+		last = max(last, i)
+	}
+	for h, indexes := range want {
+		for _, i := range indexes {
+			t.Errorf("message %d with hash %s did not arrive", i, h)
+		}
+	}
+}

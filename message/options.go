@@ -1,0 +1,114 @@
+package message
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Options are the option bits of a message. They travel in the frame, unknown
+// bits included, with the values that Tribes gives them.
+type Options uint32
+
+// The option bits.
+const (
+	// ByteMessage says that the message is raw bytes. The channel sets it on
+	// each message it sends; a message without it comes from a Java node and is
+	// a Java object stream.
+	ByteMessage Options = 0x0001
+	// UseAck makes the sender wait until the receiving node has the message.
+	UseAck Options = 0x0002
+	// SyncAck, with UseAck, makes the sender wait until the receiving
+	// application has processed it.
+	SyncAck Options = 0x0004
+	// Async hands the message to the Dispatch layer, if the stack has it.
+	Async Options = 0x0008
+	// Secure asks for the TLS port that the member announces.
+	Secure Options = 0x0010
+	// UDP sends one datagram to the member's UDP port.
+	UDP Options = 0x0020
+	// Multicast sends one datagram to the multicast group.
+	Multicast Options = 0x0040
+	// Gzip marks a message that the Gzip layer has compressed.
+	Gzip Options = 0x0100
+
+	// NumberedAcks says, between members of this product, that the sender of the
+	// frame understands numbered acks (docs/wire.md, Numbered acks). Senders set
+	// it, receivers clear it; applications must not use it.
+	NumberedAcks Options = 0x4000_0000
+)
+
+// Sync is UseAck and SyncAck: the sender waits until the receiving application
+// has processed the message.
+const Sync = UseAck | SyncAck
+
+var optionWords = []struct {
+	word string
+	bit  Options
+}{
+	{"byte", ByteMessage},
+	{"use_ack", UseAck},
+	{"sync", SyncAck},
+	{"async", Async},
+	{"secure", Secure},
+	{"udp", UDP},
+	{"multicast", Multicast},
+	{"byte_message", ByteMessage},
+	{"synchronized_ack", SyncAck},
+	{"asynchronous", Async},
+}
+
+// ParseOptions reads a number (decimal, or hexadecimal with 0x) or words as in
+// the configuration of Tribes, separated by commas: byte, byte_message,
+// use_ack, sync, synchronized_ack, async, asynchronous, secure, udp, multicast.
+func ParseOptions(s string) (Options, error) {
+	if n, err := strconv.ParseUint(strings.TrimSpace(s), 0, 32); err == nil {
+		return Options(n), nil
+	}
+	var o Options
+	for word := range strings.SplitSeq(s, ",") {
+		bit, ok := optionBit(strings.ToLower(strings.TrimSpace(word)))
+		if !ok {
+			return 0, fmt.Errorf("tribes: message options %q: unknown word %q", s, strings.TrimSpace(word))
+		}
+		o |= bit
+	}
+	return o, nil
+}
+
+func optionBit(word string) (Options, bool) {
+	for _, w := range optionWords {
+		if w.word == word {
+			return w.bit, true
+		}
+	}
+	return 0, false
+}
+
+// Has reports whether all of bits are set.
+func (o Options) Has(bits Options) bool { return o&bits == bits }
+
+// Acked reports whether the receiver answers the message.
+func (o Options) Acked() bool { return o&UseAck != 0 }
+
+// SyncAcked reports whether the receiver answers after processing.
+func (o Options) SyncAcked() bool { return o.Has(Sync) }
+
+// String returns words that ParseOptions understands, with what has no word as
+// a hexadecimal number, joined by "|".
+func (o Options) String() string {
+	if o == 0 {
+		return "0"
+	}
+	var words []string
+	for _, w := range optionWords {
+		if o&w.bit != 0 {
+			words = append(words, w.word)
+			o &^= w.bit
+		}
+	}
+	if o != 0 {
+		words = append(words, fmt.Sprintf("%#x", uint32(o)))
+	}
+	return strings.Join(words, "|")
+}

@@ -1,0 +1,145 @@
+package message
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/gotribes/tribes/membership"
+)
+
+// Receipt collects the outcomes of one send. The stack settles each destination
+// exactly once, whatever happens; when all are settled the receipt is done.
+//
+// A layer that turns one send into several tells with Add how many more
+// outcomes will come. For one member the worst outcome counts.
+//
+// A Receipt is safe for concurrent use.
+type Receipt struct {
+	mu      sync.Mutex
+	pending int
+	parts   bool          // a member may be settled more than once
+	results []Result      // what was settled so far
+	done    chan struct{} // has room for one value
+	notify  func(*Receipt)
+	gone    atomic.Bool
+}
+
+// NewReceipt returns a receipt that waits for n outcomes. With notify not nil,
+// it is called once, by whoever settles the last one, and must not block; else
+// [Receipt.Done] tells.
+func NewReceipt(n int, notify func(*Receipt)) *Receipt {
+	r := &Receipt{done: make(chan struct{}, 1)}
+	r.Reset(n, notify)
+	return r
+}
+
+// Reset makes a receipt that is done ready for another send.
+func (r *Receipt) Reset(n int, notify func(*Receipt)) {
+	clear(r.results)
+	r.pending, r.parts, r.results, r.notify = n, false, r.results[:0], notify
+}
+
+// Add says that n more outcomes will be settled. It must be called before the
+// last of those already expected can be.
+func (r *Receipt) Add(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending += n
+	r.parts = true
+}
+
+// Settle gives the outcome at one destination. It panics if nothing was
+// expected any more: somebody settled twice.
+func (r *Receipt) Settle(m *membership.Member, o Outcome, err error) {
+	r.SettleResult(Result{Member: m, Outcome: o, Err: err})
+}
+
+// SettleResult is Settle with all that a Result can say.
+func (r *Receipt) SettleResult(res Result) {
+	r.mu.Lock()
+	r.record(res)
+	r.pending--
+	left := r.pending
+	r.mu.Unlock()
+	switch {
+	case left < 0:
+		panic("tribes: message: a destination was settled twice")
+	case left > 0:
+	case r.notify != nil:
+		r.notify(r)
+	default:
+		r.done <- struct{}{}
+	}
+}
+
+// SettleAll gives the same outcome to all of to.
+func (r *Receipt) SettleAll(to []*membership.Member, o Outcome, err error) {
+	for _, m := range to {
+		r.Settle(m, o, err)
+	}
+}
+
+// record keeps the worse of two results of one member. It is called with mu held.
+func (r *Receipt) record(res Result) {
+	var old *Result
+	if r.parts {
+		old = r.find(res.Member)
+	}
+	if old == nil {
+		r.results = append(r.results, res)
+		return
+	}
+	retried := res.Retried || old.Retried
+	if res.Outcome > old.Outcome {
+		*old = res
+	}
+	old.Retried = retried
+}
+
+func (r *Receipt) find(m *membership.Member) *Result {
+	for i := range r.results {
+		if r.results[i].Member == m || r.results[i].Member.Key() == m.Key() {
+			return &r.results[i]
+		}
+	}
+	return nil
+}
+
+// Done delivers one value when the receipt is done, unless it has a notify
+// function.
+func (r *Receipt) Done() <-chan struct{} { return r.done }
+
+// Abandon says that nobody waits any more. Senders may drop what they have not
+// begun to write; they still settle it.
+func (r *Receipt) Abandon() { r.gone.Store(true) }
+
+// Abandoned reports whether Abandon was called.
+func (r *Receipt) Abandoned() bool { return r.gone.Load() }
+
+// OK reports whether every outcome so far is one of success.
+func (r *Receipt) OK() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.results {
+		if !r.results[i].Outcome.OK() {
+			return false
+		}
+	}
+	return true
+}
+
+// Results returns the result at each of to. A destination that is not settled
+// yet has the outcome Unknown and the error pending.
+func (r *Receipt) Results(to []*membership.Member, pending error) []Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Result, len(to))
+	for i, m := range to {
+		if res := r.find(m); res != nil && (r.pending == 0 || !r.parts || !res.Outcome.OK()) {
+			all[i] = *res
+			continue
+		}
+		all[i] = Result{Member: m, Outcome: Unknown, Err: pending}
+	}
+	return all
+}
