@@ -80,11 +80,11 @@ func (c *cursor) u64(what string) (uint64, error) {
 // error here, before anything is allocated for it.
 func (c *cursor) length(size int, what string) (int, error) {
 	at := c.pos
-	v, err := c.u32("the length of " + what)
+	p, err := c.take(4, "")
 	if err != nil {
-		return 0, err
+		return 0, c.short("the length of " + what) // made here, as it costs
 	}
-	n := int32(v)
+	n := int32(binary.BigEndian.Uint32(p))
 	if n < 0 {
 		return 0, c.fail(at, "negative length %d of %s", n, what)
 	}
@@ -105,11 +105,11 @@ func (c *cursor) bytes(what string) ([]byte, error) {
 
 // utf reads a u16 length and that much modified UTF-8.
 func (c *cursor) utf(what string) ([]byte, error) {
-	n, err := c.u16("the length of " + what)
+	p, err := c.take(2, "")
 	if err != nil {
-		return nil, err
+		return nil, c.short("the length of " + what)
 	}
-	return c.text(int(n), what)
+	return c.text(int(binary.BigEndian.Uint16(p)), what)
 }
 
 // text reads n bytes of modified UTF-8.

@@ -1,6 +1,9 @@
 package javaser
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // IsStream reports whether b starts like a Java object stream. It looks at
 // four bytes; the rest may still turn out to be damaged.
@@ -24,9 +27,7 @@ func Decode(b []byte, lim Limits) (Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.resets(); err != nil {
-		return nil, err
-	}
+	d.resets()
 	v, err := d.slot()
 	if err != nil {
 		return nil, err
@@ -47,9 +48,7 @@ func DecodeStream(b []byte, lim Limits) ([]Value, error) {
 	}
 	var all []Value
 	for {
-		if err := d.resets(); err != nil {
-			return nil, err
-		}
+		d.resets()
 		if d.left() == 0 {
 			return all, nil
 		}
@@ -120,12 +119,11 @@ func (d *decoder) assign(at int, v Value) error {
 
 // resets skips reset marks, which are legal between top level contents only
 // and make the stream forget its handles.
-func (d *decoder) resets() error {
+func (d *decoder) resets() {
 	for d.left() > 0 && d.b[d.pos] == tagReset {
 		d.pos++
 		d.handles = d.handles[:0]
 	}
-	return nil
 }
 
 // reference reads a handle and returns what it stands for.
@@ -183,45 +181,43 @@ func (d *decoder) contents() ([]Value, error) {
 }
 
 // blocks reads block data and joins what Java had to cut. A single block
-// aliases the input; for several the length is known before memory is taken.
+// aliases the input. The caller has seen that there is a block.
 func (d *decoder) blocks() (Block, error) {
 	first, err := d.block()
-	if err != nil || !d.atBlock() {
+	if err != nil || !d.moreBlocks() {
 		return first, err
 	}
-	start, total := d.pos, len(first)
-	for d.atBlock() {
+	parts := [][]byte{first}
+	for d.moreBlocks() {
 		p, err := d.block()
 		if err != nil {
 			return nil, err
 		}
-		total += len(p)
+		parts = append(parts, p)
 	}
-	joined := append(make(Block, 0, total), first...)
-	again := decoder{cursor: cursor{b: d.b[:d.pos], pos: start}, lim: d.lim}
-	for again.left() > 0 {
-		p, err := again.block()
-		if err != nil {
-			return nil, err
-		}
-		joined = append(joined, p...)
+	return slices.Concat(parts...), nil
+}
+
+// moreBlocks reports whether a block follows a block. As for Java, a reset does
+// not part blocks where it is legal, outside of all objects.
+func (d *decoder) moreBlocks() bool {
+	if d.depth == 0 {
+		d.resets()
 	}
-	return joined, nil
+	return d.atBlock()
 }
 
 func (d *decoder) atBlock() bool {
 	return d.left() > 0 && (d.b[d.pos] == tagBlock || d.b[d.pos] == tagBlockLong)
 }
 
-// block reads one block.
+// block reads one block. The caller has seen its tag.
 func (d *decoder) block() (Block, error) {
 	if err := d.charge(d.pos, 1); err != nil {
 		return nil, err
 	}
-	tag, err := d.u8("a block")
-	if err != nil {
-		return nil, err
-	}
+	tag := d.b[d.pos]
+	d.pos++
 	if tag == tagBlockLong {
 		return d.bytes("a block")
 	}

@@ -128,7 +128,7 @@ func (d *decoder) field(f *Field) error {
 		return err
 	}
 	if primitiveSize(code) == 0 && !isObjectCode(code) {
-		return d.fail(at, "unknown type code %s of a field", hexByte(code))
+		return d.fail(at, "unknown type code %#02x of a field", code)
 	}
 	name, err := d.utf("the name of a field")
 	if err != nil {

@@ -1,6 +1,9 @@
 package javaser
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // slot reads an object, or null, or a reference, for a place that has not been
 // counted yet.
@@ -64,12 +67,7 @@ func badTag(tag byte) string {
 	case tagException:
 		return "exception mark: the writer of the stream failed"
 	}
-	return "unknown tag " + hexByte(tag)
-}
-
-func hexByte(b byte) string {
-	const digits = "0123456789abcdef"
-	return string([]byte{'0', 'x', digits[b>>4], digits[b&15]})
+	return fmt.Sprintf("unknown tag %#02x", tag)
 }
 
 // str reads an object that must be a string.

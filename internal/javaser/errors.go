@@ -19,20 +19,21 @@ type FormatError struct {
 
 // Error returns the offset and the reason in one line.
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("javaser: decode: offset %d: %s", e.Offset, e.Reason)
+	return fmt.Sprintf("tribes: decode java object: offset %d: %s", e.Offset, e.Reason)
 }
 
 // ValueError says that a value has no form in the stream: a tree that was put
 // together wrongly, or is too large or too deep. It is the only type of error
-// that the encoding functions return, always as a pointer. Trees that come out
-// of a decoding function never cause it.
+// that the encoding functions return, always as a pointer. What Decode or
+// DecodeStream returned never causes it, if it is written as a whole. A part of
+// it may, if by references it is nested deeper than MaxDepth.
 type ValueError struct {
 	// Reason is a short text for people.
 	Reason string
 }
 
 // Error returns the reason in one line.
-func (e *ValueError) Error() string { return "javaser: encode: " + e.Reason }
+func (e *ValueError) Error() string { return "tribes: encode java object: " + e.Reason }
 
 func valueErrorf(format string, args ...any) error {
 	return &ValueError{Reason: fmt.Sprintf(format, args...)}

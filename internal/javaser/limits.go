@@ -25,7 +25,8 @@ const (
 // length of the input, so switch that limit off for trusted bytes only.
 type Limits struct {
 	// Depth is how deep objects, arrays, class descriptions and the super
-	// classes of a class may be nested in each other.
+	// classes of a class may be nested in each other. The innermost null,
+	// string or reference is a level too.
 	Depth int
 	// Values is how many values may be read. Everything that takes memory
 	// of its own counts: objects and each level of their class chain, class

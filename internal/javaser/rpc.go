@@ -10,7 +10,8 @@ type RPC struct {
 	// Reply tells a reply from a request.
 	Reply bool
 	// NoChannel is set for the automatic reply of a node where no RPC
-	// channel has this ID. Such a reply has Reply set and no Message.
+	// channel has this ID. Decoded, such a reply has Reply set and no
+	// Message. Encoding ignores Reply then and refuses a Message.
 	NoChannel bool
 	// UUID is the request's identity, normally 16 bytes. Its reply repeats it.
 	UUID []byte
@@ -36,8 +37,9 @@ const (
 		"\x7f\x57\x97\x0a\x7b\xab\xe1\x0d\x0c\x00\x00\x78\x70"
 )
 
-// IsRPC reports whether b starts like a stream with an RPC. It compares at most
-// 70 bytes and allocates nothing; the rest may still turn out to be damaged.
+// IsRPC reports whether b starts like a stream with an RPC. It looks at
+// 69 bytes at most and allocates nothing; the rest may still turn out to be
+// damaged.
 func IsRPC(b []byte) bool { return hasPrefix(b, rpcStart) || hasPrefix(b, noRPCStart) }
 
 // IsMemberMessage reports whether b starts like a stream with a MemberMessage,
@@ -80,7 +82,7 @@ func AppendRPC(dst []byte, r *RPC) ([]byte, error) {
 // not fit the format's lengths, that is, from 2 GiB on.
 func AppendRPCBytes(dst []byte, reply bool, uuid, id, payload []byte) []byte {
 	if rpcTooLong(uuid, id) || len(payload) > math.MaxInt32-4 {
-		panic("javaser: RPC of 2 GiB or more")
+		panic("tribes: encode java object: RPC of 2 GiB or more")
 	}
 	dst = appendRPCHead(dst, reply, uuid, id)
 	dst = append(dst, bytesHead...)
