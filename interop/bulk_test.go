@@ -5,20 +5,21 @@ import (
 	"testing"
 )
 
-// The digests of this test were printed by EchoPeer, as the bulkDone event of the same series.
+// goldenSeries holds digests as EchoPeer printed them, in its bulkDone event. TestControlSeries lets it do so again.
+var goldenSeries = []struct {
+	name   string
+	series series
+	count  int
+	want   string
+}{
+	{"mix", series{1, mix}, 1000, "3514a60feb936cd0d1b7522319eb7740be22f00d6dc04315d4ec4cb35658c115"},
+	{"large seed", series{0xfedcba9876543210, mix}, 100, "970484f267f5297c1b71eba314a445c83477fa73b8cc70218abae8b941d32b52"},
+	{"limit", series{7, 300}, 1000, "a65d63245ea050f5041bfb4adb5e5edeced2b559ac90966d9318b84e1ea1e7d1"},
+	{"empty", series{7, 0}, 3, "1a03c02fb531d7e1ce353b2f20711c79af2b66730d6de865fb130734973ccd2c"},
+}
+
 func TestSeriesDigest(t *testing.T) {
-	tests := []struct {
-		name   string
-		series series
-		count  int
-		want   string
-	}{
-		{"mix", series{1, mix}, 1000, ""},
-		{"other seed", series{0xfedcba9876543210, mix}, 100, ""},
-		{"limit", series{7, 300}, 1000, ""},
-		{"nothing but empty messages", series{7, 0}, 3, ""},
-	}
-	for _, test := range tests {
+	for _, test := range goldenSeries {
 		t.Run(test.name, func(t *testing.T) {
 			if got := test.series.digest(test.count); got != test.want {
 				t.Errorf("%+v.digest(%d) = %s, want %s", test.series, test.count, got, test.want)

@@ -30,4 +30,8 @@
 //
 // Each node is a JVM: keep at most three alive in a test, and run tests one after the other. Nodes talk over the
 // loopback interface, each test on ports of its own, so that runs side by side do not meet.
+//
+// Two things differ between the lines. The releases of 9.0 and 11.0 that are used encrypt without a timestamp, the one
+// of 10.1 with it, and these forms do not understand each other. Members inside Java objects, as replicated maps and
+// static membership send them, have another class version in 9.0.
 package interop

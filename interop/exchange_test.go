@@ -126,9 +126,29 @@ const (
 	anyOrder order = false
 )
 
+// awaitReceived waits until the node has recorded count different messages since it was told to be quiet.
+func (p *peer) awaitReceived(ctx context.Context, count int) {
+	p.t.Helper()
+	p.call(ctx, fmt.Sprintf("await %d", count), "reached")
+}
+
 // checkSeries fails the test unless got is the series: each message once, unharmed, nothing else. Repeats fail it too.
 func checkSeries(t *testing.T, got []record, s series, count int, o order) {
 	t.Helper()
+	const shown = 10
+	wrong := compareSeries(got, s, count, o)
+	for _, w := range wrong[:min(shown, len(wrong))] {
+		t.Error(w)
+	}
+	if len(wrong) > shown {
+		t.Errorf("and %d more", len(wrong)-shown)
+	}
+}
+
+// compareSeries says in words how got differs from the series.
+func compareSeries(got []record, s series, count int, o order) []string {
+	var wrong []string
+	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	want := make(map[string][]int, count) // the indexes that have a hash; short messages may be alike
 	for i := range count {
 		h := s.hash(i)
@@ -137,24 +157,25 @@ func checkSeries(t *testing.T, got []record, s series, count int, o order) {
 	last := -1
 	for n, r := range got {
 		if r.repeat {
-			t.Errorf("message %s, number %d to arrive, came before", r.uniqueID, n)
+			complain("message %s, number %d to arrive, came before", r.uniqueID, n)
 			continue
 		}
 		indexes := want[r.sha256]
 		if len(indexes) == 0 {
-			t.Errorf("number %d to arrive, %d bytes with hash %s, was not sent", n, r.length, r.sha256)
+			complain("number %d to arrive, %d bytes with hash %s, was not sent", n, r.length, r.sha256)
 			continue
 		}
 		i := indexes[0]
 		want[r.sha256] = indexes[1:]
-		if o == inOrder && i < last && r.length > 0 {
-			t.Errorf("message %d arrived after message %d", i, last)
+		if o == inOrder && i < last {
+			complain("message %d arrived after message %d", i, last)
 		}
 		last = max(last, i)
 	}
 	for h, indexes := range want {
 		for _, i := range indexes {
-			t.Errorf("message %d with hash %s did not arrive", i, h)
+			complain("message %d with hash %s did not arrive", i, h)
 		}
 	}
+	return wrong
 }

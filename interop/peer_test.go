@@ -6,9 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -24,7 +24,7 @@ type peerConfig struct {
 	Stack     string        // interceptors from the top; "tcpfd,dispatch" by default
 	Frequency time.Duration // between heartbeats; 100 ms by default
 	Drop      time.Duration // silence after which a member is gone; 1.5 s by default
-	Heap      string        // the JVM's, as for -Xmx; 256m by default
+	Heap      string        // the JVM's, as for -Xmx; 256m by default, but frag copies 5 MiB for each part: 1g
 	Flags     []string      // more flags of EchoPeer, name and value in turn
 }
 
@@ -74,14 +74,14 @@ func (c peerConfig) flags() []string {
 // peer is a running Java node. Its methods fail the test they were started for, so they are for the goroutine of
 // that test.
 type peer struct {
-	t       *testing.T
-	name    string // for messages: version and address
-	addr    string // host:port
-	id      string // unique id, hex
-	udpPort int
-	tomcat  string // full version of the jars
-	process *process
-	numbers atomic.Int64
+	t        *testing.T
+	name     string // for messages: version and address
+	addr     string // host:port
+	id       string // unique id, hex
+	udpPort  int
+	tomcat   string // full version of the jars
+	process  *process
+	commands int // sent so far
 }
 
 // startPeer starts a node of the given line and returns when its channel runs. The node is killed when the test ends.
@@ -91,14 +91,14 @@ func startPeer(ctx context.Context, t *testing.T, v version, c peerConfig) *peer
 	args := append([]string{
 		"-Djava.net.preferIPv4Stack=true", // binding a group needs it
 		"-Xmx" + c.Heap, "-XX:+UseSerialGC",
+		"-XX:+ExitOnOutOfMemoryError", // else threads of the node die in silence, and the test waits for them
 		"-cp", v.classPath(t), "EchoPeer",
 	}, c.flags()...)
 	p := &peer{t: t, name: fmt.Sprintf("%s on port %d", v, c.Port)}
-	process, err := startProcess(exec.Command(javaCommand(), args...))
-	if err != nil {
+	var err error
+	if p.process, err = startProcess(exec.Command(javaCommand(), args...)); err != nil {
 		t.Fatalf("start %s: %v", p.name, err)
 	}
-	p.process = process
 	t.Cleanup(p.cleanUp)
 	e := p.waitEvent(ctx, "started", nil)
 	p.addr, p.id, p.udpPort, p.tomcat = e.Member, e.ID, e.UDPPort, e.Tomcat
@@ -107,7 +107,9 @@ func startPeer(ctx context.Context, t *testing.T, v version, c peerConfig) *peer
 
 // cleanUp ends the node, without ceremony, and shows what it said if the test failed.
 func (p *peer) cleanUp() {
-	p.process.kill()
+	if err := p.process.kill(); err != nil {
+		p.t.Errorf("%s: kill: %v", p.name, err)
+	}
 	if err := p.process.malformed(); err != nil {
 		p.t.Errorf("%s: %v", p.name, err)
 	}
@@ -140,7 +142,8 @@ func about(q *peer) func(event) bool {
 // with "bg " does not hold up the following ones.
 func (p *peer) command(line string) int {
 	p.t.Helper()
-	number := int(p.numbers.Add(1))
+	p.commands++
+	number := p.commands
 	if err := p.process.writeLine(fmt.Sprintf("#%d %s", number, line)); err != nil {
 		p.t.Fatalf("%s: %s: %v", p.name, line, err)
 	}
@@ -151,19 +154,13 @@ func (p *peer) command(line string) int {
 // refuses fails the test, unless "error" is among the names.
 func (p *peer) answer(ctx context.Context, number int, names ...string) event {
 	p.t.Helper()
-	expected := func(name string) bool {
-		for _, n := range names {
-			if n == name {
-				return true
-			}
-		}
-		return false
-	}
-	e, err := p.process.inbox.take(ctx, func(e event) bool { return e.Re == number && (e.Name == "error" || expected(e.Name)) })
+	e, err := p.process.inbox.take(ctx, func(e event) bool {
+		return e.Re == number && (e.Name == "error" || slices.Contains(names, e.Name))
+	})
 	if err != nil {
 		p.t.Fatalf("%s: wait for %s: %v", p.name, strings.Join(names, " or "), err)
 	}
-	if !expected(e.Name) {
+	if !slices.Contains(names, e.Name) {
 		p.t.Fatalf("%s: wait for %s: %s", p.name, strings.Join(names, " or "), e.Error)
 	}
 	return e
@@ -207,5 +204,8 @@ func (p *peer) leave(ctx context.Context) {
 
 // kill ends the process at once, as kill -9 does, and returns when it is gone.
 func (p *peer) kill() {
-	p.process.kill()
+	p.t.Helper()
+	if err := p.process.kill(); err != nil {
+		p.t.Fatalf("%s: kill: %v", p.name, err)
+	}
 }

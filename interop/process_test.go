@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -74,12 +75,11 @@ func (p *process) read(r io.Reader, take func(line string)) {
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			take(line)
-		}
 		if err != nil {
-			return // the end of the stream, which is all that a pipe from a dead program gives
+			p.note(line) // half a line is no event: the program was killed while it wrote it
+			return
 		}
+		take(strings.TrimSuffix(line, "\n"))
 	}
 }
 
@@ -115,8 +115,7 @@ func (p *process) recent() string {
 	return strings.Join(p.lines, "\n")
 }
 
-// malformed is nil if every line of stdout was an event. It is to be asked after the end: a program that is killed
-// may leave half a line, which does not count.
+// malformed is nil if every line of stdout was an event.
 func (p *process) malformed() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +139,10 @@ func (p *process) wait(ctx context.Context) error {
 }
 
 // kill ends the program by a signal that it cannot refuse and waits until it is gone. It may be called again.
-func (p *process) kill() {
-	p.cmd.Process.Kill() // fails only if the program has ended already
+func (p *process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
 	<-p.exited
+	return nil
 }
