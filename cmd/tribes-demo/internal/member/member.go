@@ -1,0 +1,99 @@
+// Package member makes a group member from the settings that all subcommands
+// share.
+package member
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/interceptor"
+	"github.com/gotribes/tribes/membership/mcast"
+	"github.com/gotribes/tribes/membership/static"
+	"github.com/gotribes/tribes/transport/nio"
+)
+
+// New makes a member, not started. more options come last and win.
+func New(s *settings.Settings, log *slog.Logger, more ...group.Option) (*group.Group, error) {
+	return group.New(append(Options(s, log), more...)...)
+}
+
+// Options are what the settings come to. The stack is taken literally.
+func Options(s *settings.Settings, log *slog.Logger) []group.Option {
+	all := []group.Option{
+		group.WithName(s.Channel),
+		group.WithLogger(log),
+		group.WithDomain(s.Domain),
+		group.WithID(s.ID),
+		group.WithBind(s.Bind),
+		group.WithReceiver(nio.ReceiverConfig{Address: s.Bind, Port: receiverPort(s), PortTries: s.AutoBind}),
+		group.WithInterceptors(layers(s)...),
+	}
+	if s.ClockOffset != 0 {
+		all = append(all, group.WithClock(func() time.Time { return time.Now().Add(s.ClockOffset) }))
+	}
+	if s.Mcast {
+		all = append(all, group.WithMulticast(Multicast(s)))
+	}
+	if len(s.Static) > 0 {
+		all = append(all, group.WithStatic(staticConfig(s)))
+	}
+	return all
+}
+
+func receiverPort(s *settings.Settings) int {
+	if s.Port == 0 {
+		return nio.AnyPort
+	}
+	return s.Port
+}
+
+// Multicast is the multicast membership of the settings.
+func Multicast(s *settings.Settings) mcast.Config {
+	return mcast.Config{
+		Address:   s.McastAddr,
+		Port:      s.McastPort,
+		Frequency: s.Freq,
+		DropTime:  s.Drop,
+		Interface: multicastInterface(s.Bind),
+	}
+}
+
+// multicastInterface is the bind address, unless that stands for all.
+func multicastInterface(bind string) string {
+	if a, err := netip.ParseAddr(bind); err == nil && a.IsUnspecified() {
+		return ""
+	}
+	return bind
+}
+
+func staticConfig(s *settings.Settings) static.Config {
+	c := static.Config{Name: s.Channel, Ping: s.Freq, Expiration: s.Drop}
+	for _, p := range s.Static {
+		c.Members = append(c.Members, static.Peer{Addr: p.Addr.String(), ID: p.ID})
+	}
+	return c
+}
+
+// layers makes the layers that the stack names.
+func layers(s *settings.Settings) []channel.Interceptor {
+	var all []channel.Interceptor
+	for _, name := range s.Stack {
+		switch name {
+		case "dispatch":
+			all = append(all, new(interceptor.Dispatch))
+		case "tfd":
+			all = append(all, new(interceptor.TCPFailureDetector))
+		case "gzip":
+			all = append(all, new(interceptor.Gzip))
+		case "order":
+			all = append(all, new(interceptor.Order))
+		case "domain":
+			all = append(all, &interceptor.DomainFilter{Domain: s.Domain})
+		}
+	}
+	return all
+}

@@ -1,0 +1,41 @@
+package member
+
+import (
+	"errors"
+
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
+	"github.com/gotribes/tribes/membership/static"
+	"github.com/gotribes/tribes/transport/nio"
+)
+
+// Part is one part of a member with its effective configuration.
+type Part struct {
+	Name   string
+	Config any
+}
+
+// Parts are the parts that the settings come to, with every default filled in.
+func Parts(s *settings.Settings) ([]Part, error) {
+	var errs []error
+	var parts []Part
+	add := func(name string, config any, err error) {
+		parts, errs = append(parts, Part{name, config}), append(errs, err)
+	}
+	receiver, err := nio.ReceiverConfig{Address: s.Bind, Port: receiverPort(s), PortTries: s.AutoBind}.WithDefaults()
+	add("receiver", receiver, err)
+	sender, err := nio.SenderConfig{}.WithDefaults()
+	add("sender", sender, err)
+	if s.Mcast {
+		m, err := Multicast(s).WithDefaults()
+		add("mcast", m, err)
+	}
+	if len(s.Static) > 0 {
+		var c static.Config
+		c, err = staticConfig(s).WithDefaults()
+		add("static", c, err)
+	}
+	for _, layer := range layers(s) {
+		add("layer", layer, nil)
+	}
+	return parts, errors.Join(errs...)
+}

@@ -1,0 +1,97 @@
+package show
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
+)
+
+// line is one event of a child; fields that it does not have are zero.
+type line struct {
+	Ev       string   `json:"ev"`
+	Member   string   `json:"member"`
+	ID       string   `json:"id"`
+	Shutdown bool     `json:"shutdown"`
+	Err      string   `json:"err"`
+	Faulty   []string `json:"faulty"`
+	Acked    uint64   `json:"acked"`
+	Failed   uint64   `json:"failed"`
+	Received uint64   `json:"received"`
+	Members  []string `json:"members"`
+}
+
+// note is an event of a member process as the display gets it.
+type note struct {
+	child *child
+	line  line
+	gone  error // set when the process has ended: why
+}
+
+// child is one member process.
+type child struct {
+	name  string
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+
+	addr  string // known when it has started
+	ended chan struct{}
+}
+
+var errEnded = errors.New("ended")
+
+// start runs a member process, which reports to notes until it ends.
+func start(name string, env map[string]string, notes chan<- note, readers *sync.WaitGroup) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "node")
+	cmd.Env = settings.Environ(env)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = ownGroup()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("member %s: %w", name, err)
+	}
+	c := &child{name: name, cmd: cmd, stdin: stdin, ended: make(chan struct{})}
+	readers.Go(func() { c.read(stdout, notes) }) // ends with the process
+	return c, nil
+}
+
+func (c *child) read(stdout io.Reader, notes chan<- note) {
+	defer close(c.ended)
+	in := bufio.NewScanner(stdout)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		var l line
+		if err := json.Unmarshal(in.Bytes(), &l); err == nil {
+			notes <- note{child: c, line: l}
+		}
+	}
+	err := c.cmd.Wait()
+	if err == nil {
+		err = errEnded
+	}
+	notes <- note{child: c, gone: err}
+}
+
+// command writes one command; a process that is gone does not mind.
+func (c *child) command(format string, args ...any) {
+	fmt.Fprintf(c.stdin, format+"\n", args...)
+}
+
+func (c *child) kill() error { return c.cmd.Process.Kill() }

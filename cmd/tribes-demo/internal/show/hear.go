@@ -1,0 +1,124 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// hear takes an event of a member.
+func (d *demo) hear(n note) error {
+	i := d.index(n.child)
+	if i < 0 {
+		return nil // of a process that was killed and replaced
+	}
+	if n.gone != nil {
+		if i == d.victim && !d.killed.IsZero() {
+			return nil
+		}
+		return fmt.Errorf("member %s ended unexpectedly: %v", n.child.name, n.gone)
+	}
+	switch l := n.line; l.Ev {
+	case "started":
+		n.child.addr = l.Member
+		d.out.say("member %s is up at %s, id %s", n.child.name, l.Member, short(l.ID))
+		n.child.command(load)
+	case "memberAdded":
+		d.out.say("  %s sees %s join", n.child.name, d.nameOf(l.Member))
+		d.joined(i)
+	case "memberDisappeared":
+		d.gone(i, l)
+	case "stats":
+		d.count(i, l)
+	}
+	return nil
+}
+
+func (d *demo) index(c *child) int {
+	for i := range d.children {
+		if d.children[i] == c {
+			return i
+		}
+	}
+	return -1
+}
+
+// nameOf is the letter of the member at that address, or the address of a
+// member that is not ours.
+func (d *demo) nameOf(addr string) string {
+	for _, c := range d.children {
+		if c != nil && c.addr == addr {
+			return c.name
+		}
+	}
+	return addr
+}
+
+// joined notes that member i sees one more, and tells when the group is whole.
+func (d *demo) joined(i int) {
+	d.seen[i].members++
+	if d.whole {
+		return
+	}
+	for k := range d.seen {
+		if d.seen[k].members < members-1 {
+			return
+		}
+	}
+	d.whole = true
+	d.next = time.Now().Add(calm)
+	d.out.say("the group is whole, %v after the start", time.Since(d.began).Round(time.Millisecond))
+}
+
+func (d *demo) gone(i int, l line) {
+	if d.seen[i].members > 0 {
+		d.seen[i].members--
+	}
+	how := "fail"
+	if l.Shutdown {
+		how = "leave"
+	}
+	after := ""
+	if !d.killed.IsZero() && l.Member == d.children[d.victim].addr {
+		after = fmt.Sprintf(", %v after the kill", time.Since(d.killed).Round(time.Millisecond))
+	}
+	d.out.say("  %s sees %s %s%s", d.children[i].name, d.nameOf(l.Member), how, after)
+}
+
+func (d *demo) count(i int, l line) {
+	c := &d.seen[i]
+	c.rate, c.ackRate = l.Received-c.received, l.Acked-c.acked
+	c.received, c.acked, c.failed = l.Received, l.Acked, l.Failed
+	c.members = uint64(len(l.Members))
+}
+
+// status shows the rates of the last second and asks for the next ones.
+func (d *demo) status() {
+	var b strings.Builder
+	for i, c := range d.children {
+		if i == d.victim && !d.killed.IsZero() {
+			fmt.Fprintf(&b, " | %s: down", c.name)
+			continue
+		}
+		s := d.seen[i]
+		fmt.Fprintf(&b, " | %s: sees %d, %4d in/s, %4d acked/s, %d failed", c.name, s.members, s.rate, s.ackRate, s.failed)
+		c.command("stats")
+	}
+	d.out.say("%s", b.String()[1:])
+}
+
+func short(id string) string { return id[:min(8, len(id))] }
+
+// display writes lines with the time since the first one.
+type display struct {
+	w     io.Writer
+	first time.Time
+}
+
+func (s *display) say(format string, args ...any) {
+	if s.first.IsZero() {
+		s.first = time.Now()
+	}
+	fmt.Fprintf(s.w, "%6.2fs  %s\n", time.Since(s.first).Seconds(), fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,158 @@
+package group
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/interceptor"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/membership/mcast"
+	"github.com/gotribes/tribes/membership/static"
+	"github.com/gotribes/tribes/transport/nio"
+)
+
+// Group is one member of a group: a channel with the parts that [New] chose,
+// and named topics. All methods are safe for concurrent use and may be called
+// inside every callback.
+type Group struct {
+	// Channel is the engine. Its Start, Stop, Send, SendAll, Post, View, Watch and
+	// WaitMembers are those of the group; Listen is hidden by that of the group.
+	*channel.Channel
+
+	parts parts
+
+	mu     sync.RWMutex
+	topics map[string]*Topic
+}
+
+// parts are what New put into the channel, as far as it knows them.
+type parts struct {
+	sender    *nio.Sender
+	receiver  *nio.Receiver
+	multicast *mcast.Service
+}
+
+// New assembles a member. With no options it finds others by multicast on
+// 228.0.0.4:45564, listens on the first free TCP port from 4000 on an address of
+// this machine, and has the layers Dispatch and TCPFailureDetector. Nothing is
+// started. The error joins everything that is wrong with the options.
+func New(options ...Option) (*Group, error) {
+	var s Settings
+	for _, o := range options {
+		o(&s)
+	}
+	return s.build()
+}
+
+// build makes the parts and joins them. s is its own copy.
+func (s Settings) build() (*Group, error) {
+	g := &Group{topics: make(map[string]*Topic)}
+	var errs []error
+	cfg := channel.Config{
+		Name:        s.Name,
+		Services:    s.Services,
+		Local:       membership.Attributes{Domain: s.Domain, Payload: s.Payload, ID: s.ID},
+		Logger:      s.Logger,
+		Trace:       s.Trace,
+		StopTimeout: s.StopTimeout,
+		Clock:       s.Clock,
+	}
+	errs = append(errs, g.transport(&s, &cfg))
+	services, layers, err := g.memberships(&s)
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	switch len(services) {
+	case 0:
+	case 1:
+		cfg.Membership = services[0]
+	default:
+		cfg.Membership = membership.Union(services...)
+	}
+	cfg.Interceptors = append([]channel.Interceptor{new(noRPC)}, layers...)
+	cfg.Interceptors = append(cfg.Interceptors, s.layers()...)
+	c, err := channel.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	g.Channel = c
+	c.Listen(router{g})
+	return g, nil
+}
+
+// transport makes sender and receiver unless the options brought their own.
+func (g *Group) transport(s *Settings, cfg *channel.Config) error {
+	var errs []error
+	cfg.Sender, cfg.Receiver = s.Transport.Sender, s.Transport.Receiver
+	if cfg.Sender == nil {
+		sender, err := nio.NewSender(s.Sender)
+		errs = append(errs, err)
+		g.parts.sender, cfg.Sender = sender, sender
+	}
+	if cfg.Receiver == nil {
+		if s.Bind != "" && s.Receiver.Address == "" {
+			s.Receiver.Address = s.Bind
+		}
+		receiver, err := nio.NewReceiver(s.Receiver)
+		errs = append(errs, err)
+		g.parts.receiver, cfg.Receiver = receiver, receiver
+	}
+	return errors.Join(errs...)
+}
+
+// memberships makes the services. Static ones are layers too.
+func (g *Group) memberships(s *Settings) ([]membership.Service, []channel.Interceptor, error) {
+	services := s.Memberships
+	var layers []channel.Interceptor
+	var errs []error
+	if s.Multicast != nil || len(services) == 0 && len(s.Static) == 0 {
+		m, err := g.multicast(s)
+		errs = append(errs, err)
+		services = append(services, m)
+	}
+	for _, c := range s.Static {
+		if c.Name == "" {
+			c.Name = s.Name
+		}
+		m, err := static.New(c)
+		errs = append(errs, err)
+		services, layers = append(services, m), append(layers, m)
+	}
+	return services, layers, errors.Join(errs...)
+}
+
+func (g *Group) multicast(s *Settings) (membership.Service, error) {
+	var c mcast.Config
+	if s.Multicast != nil {
+		c = *s.Multicast
+	}
+	if s.Bind != "" && c.Interface == "" {
+		c.Interface = s.Bind
+	}
+	m, err := mcast.New(c)
+	g.parts.multicast = m
+	return m, err
+}
+
+// layers are those of the options, else the default ones.
+func (s *Settings) layers() []channel.Interceptor {
+	if s.Interceptors != nil {
+		return s.Interceptors
+	}
+	layers := []channel.Interceptor{new(interceptor.Dispatch)}
+	if s.Domain != "" {
+		layers = append(layers, &interceptor.DomainFilter{Domain: s.Domain})
+	}
+	return append(layers, new(interceptor.TCPFailureDetector))
+}
+
+// String names the local member, or says that there is none yet.
+func (g *Group) String() string {
+	if m := g.Local(); m != nil {
+		return fmt.Sprintf("group member %s", m)
+	}
+	return "group member, not started"
+}

@@ -1,0 +1,118 @@
+package group
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/membership/mcast"
+	"github.com/gotribes/tribes/membership/static"
+	"github.com/gotribes/tribes/transport/nio"
+)
+
+// Settings is what options set. It can be printed; New fills in what is zero.
+type Settings struct {
+	Name         string                // label for logs; Java's channel name in static membership
+	Domain       string                // partition to belong to
+	Payload      string                // application data that the member announces
+	ID           membership.ID         // zero: a new one
+	Bind         string                // address to listen on and to multicast from
+	Services     channel.Services      // zero: all
+	Receiver     nio.ReceiverConfig    //
+	Sender       nio.SenderConfig      //
+	Multicast    *mcast.Config         // nil: the default one, if there is no other membership
+	Static       []static.Config       //
+	Memberships  []membership.Service  // besides those two
+	Interceptors []channel.Interceptor // nil: the default layers
+	Transport    Transport             // instead of Sender and Receiver
+	StopTimeout  time.Duration
+	Logger       *slog.Logger
+	Trace        *channel.Trace
+	Clock        func() time.Time
+}
+
+// Transport is a sender and a receiver of another make.
+type Transport struct {
+	Sender   channel.Sender
+	Receiver channel.Receiver
+}
+
+// Option is one choice for [New]. Options are applied in order; those that name
+// a part (WithReceiver, WithMulticast, ...) replace an earlier choice, those
+// that add one (WithStatic, WithMembership) do not.
+type Option func(*Settings)
+
+// WithName sets the channel name: a label for logs, and what members of a
+// static membership must share.
+func WithName(name string) Option { return func(s *Settings) { s.Name = name } }
+
+// WithDomain makes the member part of a domain. Unless WithInterceptors says
+// otherwise it then sees and hears only members of the same domain.
+func WithDomain(domain string) Option { return func(s *Settings) { s.Domain = domain } }
+
+// WithPayload sets the application data that the member announces; others see it
+// as Member.Payload. Channel.UpdateLocal changes it later.
+func WithPayload(payload []byte) Option {
+	p := string(payload)
+	return func(s *Settings) { s.Payload = p }
+}
+
+// WithID fixes the unique id of the member. It must be different at each start,
+// unless the member is on a static list that names it.
+func WithID(id membership.ID) Option { return func(s *Settings) { s.ID = id } }
+
+// WithBind sets the IP address to listen on, to announce and to multicast from.
+// 127.0.0.1 keeps the group on this machine.
+func WithBind(address string) Option { return func(s *Settings) { s.Bind = address } }
+
+// WithReceiver configures the receiver: ports, limits, poller.
+func WithReceiver(c nio.ReceiverConfig) Option { return func(s *Settings) { s.Receiver = c } }
+
+// WithSender configures the sender: timeouts, retries, windows.
+func WithSender(c nio.SenderConfig) Option { return func(s *Settings) { s.Sender = c } }
+
+// WithTransport replaces sender and receiver, for instance by those of
+// transport/mem in a test. A nil part stays what it was.
+func WithTransport(sender channel.Sender, receiver channel.Receiver) Option {
+	return func(s *Settings) { s.Transport = Transport{sender, receiver} }
+}
+
+// WithMulticast finds members by multicast, as is the default, with these
+// settings. It may be combined with WithStatic.
+func WithMulticast(c mcast.Config) Option { return func(s *Settings) { s.Multicast = &c } }
+
+// WithStatic finds members on a list. Without WithMulticast there is no
+// multicast then.
+func WithStatic(c static.Config) Option {
+	return func(s *Settings) { s.Static = append(slices.Clip(s.Static), c) }
+}
+
+// WithMembership adds a membership service of another make.
+func WithMembership(m membership.Service) Option {
+	return func(s *Settings) { s.Memberships = append(slices.Clip(s.Memberships), m) }
+}
+
+// WithInterceptors replaces the default layers, nearest the application first.
+// With no layers the stack is bare.
+func WithInterceptors(layers ...channel.Interceptor) Option {
+	return func(s *Settings) { s.Interceptors = append([]channel.Interceptor{}, layers...) }
+}
+
+// WithServices runs only some parts of the member.
+func WithServices(services channel.Services) Option {
+	return func(s *Settings) { s.Services = services }
+}
+
+// WithLogger sets the logger; the default discards.
+func WithLogger(l *slog.Logger) Option { return func(s *Settings) { s.Logger = l } }
+
+// WithTrace sets functions that are told what happens, for metrics.
+func WithTrace(t *channel.Trace) Option { return func(s *Settings) { s.Trace = t } }
+
+// WithStopTimeout bounds the orderly part of a stop; see channel.Config.
+func WithStopTimeout(d time.Duration) Option { return func(s *Settings) { s.StopTimeout = d } }
+
+// WithClock sets the wall clock of message stamps. Nothing else depends on it.
+func WithClock(now func() time.Time) Option { return func(s *Settings) { s.Clock = now } }

@@ -1,0 +1,55 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/message"
+)
+
+// Listen adds a listener for messages that belong to no topic; see
+// channel.Channel.Listen.
+func (g *Group) Listen(l channel.Listener) (remove func()) {
+	return g.Channel.Listen(plain{l})
+}
+
+// plain keeps the messages of topics from a listener.
+type plain struct{ channel.Listener }
+
+func (p plain) Accept(m *message.Message) bool {
+	_, _, topic := topicOf(m)
+	return !topic && p.Listener.Accept(m)
+}
+
+// router gives the messages of topics to their listeners.
+type router struct{ g *Group }
+
+func (r router) Accept(m *message.Message) bool {
+	_, _, topic := topicOf(m)
+	return topic
+}
+
+func (r router) Receive(ctx context.Context, m *message.Message) error {
+	name, header, _ := topicOf(m)
+	r.g.mu.RLock()
+	t := r.g.topics[string(name)]
+	r.g.mu.RUnlock()
+	var all []*topicListener
+	if t != nil {
+		all = t.list()
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("%w %q", ErrNoTopic, name)
+	}
+	body := m.Part(header, m.Len())
+	defer body.Release()
+	var errs []error
+	for _, l := range all {
+		if err := l.ListenerFunc(ctx, body); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
