@@ -39,10 +39,12 @@ type Channel struct {
 	listeners   listeners
 	counters    counters
 
+	open  atomic.Bool // messages may be sent: the state is running, or the layers have started
 	mu    sync.Mutex
 	state state
-	begun chan struct{} // closed when Start has returned
-	done  chan struct{} // closed when the stop has ended
+	halt  context.CancelCauseFunc // ends the start; nil before it
+	begun chan struct{}           // closed when the start has ended
+	done  chan struct{}           // closed when the stop has ended
 }
 
 type state uint8
@@ -108,9 +110,12 @@ func (c *Channel) bind() error {
 // port, then the sender, the layers and the membership. When it returns, the
 // local member is announced; others become known as they answer (see
 // WaitMembers). ctx bounds the start alone. After an error everything that was
-// begun is ended and the channel is closed.
+// begun is ended and the channel is closed. A Stop or Close during Start makes it
+// fail with ErrClosed, unless a part failed before.
 func (c *Channel) Start(ctx context.Context) error {
-	if err := c.enter(); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := c.enter(cancel); err != nil {
 		return err
 	}
 	c.started = time.Now()
@@ -118,8 +123,12 @@ func (c *Channel) Start(ctx context.Context) error {
 	c.completions.run()
 	err := c.startParts(ctx)
 	c.mu.Lock()
-	if err == nil && c.state == starting {
+	switch {
+	case err != nil:
+	case c.state == starting:
 		c.state = running
+	default:
+		err = ErrClosed
 	}
 	c.mu.Unlock()
 	close(c.begun)
@@ -131,12 +140,12 @@ func (c *Channel) Start(ctx context.Context) error {
 	return nil
 }
 
-func (c *Channel) enter() error {
+func (c *Channel) enter(halt context.CancelCauseFunc) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state {
 	case idle:
-		c.state = starting
+		c.state, c.halt = starting, halt
 		return nil
 	case stopping, stopped:
 		return ErrClosed
@@ -169,10 +178,19 @@ func (c *Channel) startParts(ctx context.Context) error {
 				return fmt.Errorf("tribes: channel: layer %s: %w", h.name, err)
 			}
 		}
+		h.started = true
 	}
+	c.allowSends()
 	c.tasks.open(c.runCtx)
 	close(c.opened)
 	return c.startMembership(ctx)
+}
+
+// allowSends lets messages be sent, unless the channel is being stopped.
+func (c *Channel) allowSends() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open.Store(c.state == starting)
 }
 
 func (c *Channel) env(deliver ReceiveFunc, fault FaultFunc) Env {
@@ -188,13 +206,23 @@ func (c *Channel) startMembership(ctx context.Context) error {
 	if c.broadcaster != nil {
 		c.broadcaster.Open(c.env(c.deliverBottom, nil))
 	}
-	return c.cfg.Membership.Start(ctx, membership.Env{
-		Local:    c.local.Load(),
+	local := c.local.Load()
+	err := c.cfg.Membership.Start(ctx, membership.Env{
+		Local:    local,
 		Notify:   c.notify,
 		Listen:   listen,
 		Announce: announce,
 		Logger:   c.cfg.Logger,
 	})
+	if err != nil {
+		return err
+	}
+	c.localMu.Lock()
+	defer c.localMu.Unlock()
+	if now := c.local.Load(); now != local && announce {
+		c.cfg.Membership.Update(now) // what UpdateLocal said to a service that was not running
+	}
+	return nil
 }
 
 func (c *Channel) setLocal(b Bound) error {
@@ -221,11 +249,10 @@ func (c *Channel) Name() string { return c.cfg.Name }
 func (c *Channel) UpdateLocal(change func(*membership.Attributes)) error {
 	c.localMu.Lock()
 	defer c.localMu.Unlock()
-	old := c.local.Load()
 	if err := c.usable(); err != nil {
 		return err
 	}
-	m, err := old.With(func(a *membership.Attributes) {
+	m, err := c.local.Load().With(func(a *membership.Attributes) {
 		n := *a
 		change(&n)
 		a.Domain, a.Payload, a.Command = n.Domain, n.Payload, n.Command

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -101,5 +102,18 @@ func (c Config) withDefaults() (Config, error) {
 			bad("Interceptors[%d]: nil", i)
 		}
 	}
+	if err := c.checkLocal(); err != nil {
+		bad("Local: %w", err)
+	}
 	return c, errors.Join(errs...)
+}
+
+// checkLocal looks at what is known of the local member before the start.
+func (c Config) checkLocal() error {
+	a := c.Local
+	if c.Services.Has(ReceiveData) { // it will say where
+		a.Host, a.Port, a.SecurePort, a.UDPPort = netip.IPv4Unspecified(), 0, membership.NoPort, membership.NoPort
+	}
+	_, err := membership.New(a)
+	return err
 }

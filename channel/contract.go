@@ -88,7 +88,8 @@ type Host interface {
 	OnStart(f func(ctx context.Context) error)
 	// OnDrain adds a step to the stop of the channel, while messages can still
 	// be sent and before the others are told goodbye. Steps run from the top
-	// layer down. ctx ends when the time for an orderly stop is over.
+	// layer down, those of a layer whose start has failed or was not reached do
+	// not. ctx ends when the time for an orderly stop is over.
 	OnDrain(f func(ctx context.Context))
 	// NewMessage returns a message from the local member with a fresh id, the
 	// present time, and a payload of size arbitrary bytes; the caller releases it.

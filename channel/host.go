@@ -18,6 +18,7 @@ type host struct {
 	logger  *slog.Logger
 	onStart []func(ctx context.Context) error
 	onDrain []func(ctx context.Context)
+	started bool // all of onStart has succeeded
 }
 
 func newHost(c *Channel, layer Interceptor) *host {
@@ -48,7 +49,9 @@ func (h *host) Every(d time.Duration, f func(ctx context.Context)) {
 			case <-ctx.Done():
 				return
 			case <-t.C:
-				f(ctx)
+				if ctx.Err() == nil { // both at a time
+					f(ctx)
+				}
 			}
 		}
 	})

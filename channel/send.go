@@ -33,9 +33,7 @@ func (c *Channel) Send(ctx context.Context, to []*membership.Member, payload []b
 	if err != nil {
 		r.SettleAll(to, message.NotSent, err)
 	}
-	select {
-	case <-r.Done():
-	case <-ctx.Done():
+	if !settled(ctx, r) {
 		r.Abandon() // and leave it to the garbage collector: it will still be settled
 		err = &message.SendError{ID: id, Results: r.Results(to, context.Cause(ctx))}
 		c.sent(id, len(to), len(payload), begin, err)
@@ -45,6 +43,21 @@ func (c *Channel) Send(ctx context.Context, to []*membership.Member, payload []b
 	c.receipts.Put(r)
 	c.sent(id, len(to), len(payload), begin, err)
 	return id, err
+}
+
+// settled waits until r is done, or until ctx ends; then it is false.
+func settled(ctx context.Context, r *message.Receipt) bool {
+	select {
+	case <-r.Done():
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-r.Done(): // both at a time: the outcome tells more
+		return true
+	default:
+		return false
+	}
 }
 
 // SendAll is Send to every member of the present view. It returns ErrNoMembers
@@ -72,7 +85,7 @@ func (c *Channel) Post(ctx context.Context, to []*membership.Member, payload []b
 	err := c.down.Send(ctx, to, m, r)
 	m.Release()
 	if err != nil {
-		c.counters.failed.Add(1)
+		c.sent(id, len(to), len(payload), p.begin, err)
 	}
 	return id, err
 }
@@ -114,8 +127,11 @@ func (c *Channel) sent(id message.ID, destinations, bytes int, begin time.Time, 
 }
 
 func (c *Channel) sendable(to []*membership.Member) error {
-	if err := c.usable(); err != nil {
-		return err
+	if !c.open.Load() {
+		if err := c.usable(); err != nil {
+			return err
+		}
+		return ErrNotStarted
 	}
 	if !c.cfg.Services.Has(SendData) {
 		return ErrServiceOff
@@ -151,6 +167,9 @@ func (c *Channel) newMessage(size int) *message.Message {
 
 // sendBottom is what the lowest layer sends through.
 func (c *Channel) sendBottom(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+	if !c.cfg.Services.Has(SendData) {
+		return ErrServiceOff
+	}
 	if !m.Options.Has(message.Multicast) {
 		return c.cfg.Sender.Send(ctx, to, m, r)
 	}

@@ -59,14 +59,9 @@ func (s *serial) take() (batch []func(), last bool) {
 	return batch, s.closing
 }
 
-// close runs what was put so far, takes no more, and waits.
+// close runs what was put so far, takes no more, and waits. It comes after run.
 func (s *serial) close() {
 	s.mu.Lock()
-	if s.wake == nil {
-		s.closing = true
-		s.mu.Unlock()
-		return
-	}
 	s.closing = true
 	s.signal()
 	s.mu.Unlock()

@@ -56,6 +56,8 @@ func (c *Channel) beginStop(ctx context.Context) {
 		return
 	}
 	c.state = stopping
+	c.open.Store(false)
+	c.halt(ErrClosed)
 	go c.stop(ctx) // ends by itself; done tells
 }
 
@@ -70,6 +72,9 @@ func (c *Channel) stop(ctx context.Context) {
 	cut := context.AfterFunc(ctx, func() { c.endRun(ErrClosed) })
 	defer cut()
 	for _, h := range c.layers {
+		if !h.started {
+			continue
+		}
 		for _, f := range h.onDrain {
 			f(ctx)
 		}

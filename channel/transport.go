@@ -42,6 +42,12 @@ type Sender interface {
 	Stop(ctx context.Context) error
 }
 
+// Preparer is a [Sender] that wants to know of members before the first message
+// to them, for instance to connect early. Prepare must not block.
+type Preparer interface {
+	Prepare(m *membership.Member)
+}
+
 // Receiver takes messages from other members. It is started once and stopped
 // once.
 type Receiver interface {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -36,13 +37,16 @@ type watchers struct {
 	members map[membership.Key]*membership.Member // what the application was told
 }
 
-type watcher struct{ MembershipListener }
+type watcher struct {
+	MembershipListener
+	removed atomic.Bool
+}
 
 // Watch adds a listener for membership events. Its first calls are Joined for
 // each member present. Calls come one after the other, on a goroutine for that
 // purpose. After remove no call begins.
 func (c *Channel) Watch(l MembershipListener) (remove func()) {
-	w := &watcher{l}
+	w := &watcher{MembershipListener: l}
 	ws := &c.watchers
 	c.events.put(func() {
 		ws.mu.Lock()
@@ -54,6 +58,7 @@ func (c *Channel) Watch(l MembershipListener) (remove func()) {
 		}
 	})
 	return func() {
+		w.removed.Store(true)
 		// In line behind the registration, which may still be waiting, and at
 		// once, for one that is not.
 		c.events.put(func() { ws.remove(w) })
@@ -95,7 +100,20 @@ func (c *Channel) announce(ev membership.Event) {
 	for _, w := range all {
 		c.tell(w, ev)
 	}
-	if (ev.Kind == membership.Left || ev.Kind == membership.Failed) && c.cfg.Services.Has(SendData) {
+	c.tellSender(ev)
+}
+
+// tellSender lets the sender connect early and clean up.
+func (c *Channel) tellSender(ev membership.Event) {
+	if !c.cfg.Services.Has(SendData) {
+		return
+	}
+	switch ev.Kind {
+	case membership.Joined:
+		if p, ok := c.cfg.Sender.(Preparer); ok {
+			p.Prepare(ev.Member)
+		}
+	case membership.Left, membership.Failed:
 		c.cfg.Sender.Forget(ev.Member)
 	}
 }
@@ -128,7 +146,9 @@ func (c *Channel) tell(w *watcher, ev membership.Event) {
 			c.cfg.Logger.Error("membership listener panicked", "member", ev.Member, "panic", p)
 		}
 	}()
-	w.MemberEvent(c.runCtx, ev)
+	if !w.removed.Load() {
+		w.MemberEvent(c.runCtx, ev)
+	}
 }
 
 // WaitMembers waits until at least n other members are seen. The error is

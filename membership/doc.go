@@ -4,7 +4,19 @@
 // the ground floor: it knows nothing of messages or channels.
 //
 // Services that find members implement [Service]; they live in subdirectories
-// of this package, which in Go are packages of their own, several floors up.
+// of this package, which in Go are packages of their own, several floors up. A
+// [Union] makes one service of several. Tests that every service must pass are
+// in package membershiptest.
+//
+// # Life of a member
+//
+//	            Joined            Updated
+//	unknown ───────────► present ◄───────┐
+//	   ▲                   │  │  └───────┘
+//	   │   Left: goodbye   │  │
+//	   ├───────────────────┘  │
+//	   │   Failed: silence    │
+//	   └──────────────────────┘
 //
 // # Member image
 //
@@ -29,6 +41,9 @@
 //
 // Two members are the same if host, port and id are equal. A process that
 // restarts has a new id, so for a while two members can stand on one address.
+//
+// Nothing proves that a member is who its image says, nor that it said goodbye
+// itself.
 //
 // The alive time is what a member says of itself. Nothing in this module
 // decides anything by it but the order of a view.

@@ -3,6 +3,7 @@ package membership
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/gotribes/tribes/internal/wire"
 )
@@ -17,13 +18,16 @@ const (
 	envelope  = 24 // both magics and the body length
 )
 
-// MaxPart is the largest domain, command or payload in bytes. A member image
-// travels in one datagram, so there is no use for more.
+// MaxPart is the largest domain, command or payload in bytes.
 const MaxPart = 60 << 10
 
-// MinImage is the size of the smallest member image, in bytes: an IPv4 host
-// and nothing optional.
-const MinImage = envelope + fixedBody + 4
+// MinImage and MaxImage are the sizes of the smallest member image, with an IPv4
+// host and nothing optional, and of the largest, in bytes: an image travels in
+// one datagram.
+const (
+	MinImage = envelope + fixedBody + 4
+	MaxImage = 65507
+)
 
 // FormatError says why bytes are no member image or frame, and at which byte.
 type FormatError = wire.FormatError
@@ -33,9 +37,18 @@ func HasImagePrefix(b []byte) bool {
 	return len(b) >= len(beginMagic) && string(b[:len(beginMagic)]) == beginMagic
 }
 
-// Image returns the member's encoding (docs/wire.md, Member image). The string
-// is made once and shared.
-func (m *Member) Image() string { return m.image }
+// Image returns the member's encoding (docs/wire.md, Member image). For a member
+// from [New] or [Decode] the string is shared; for one from a [View], whose
+// alive time was brought up to date, each call makes it anew.
+func (m *Member) Image() string {
+	if m.aged {
+		return string(m.AppendImage(nil, m.attr.Alive))
+	}
+	return m.image
+}
+
+// ImageSize is the length of the member's encoding in bytes.
+func (m *Member) ImageSize() int { return len(m.image) }
 
 // AppendImage appends the member's encoding with alive, in milliseconds, in
 // place of its alive time. This is what a heartbeat sends.
@@ -48,27 +61,35 @@ func (m *Member) AppendImage(b []byte, alive int64) []byte {
 
 // Is reports whether image is, byte for byte, the encoding of m. It lets a
 // receiver skip decoding a sender that it has seen before.
-func (m *Member) Is(image []byte) bool { return m.image == string(image) }
+func (m *Member) Is(image []byte) bool {
+	if m.aged {
+		return len(image) == len(m.image) && m.Image() == string(image)
+	}
+	return m.image == string(image)
+}
 
-// withAlive is m with another alive time.
+// withAlive is m with another alive time. The image is not made anew, so that
+// the views of large groups stay cheap.
 func (m *Member) withAlive(alive int64) *Member {
 	if m.attr.Alive == alive {
 		return m
 	}
 	n := *m
-	n.attr.Alive = alive
-	n.image = string(m.AppendImage(make([]byte, 0, len(m.image)), alive))
+	n.attr.Alive, n.aged = alive, true
 	return &n
+}
+
+// imageSize is the size of the image that describes a.
+func (a *Attributes) imageSize() int {
+	return envelope + fixedBody + a.Host.BitLen()/8 + len(a.Command) + len(a.Domain) + len(a.Payload)
 }
 
 func appendImage(b []byte, a *Attributes) []byte {
 	host := a.Host.AsSlice()
-	body := fixedBody + len(host) + len(a.Command) + len(a.Domain) + len(a.Payload)
-	if b == nil {
-		b = make([]byte, 0, body+envelope)
-	}
+	size := a.imageSize()
+	b = slices.Grow(b, size)
 	b = append(b, beginMagic...)
-	b = wire.Int32(b, int32(body))
+	b = wire.Int32(b, int32(size-envelope))
 	b = wire.Int64(b, a.Alive)
 	b = wire.Int32(b, int32(a.Port))
 	b = wire.Int32(b, int32(a.SecurePort))
@@ -87,14 +108,15 @@ func appendImage(b []byte, a *Attributes) []byte {
 // member holds copies, not parts of b.
 //
 // Decoding is strict where Tribes is lenient: the lengths inside must add up
-// to the announced one, a host has 4 or 16 bytes, ports are in range. The error
-// is a *[FormatError].
+// to the announced one, a host has 4 or 16 bytes, ports are in range, the image
+// and its parts have no more than [MaxImage] and [MaxPart] bytes. The error is
+// a *[FormatError].
 func Decode(b []byte) (*Member, int, error) {
-	size, err := imageSize(b)
+	size, err := envelopeSize(b)
 	if err != nil {
 		return nil, 0, err
 	}
-	r := wire.NewReader(b[aliveAt:size-len(endMagic)], aliveAt)
+	r := wire.NewInner(b[aliveAt:size-len(endMagic)], aliveAt)
 	var a Attributes
 	a.Alive = r.Int64()
 	a.Port = port(&r, 0)
@@ -114,13 +136,18 @@ func Decode(b []byte) (*Member, int, error) {
 	return &Member{attr: a, image: string(b[:size])}, size, nil
 }
 
-// imageSize checks the envelope of the image at the start of b.
-func imageSize(b []byte) (int, error) {
+// envelopeSize checks the envelope of the image at the start of b.
+func envelopeSize(b []byte) (int, error) {
 	r := wire.NewReader(b, 0)
 	r.Magic(beginMagic, wire.BadMagic)
 	body := int(r.Int32())
-	if r.Err() == nil && body < fixedBody {
+	switch {
+	case body < 0:
 		r.Fail(wire.BadLength, bodyAt)
+	case body < MinImage-envelope:
+		r.Fail(wire.LengthMismatch, bodyAt)
+	case body > MaxImage-envelope:
+		r.Fail(wire.TooLarge, bodyAt)
 	}
 	r.Bytes(body)
 	r.Magic(endMagic, wire.BadEnd)
@@ -130,7 +157,7 @@ func imageSize(b []byte) (int, error) {
 func port(r *wire.Reader, least int) int {
 	at := r.Offset()
 	p := int(r.Int32())
-	if p < least || p > 65535 {
+	if p < least || p > maxPort {
 		r.Fail(wire.BadPort, at)
 	}
 	return p

@@ -2,12 +2,15 @@ package membership
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
 )
+
+const maxPort = 65535
 
 // NoPort stands for "no such port" in SecurePort and UDPPort.
 const NoPort = -1
@@ -19,7 +22,7 @@ const LeaveCommand = "BABY-ALEX"
 // Attributes are all that a member tells about itself. Domain, Payload and
 // Command are raw bytes held in strings, so that they cannot change.
 type Attributes struct {
-	Host       netip.Addr // where the member's receiver can be reached; 4 or 16 bytes on the wire
+	Host       netip.Addr // where the member's receiver can be reached; 4 or 16 bytes on the wire, see Key
 	Port       int        // TCP port, 0 to 65535
 	SecurePort int        // TLS port, NoPort if none
 	UDPPort    int        // UDP port, NoPort if none
@@ -32,6 +35,10 @@ type Attributes struct {
 
 // Key identifies a member: host, port and id together, as in Tribes. Nothing
 // else counts. It is comparable and may be a map key.
+//
+// Hosts are compared as bytes: an IPv4 address in its IPv6 form (::ffff:a.b.c.d,
+// as Go reports it for dual-stack sockets) is another host than the plain one.
+// Whoever makes a member of such an address calls Unmap.
 type Key struct {
 	Host netip.Addr
 	Port int
@@ -44,10 +51,11 @@ type Key struct {
 type Member struct {
 	attr  Attributes
 	image string
+	aged  bool // the alive time in image is an older one
 }
 
-// New checks a and returns the member it describes. An error names the
-// attribute that is out of range.
+// New checks a and returns the member it describes. The error joins all that is
+// wrong, each naming the attribute and what it may be.
 func New(a Attributes) (*Member, error) {
 	if err := a.validate(); err != nil {
 		return nil, err
@@ -56,21 +64,40 @@ func New(a Attributes) (*Member, error) {
 }
 
 func (a *Attributes) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("tribes: member: "+format, args...))
+	}
 	switch {
 	case !a.Host.IsValid():
-		return fmt.Errorf("tribes: member: no host address")
+		bad("host: none given, want an IPv4 or IPv6 address")
 	case a.Host.Zone() != "":
-		return fmt.Errorf("tribes: member: host %s: an address with a zone cannot be told to others", a.Host)
-	case a.Port < 0 || a.Port > 65535:
-		return fmt.Errorf("tribes: member: port %d: want 0 to 65535", a.Port)
-	case a.SecurePort < NoPort || a.SecurePort > 65535:
-		return fmt.Errorf("tribes: member: secure port %d: want -1 to 65535", a.SecurePort)
-	case a.UDPPort < NoPort || a.UDPPort > 65535:
-		return fmt.Errorf("tribes: member: UDP port %d: want -1 to 65535", a.UDPPort)
-	case len(a.Domain) > MaxPart || len(a.Command) > MaxPart || len(a.Payload) > MaxPart:
-		return fmt.Errorf("tribes: member: domain, command and payload may have %d bytes each", MaxPart)
+		bad("host %s: want an address without zone, which means nothing to others", a.Host)
 	}
-	return nil
+	if a.Port < 0 || a.Port > maxPort {
+		bad("port %d: want 0 to %d", a.Port, maxPort)
+	}
+	if a.SecurePort < NoPort || a.SecurePort > maxPort {
+		bad("secure port %d: want %d to %d", a.SecurePort, NoPort, maxPort)
+	}
+	if a.UDPPort < NoPort || a.UDPPort > maxPort {
+		bad("UDP port %d: want %d to %d", a.UDPPort, NoPort, maxPort)
+	}
+	a.validateParts(bad)
+	return errors.Join(errs...)
+}
+
+func (a *Attributes) validateParts(bad func(format string, args ...any)) {
+	for _, p := range [...]struct{ name, value string }{
+		{"domain", a.Domain}, {"command", a.Command}, {"payload", a.Payload},
+	} {
+		if len(p.value) > MaxPart {
+			bad("%s of %d bytes: want at most %d", p.name, len(p.value), MaxPart)
+		}
+	}
+	if n := a.imageSize(); n > MaxImage {
+		bad("domain, command and payload make an image of %d bytes: want at most %d", n, MaxImage)
+	}
 }
 
 // Attributes returns a copy of everything the member tells about itself.
@@ -125,11 +152,13 @@ func (m *Member) AddrPort() netip.AddrPort {
 	return netip.AddrPortFrom(m.attr.Host, uint16(m.attr.Port))
 }
 
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // Dialable reports whether a connection to the member can make sense: a host
-// that is neither unspecified nor multicast, and a port.
+// that is neither unspecified nor multicast nor broadcast, and a port.
 func (m *Member) Dialable() bool {
 	h := m.attr.Host.Unmap()
-	return m.attr.Port > 0 && !h.IsUnspecified() && !h.IsMulticast()
+	return m.attr.Port > 0 && !h.IsUnspecified() && !h.IsMulticast() && h != broadcast
 }
 
 // Name returns the display name that Tribes uses, such as

@@ -27,10 +27,12 @@ type Table struct {
 	// must not change after the first use.
 	Limit int
 
+	view atomic.Pointer[View] // nil if it has to be made
+
 	mu      sync.Mutex
 	entries map[Key]*entry
 	seq     uint64
-	view    atomic.Pointer[View]
+	changed time.Time // time of the last change
 }
 
 type entry struct {
@@ -39,20 +41,21 @@ type entry struct {
 	heard  time.Time
 }
 
-var emptyView = new(View)
-
 // View returns the members, oldest first, with alive times as of the last
 // change of the table.
 func (t *Table) View() *View {
 	if v := t.view.Load(); v != nil {
 		return v
 	}
-	return emptyView
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.makeView()
 }
 
 // Heard notes a sign of life. It returns an event if m is new (Joined) or
 // describes itself differently than before (Updated). A change of the alive
-// time alone is no event. The error is ErrTableFull.
+// time alone is no event. The error is ErrTableFull. A goodbye is not looked
+// for: see [Member.Leaving] and Remove.
 func (t *Table) Heard(m *Member, now time.Time) (ev Event, changed bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,7 +68,7 @@ func (t *Table) Heard(m *Member, now time.Time) (ev Event, changed bool, err err
 			t.entries = make(map[Key]*entry)
 		}
 		t.entries[m.Key()] = &entry{member: m, alive: m.attr.Alive, heard: now}
-		t.publish(now)
+		t.change(now)
 		return Event{Joined, m, now}, true, nil
 	}
 	e.alive, e.heard = m.attr.Alive, now
@@ -73,7 +76,7 @@ func (t *Table) Heard(m *Member, now time.Time) (ev Event, changed bool, err err
 		return Event{}, false, nil
 	}
 	e.member = m
-	t.publish(now)
+	t.change(now)
 	return Event{Updated, m, now}, true, nil
 }
 
@@ -86,7 +89,7 @@ func (t *Table) Alive(k Key, now time.Time) bool {
 	if e == nil {
 		return false
 	}
-	e.alive += now.Sub(e.heard).Milliseconds()
+	e.alive = later(e.alive, now.Sub(e.heard))
 	e.heard = now
 	return true
 }
@@ -100,7 +103,7 @@ func (t *Table) Remove(kind Kind, m *Member, now time.Time) (ev Event, changed b
 		return Event{}, false
 	}
 	delete(t.entries, m.Key())
-	t.publish(now)
+	t.change(now)
 	return Event{kind, m, now}, true
 }
 
@@ -118,7 +121,7 @@ func (t *Table) Expire(now time.Time, drop time.Duration) []Event {
 	}
 	if evs != nil {
 		slices.SortFunc(evs, func(a, b Event) int { return CompareAbsolute(a.Member, b.Member) })
-		t.publish(now)
+		t.change(now)
 	}
 	return evs
 }
@@ -155,17 +158,38 @@ func (t *Table) limit() int {
 	return DefaultTableLimit
 }
 
-// publish makes the view anew, with all alive times brought to now so that
-// they can be compared. It is called with mu held.
-func (t *Table) publish(now time.Time) {
+// change notes that the view is another one from now on. It is made when
+// somebody asks for it, so that a flood of members costs no more than the table
+// of them. It is called with mu held.
+func (t *Table) change(now time.Time) {
 	t.seq++
+	t.changed = now
+	t.view.Store(nil)
+}
+
+// makeView returns the view, with all alive times brought to the time of the last
+// change so that they can be compared. It is called with mu held.
+func (t *Table) makeView() *View {
+	if v := t.view.Load(); v != nil {
+		return v
+	}
 	v := &View{Seq: t.seq, Members: make([]*Member, 0, len(t.entries))}
 	for _, e := range t.entries {
-		alive := e.alive + now.Sub(e.heard).Milliseconds()
-		v.Members = append(v.Members, e.member.withAlive(alive))
+		v.Members = append(v.Members, e.member.withAlive(later(e.alive, t.changed.Sub(e.heard))))
 	}
 	slices.SortFunc(v.Members, CompareAge)
 	t.view.Store(v)
+	return v
+}
+
+// later is an alive time in milliseconds after d has passed, as long as the
+// numbers reach: a member may claim anything.
+func later(alive int64, d time.Duration) int64 {
+	ms := d.Milliseconds()
+	if sum := alive + ms; (sum > alive) == (ms > 0) {
+		return sum
+	}
+	return alive
 }
 
 // sameButAlive compares all that a member tells but its alive time.

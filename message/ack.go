@@ -43,7 +43,7 @@ const (
 
 // Reply is an answer to acked frames of one connection.
 type Reply struct {
-	Kind    ReplyKind
+	Kind    ReplyKind // zero after an error
 	Caps    Caps      // NumberedAck: what the answering member understands
 	UpTo    uint64    // NumberedAck: every frame up to this number is settled
 	Settled []Settled // NumberedAck: refusals up to UpTo, and any outcome beyond it
@@ -51,7 +51,7 @@ type Reply struct {
 
 // Settled is the outcome of one frame in a numbered ack: Acknowledged or Refused.
 type Settled struct {
-	Number  uint64
+	Number  uint64 // of the frame, from 1
 	Outcome Outcome
 	Reason  string // Refused: the text of the listener's error, cut at MaxReason bytes
 }
@@ -62,7 +62,8 @@ const (
 )
 
 // AppendNumberedAck appends the frame of a numbered ack. There may be at most
-// MaxSettled entries; reasons are cut at MaxReason bytes.
+// MaxSettled entries; reasons are cut at MaxReason bytes. An outcome other than
+// Acknowledged is told as Refused.
 func AppendNumberedAck(b []byte, caps Caps, upTo uint64, settled []Settled) []byte {
 	size := len(numberedMagic) + 1 + 4 + 8 + 4
 	for i := range settled {
@@ -82,9 +83,9 @@ func AppendNumberedAck(b []byte, caps Caps, upTo uint64, settled []Settled) []by
 }
 
 func appendSettled(b []byte, s *Settled) []byte {
-	code := byte(settledAck)
-	if s.Outcome == Refused {
-		code = settledRefuse
+	code := byte(settledRefuse)
+	if s.Outcome == Acknowledged {
+		code = settledAck
 	}
 	b = wire.Int64(b, int64(s.Number))
 	b = append(b, code)
@@ -110,36 +111,57 @@ func ParseReply(data []byte, r *Reply) error {
 }
 
 func parseNumbered(data []byte, r *Reply) error {
-	rd := wire.NewReader(data, headSize)
+	rd := wire.NewInner(data, headSize)
 	rd.Magic(numberedMagic, wire.BadAck)
 	at := rd.Offset()
-	if v := rd.Uint8(); rd.Err() == nil && v != ackVersion {
+	if v := rd.Uint8(); v != ackVersion {
 		rd.Fail(wire.BadAck, at)
 	}
-	r.Kind = NumberedAck
 	r.Caps = Caps(rd.Uint32())
 	r.UpTo = rd.Uint64()
-	at = rd.Offset()
-	n := int(rd.Int32())
-	const least = 8 + 1 + 1
-	if n < 0 || n > MaxSettled || n > rd.Left()/least {
-		rd.Fail(wire.BadLength, at)
-	}
-	for range n {
+	for range settledCount(&rd) {
+		r.Settled = append(r.Settled, readSettled(&rd))
 		if rd.Err() != nil {
 			break
 		}
-		r.Settled = append(r.Settled, readSettled(&rd))
 	}
 	if rd.Left() != 0 {
 		rd.Fail(wire.TrailingBytes, rd.Offset())
 	}
-	return rd.Err()
+	if err := rd.Err(); err != nil {
+		*r = Reply{Settled: r.Settled[:0]}
+		return err
+	}
+	r.Kind = NumberedAck
+	return nil
+}
+
+// settledCount reads how many entries follow; there must be room for them.
+func settledCount(rd *wire.Reader) int {
+	const least = 8 + 1 + 1
+	at := rd.Offset()
+	n := int(rd.Int32())
+	switch {
+	case n < 0:
+		rd.Fail(wire.BadLength, at)
+	case n > MaxSettled:
+		rd.Fail(wire.TooLarge, at)
+	case n > rd.Left()/least:
+		rd.Fail(wire.LengthPastEnd, at)
+	}
+	if rd.Err() != nil {
+		return 0
+	}
+	return n
 }
 
 func readSettled(rd *wire.Reader) Settled {
-	s := Settled{Number: rd.Uint64()}
 	at := rd.Offset()
+	s := Settled{Number: rd.Uint64()}
+	if s.Number == 0 {
+		rd.Fail(wire.BadNumber, at)
+	}
+	at = rd.Offset()
 	switch rd.Uint8() {
 	case settledAck:
 		s.Outcome = Acknowledged

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"math/bits"
 	"sync"
 	"sync/atomic"
 )
@@ -18,8 +19,13 @@ type Buffer struct {
 // Bytes returns all bytes of the buffer.
 func (b *Buffer) Bytes() []byte { return b.b }
 
-// Retain adds a reference.
-func (b *Buffer) Retain() { b.refs.Add(1) }
+// Retain adds a reference. Only who has one may add one; after the last Release
+// it panics.
+func (b *Buffer) Retain() {
+	if b.refs.Add(1) <= 1 {
+		panic("tribes: message: buffer retained after its release")
+	}
+}
 
 // Release drops a reference.
 func (b *Buffer) Release() {
@@ -38,17 +44,21 @@ func (b *Buffer) Release() {
 // Shared reports whether there is more than one reference.
 func (b *Buffer) Shared() bool { return b.refs.Load() > 1 }
 
-// The pool keeps buffers of five sizes; larger ones are made and left to the
-// garbage collector.
-var classes = [...]int{512, 4 << 10, 32 << 10, 256 << 10, MaxPooled}
+// The pool keeps buffers of the powers of two from 512 bytes to MaxPooled, so
+// that none takes more than twice the memory that was asked for. Larger ones are
+// made as asked and left to the garbage collector.
+const (
+	leastClass = 9 // 1<<9 bytes
+	numClasses = 12
+)
 
 // MaxPooled is the largest buffer, in bytes, that a [Pool] keeps.
-const MaxPooled = 1 << 20
+const MaxPooled = 1 << (leastClass + numClasses - 1)
 
 // Pool keeps buffers and messages for reuse. Each channel has its own. The zero
 // Pool is ready; a Pool is safe for concurrent use and must not be copied.
 type Pool struct {
-	buffers  [len(classes)]sync.Pool
+	buffers  [numClasses]sync.Pool
 	messages sync.Pool
 }
 
@@ -62,16 +72,14 @@ func (p *Pool) Get(size int) *Buffer {
 }
 
 func (p *Pool) get(size int) *Buffer {
-	for i, c := range classes {
-		if size > c {
-			continue
-		}
-		home := &p.buffers[i]
-		if b, ok := home.Get().(*Buffer); ok {
-			b.b = b.b[:size]
-			return b
-		}
-		return &Buffer{b: make([]byte, size, c), home: home}
+	if size > MaxPooled {
+		return &Buffer{b: make([]byte, size)}
 	}
-	return &Buffer{b: make([]byte, size)}
+	class := max(bits.Len(uint(max(size, 1)-1)), leastClass)
+	home := &p.buffers[class-leastClass]
+	if b, ok := home.Get().(*Buffer); ok {
+		b.b = b.b[:size]
+		return b
+	}
+	return &Buffer{b: make([]byte, size, 1<<class), home: home}
 }

@@ -26,4 +26,23 @@
 //
 // In builds with the race detector or the tag tribesdebug, released memory is
 // overwritten and [CheckLive] reports what was never released.
+//
+// # Outcomes
+//
+// A [Receipt] is settled once per destination, or more often if a layer has split
+// the message and said so with Add; then the worst outcome of a destination
+// counts:
+//
+//	NewReceipt(3) ── Settle(a) ── Settle(b) ── Settle(c) ──► done ── Reset ─► …
+//
+// # Caveats
+//
+// Payload and Part share memory with the message; Clone what is to be kept.
+//
+// The frame of a message says who sent it and nobody vouches for that: the
+// sender is who it claims to be only on a network where all can be trusted.
+//
+// Tribes reads message ids of any length and makes ids of 16 bytes; ids of more
+// than [MaxID] bytes are refused here. An id of another length than 16 is kept
+// as it came, and [Message.ID] has its first bytes.
 package message

@@ -2,6 +2,7 @@ package message
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
@@ -17,8 +18,13 @@ const (
 )
 
 // DefaultMaxFrame is the largest frame in bytes that receivers take and senders
-// send if not told otherwise. Tribes has no limit.
+// send if not told otherwise. Tribes has no limit but that of the format, which
+// cannot say more than 2 GiB.
 const DefaultMaxFrame = 64 << 20
+
+// MaxID is the longest message id in bytes that is taken. Tribes makes ids of 16
+// bytes and reads any.
+const MaxID = 255
 
 // FormatError says why bytes are no frame, and at which byte.
 type FormatError = wire.FormatError
@@ -71,22 +77,32 @@ func Scan(b []byte, limit int) (data []byte, size int, err error) {
 }
 
 // ParseFrame reads the data of a frame as [Scan] returns it. Every inner length
-// is checked against what the frame holds; bytes left over are an error.
-// Offsets in the *[FormatError] count from the start of the frame.
+// is checked against what the frame holds; bytes left over are an error, as are
+// an id of more than [MaxID] bytes and a sender of more than a member image can
+// have. Offsets in the *[FormatError] count from the start of the frame.
 func ParseFrame(data []byte) (Frame, error) {
-	r := wire.NewReader(data, headSize)
+	r := wire.NewInner(data, headSize)
 	f := Frame{Options: Options(r.Uint32()), Sent: r.Int64()}
-	f.ID = r.Sized()
 	at := r.Offset()
+	if f.ID = r.Sized(); len(f.ID) > MaxID {
+		r.Fail(wire.TooLarge, at)
+	}
+	at = r.Offset()
 	f.Sender = r.Sized()
-	if r.Err() == nil && len(f.Sender) == 0 {
+	switch {
+	case len(f.Sender) > membership.MaxImage:
+		r.Fail(wire.TooLarge, at)
+	case len(f.Sender) == 0:
 		r.Fail(wire.NoSender, at)
 	}
 	f.Message = r.Sized()
 	if r.Left() != 0 {
 		r.Fail(wire.TrailingBytes, r.Offset())
 	}
-	return f, r.Err()
+	if err := r.Err(); err != nil {
+		return Frame{}, err
+	}
+	return f, nil
 }
 
 // DecodeSender decodes the sender of f. Unlike a heartbeat, a frame may have no
@@ -94,10 +110,11 @@ func ParseFrame(data []byte) (Frame, error) {
 func (f *Frame) DecodeSender() (*membership.Member, error) {
 	base := headSize + dataFixed - 4 + len(f.ID)
 	m, n, err := membership.Decode(f.Sender)
-	if fe, ok := err.(*FormatError); ok {
+	var fe *FormatError
+	switch {
+	case errors.As(err, &fe):
 		return nil, &FormatError{Reason: fe.Reason, Offset: fe.Offset + base}
-	}
-	if n != len(f.Sender) {
+	case n != len(f.Sender):
 		return nil, &FormatError{Reason: wire.TrailingBytes, Offset: base + n}
 	}
 	return m, nil
@@ -119,15 +136,17 @@ func (p *Pool) FromFrame(f *Frame, source *membership.Member, chunk *Buffer) *Me
 		m.payload = f.Message[:len(f.Message):len(f.Message)]
 	}
 	m.Source, m.Sent, m.Options = source, f.Sent, f.Options&^NumberedAcks
-	if copy(m.ID[:], f.ID) != len(m.ID) || len(f.ID) != len(m.ID) {
-		m.wireID = string(f.ID)
+	copy(m.ID[:], f.ID)
+	if len(f.ID) != len(m.ID) {
+		m.foreign, m.wireID = true, string(f.ID)
 	}
 	return m
 }
 
-// FrameSize is the size in bytes of the frame that carries m.
+// FrameSize is the size in bytes of the frame that carries m, whose Source must
+// be set.
 func FrameSize(m *Message) int {
-	return frameRest + dataFixed + m.wireIDLen() + len(m.Source.Image()) + len(m.payload)
+	return frameRest + dataFixed + m.wireIDLen() + m.Source.ImageSize() + len(m.payload)
 }
 
 // AppendFrame appends the frame that carries m; extra is or-ed into its options.
@@ -144,7 +163,7 @@ func AppendHead(b []byte, m *Message, extra Options) []byte {
 	b = wire.Int32(b, int32(FrameSize(m)-frameRest))
 	b = wire.Uint32(b, uint32(m.Options|extra))
 	b = wire.Int64(b, m.Sent)
-	if m.wireID != "" {
+	if m.foreign {
 		b = wire.Sized(b, m.wireID)
 	} else {
 		b = wire.Sized(b, m.ID[:])

@@ -26,7 +26,8 @@ type Message struct {
 	Sent    int64              // the sender's clock, milliseconds since 1970
 	Options Options
 
-	wireID  string // id as it came, if it did not have 16 bytes
+	foreign bool   // the id did not come with 16 bytes
+	wireID  string // then this is how it came
 	payload []byte
 	buf     *Buffer // memory behind payload, nil if it is the message's own
 	pool    *Pool   // nil for a clone
@@ -67,40 +68,57 @@ func (m *Message) SentTime() time.Time { return time.UnixMilli(m.Sent) }
 // WireID returns the bytes of the message id as they travel: those of ID, or
 // what came from a foreign node if that had another length than 16.
 func (m *Message) WireID() string {
-	if m.wireID != "" {
+	if m.foreign {
 		return m.wireID
 	}
 	return string(m.ID[:])
 }
 
 func (m *Message) wireIDLen() int {
-	if m.wireID != "" {
+	if m.foreign {
 		return len(m.wireID)
 	}
 	return len(m.ID)
 }
 
+// header gives m the fields of o that are not its payload.
+func (m *Message) header(o *Message) {
+	m.ID, m.Source, m.Sent, m.Options = o.ID, o.Source, o.Sent, o.Options
+	m.foreign, m.wireID = o.foreign, o.wireID
+}
+
 // Extend appends n bytes of arbitrary content to the payload and returns them.
-// Bytes beyond the payload that belong to others are never touched: where there
-// is no room the payload moves.
+// Bytes that others see are never touched: where there is no room, or the memory
+// is shared, the payload moves.
 func (m *Message) Extend(n int) []byte {
 	size := len(m.payload)
-	if cap(m.payload)-size < n {
+	if cap(m.payload)-size < n || m.buf != nil && m.buf.Shared() {
 		m.move(size + n)
 	}
 	m.payload = m.payload[: size+n : cap(m.payload)]
 	return m.payload[size:]
 }
 
+// move copies the payload to memory with room for size bytes and more.
 func (m *Message) move(size int) {
+	old := m.payload
 	if m.pool == nil {
-		m.payload = append(make([]byte, 0, size+tailRoom), m.payload...)
+		m.payload = append(make([]byte, 0, size+tailRoom), old...)
+		m.drop()
 		return
 	}
 	b := m.pool.Get(size + tailRoom)
-	n := copy(b.b, m.payload)
+	n := copy(b.b, old)
 	m.SetPayload(b)
 	m.payload = m.payload[:n]
+}
+
+// drop releases the memory behind the payload.
+func (m *Message) drop() {
+	if m.buf != nil {
+		m.buf.Release()
+		m.buf = nil
+	}
 }
 
 // Trim cuts n bytes off the end of the payload and returns them; it returns nil
@@ -112,21 +130,28 @@ func (m *Message) Trim(n int) []byte {
 	}
 	tail := m.payload[keep:]
 	m.payload = m.payload[:keep]
+	if m.buf == nil {
+		m.payload = m.payload[:keep:keep] // nobody counts who else sees the tail
+	}
 	return tail
 }
 
 // SetPayload makes the bytes of b the payload and takes over the caller's
-// reference to b; the old payload is released.
+// reference to b; the old payload is released. A clone that was given a payload
+// in this way must be released.
 func (m *Message) SetPayload(b *Buffer) {
-	if m.buf != nil {
-		m.buf.Release()
-	}
+	m.drop()
 	m.buf = b
 	m.payload = b.b
 }
 
-// Retain adds a reference.
-func (m *Message) Retain() { m.refs.Add(1) }
+// Retain adds a reference. Only who has one, or borrows the message, may add
+// one; after the last Release it panics.
+func (m *Message) Retain() {
+	if m.refs.Add(1) <= 1 {
+		panic("tribes: message: message retained after its release")
+	}
+}
 
 // Release drops a reference. With the last one the message and its memory go
 // back to where they came from. A Release too many panics.
@@ -134,18 +159,21 @@ func (m *Message) Release() {
 	switch n := m.refs.Add(-1); {
 	case n < 0:
 		panic("tribes: message: message released twice")
-	case n > 0 || m.pool == nil:
+	case n > 0:
 		return
 	}
-	if m.buf != nil {
-		m.buf.Release()
-	}
+	m.drop()
 	p := m.pool
-	m.ID, m.Source, m.Sent, m.Options = ID{}, nil, 0, 0
-	m.wireID, m.payload, m.buf, m.pool = "", nil, nil, nil
+	if p == nil {
+		return
+	}
+	m.header(&blank)
+	m.payload, m.pool = nil, nil
 	liveMessages.add(-1)
 	p.messages.Put(m)
 }
+
+var blank Message
 
 // Copy returns a message with the same fields and a payload of its own from the
 // pool, with one reference that the caller must release.
@@ -155,14 +183,15 @@ func (m *Message) Copy() *Message {
 	}
 	c := m.pool.New(len(m.payload))
 	copy(c.payload, m.payload)
-	c.ID, c.Source, c.Sent, c.Options, c.wireID = m.ID, m.Source, m.Sent, m.Options, m.wireID
+	c.header(m)
 	return c
 }
 
 // Clone returns a private copy in memory of its own, which may be kept for ever
 // and need not be released.
 func (m *Message) Clone() *Message {
-	c := &Message{ID: m.ID, Source: m.Source, Sent: m.Sent, Options: m.Options, wireID: m.wireID}
+	c := new(Message)
+	c.header(m)
 	c.payload = append(make([]byte, 0, len(m.payload)), m.payload...)
 	c.refs.Store(1)
 	return c

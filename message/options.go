@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -58,22 +59,34 @@ var optionWords = []struct {
 	{"asynchronous", Async},
 }
 
-// ParseOptions reads a number (decimal, or hexadecimal with 0x) or words as in
-// the configuration of Tribes, separated by commas: byte, byte_message,
-// use_ack, sync, synchronized_ack, async, asynchronous, secure, udp, multicast.
+// ParseOptions reads options separated by commas or, as String writes them, by
+// vertical bars. Each is a word as in the configuration of Tribes (byte,
+// byte_message, use_ack, sync, synchronized_ack, async, asynchronous, secure,
+// udp, multicast), in any case, or a number of up to 32 bits: decimal, also
+// negative as Java writes the highest bit, or hexadecimal with 0x.
 func ParseOptions(s string) (Options, error) {
-	if n, err := strconv.ParseUint(strings.TrimSpace(s), 0, 32); err == nil {
-		return Options(n), nil
-	}
 	var o Options
-	for word := range strings.SplitSeq(s, ",") {
-		bit, ok := optionBit(strings.ToLower(strings.TrimSpace(word)))
+	for word := range strings.SplitSeq(strings.ReplaceAll(s, "|", ","), ",") {
+		word = strings.ToLower(strings.TrimSpace(word))
+		bits, ok := optionBit(word)
 		if !ok {
-			return 0, fmt.Errorf("tribes: message options %q: unknown word %q", s, strings.TrimSpace(word))
+			bits, ok = optionNumber(word)
 		}
-		o |= bit
+		if !ok {
+			return 0, fmt.Errorf("tribes: message options %q: %q is neither a known word nor a number of 32 bits", s, word)
+		}
+		o |= bits
 	}
 	return o, nil
+}
+
+func optionNumber(word string) (Options, bool) {
+	if digits, hex := strings.CutPrefix(word, "0x"); hex {
+		n, err := strconv.ParseUint(digits, 16, 32)
+		return Options(n), err == nil
+	}
+	n, err := strconv.ParseInt(word, 10, 64)
+	return Options(uint32(n)), err == nil && n >= math.MinInt32 && n <= math.MaxUint32
 }
 
 func optionBit(word string) (Options, bool) {

@@ -96,7 +96,10 @@ func (e *SendError) Error() string {
 			continue
 		}
 		if failed++; failed <= 3 {
-			fmt.Fprintf(&b, "; %s: %s: %v", r.Member, r.Outcome, r.Err)
+			fmt.Fprintf(&b, "; %s: %s", r.Member, r.Outcome)
+			if r.Err != nil {
+				fmt.Fprintf(&b, ": %v", r.Err)
+			}
 		}
 	}
 	if failed > 3 {

@@ -33,17 +33,28 @@ func NewReceipt(n int, notify func(*Receipt)) *Receipt {
 	return r
 }
 
-// Reset makes a receipt that is done ready for another send.
+// Reset makes a receipt that is done ready for another send. Nobody may use it
+// for the old one any more.
 func (r *Receipt) Reset(n int, notify func(*Receipt)) {
+	select {
+	case <-r.done: // nobody looked
+	default:
+	}
+	r.gone.Store(false)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	clear(r.results)
 	r.pending, r.parts, r.results, r.notify = n, false, r.results[:0], notify
 }
 
 // Add says that n more outcomes will be settled. It must be called before the
-// last of those already expected can be.
+// last of those already expected can be; it panics if the receipt is done.
 func (r *Receipt) Add(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.pending <= 0 {
+		panic("tribes: message: more outcomes announced for a receipt that is done")
+	}
 	r.pending += n
 	r.parts = true
 }
@@ -56,20 +67,26 @@ func (r *Receipt) Settle(m *membership.Member, o Outcome, err error) {
 
 // SettleResult is Settle with all that a Result can say.
 func (r *Receipt) SettleResult(res Result) {
-	r.mu.Lock()
-	r.record(res)
-	r.pending--
-	left := r.pending
-	r.mu.Unlock()
+	last, notify := r.settle(res)
 	switch {
-	case left < 0:
-		panic("tribes: message: a destination was settled twice")
-	case left > 0:
-	case r.notify != nil:
-		r.notify(r)
+	case !last:
+	case notify != nil:
+		notify(r)
 	default:
 		r.done <- struct{}{}
 	}
+}
+
+// settle records res and reports whether it was the last one.
+func (r *Receipt) settle(res Result) (last bool, notify func(*Receipt)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending <= 0 {
+		panic("tribes: message: a destination was settled twice")
+	}
+	r.record(res)
+	r.pending--
+	return r.pending == 0, r.notify
 }
 
 // SettleAll gives the same outcome to all of to.

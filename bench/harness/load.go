@@ -72,8 +72,9 @@ func (l *load) call(send func([]byte) error, payload []byte, h *histogram) {
 		begin := time.Now()
 		err := send(payload)
 		if err == nil {
-			h.add(uint64(time.Since(begin)))
+			took := time.Since(begin)
 			l.sent.Add(1)
+			h.add(uint64(took))
 			continue
 		}
 		text := err.Error()
@@ -96,21 +97,18 @@ func (l *load) stop() {
 
 // mark returns the counters, and the latencies since the last mark.
 func (m *member) mark() event {
-	ev := event{
-		"recv":      m.count.messages.Load(),
-		"recvBytes": m.count.bytes.Load(),
-		"alloc":     allocated(),
-		"done":      uint64(0), "sent": uint64(0), "errs": uint64(0), "lastErr": "",
-		"n": uint64(0), "p50": uint64(0), "p99": uint64(0), "p999": uint64(0),
-	}
+	ev := event{"done": uint64(0), "sent": uint64(0), "errs": uint64(0), "lastErr": "",
+		"n": uint64(0), "p50": uint64(0), "p99": uint64(0), "p999": uint64(0)}
 	if l := m.load; l != nil {
+		n, q := l.latencies() // before the counters, which thus are never behind
+		ev["n"], ev["p50"], ev["p99"], ev["p999"] = n, q[0], q[1], q[2]
 		ev["done"], ev["sent"], ev["errs"] = l.done.Load(), l.sent.Load(), l.errs.Load()
 		if text := l.lastErr.Load(); text != nil {
 			ev["lastErr"] = *text
 		}
-		n, q := l.latencies()
-		ev["n"], ev["p50"], ev["p99"], ev["p999"] = n, q[0], q[1], q[2]
 	}
+	ev["recv"], ev["recvBytes"] = m.count.messages.Load(), m.count.bytes.Load()
+	ev["alloc"] = allocated()
 	return ev
 }
 

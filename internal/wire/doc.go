@@ -5,4 +5,10 @@
 // so a codec built on it cannot run past its input and never needs memory on
 // the word of a peer. What goes wrong is a [FormatError] that says which rule
 // was broken and at which byte.
+//
+// # Caveats
+//
+// What a Reader hands out aliases its input. Lengths on the wire have 32 bits
+// and a sign; the append functions do not check that a length fits, their callers
+// keep limits far below.
 package wire

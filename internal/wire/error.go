@@ -13,7 +13,7 @@ const (
 	BadEnd                           // the end magic is not where the length says
 	BadLength                        // a length is negative
 	LengthPastEnd                    // an inner length is larger than what is left
-	LengthMismatch                   // the outer length disagrees with the inner ones
+	LengthMismatch                   // an outer length disagrees with what is inside
 	TooLarge                         // a length is above the configured limit
 	BadHost                          // a host address of other than 4 or 16 bytes
 	BadPort                          // a port outside its range

@@ -6,15 +6,22 @@ import "encoding/binary"
 // later calls return zero values, and Err tells what went wrong and where.
 // The zero Reader is an empty input. A Reader is for one goroutine.
 type Reader struct {
-	b    []byte
-	off  int
-	base int
-	err  *FormatError
+	b     []byte
+	off   int
+	base  int
+	inner bool
+	err   *FormatError
 }
 
 // NewReader reads b; base is the offset of b[0] in the whole input and is
 // added to the offsets in errors.
 func NewReader(b []byte, base int) Reader { return Reader{b: b, base: base} }
+
+// NewInner is [NewReader] for bytes that are all there because an outer length
+// said how many they are. A field that they have no room for fails with
+// LengthMismatch at its beginning, where NewReader says Truncated at the end of
+// the input.
+func NewInner(b []byte, base int) Reader { return Reader{b: b, base: base, inner: true} }
 
 // Err returns the first failure, or nil.
 func (r *Reader) Err() error {
@@ -43,12 +50,21 @@ func (r *Reader) Bytes(n int) []byte {
 		return nil
 	}
 	if n < 0 || n > r.Left() {
-		r.Fail(Truncated, r.base+len(r.b))
+		r.short()
 		return nil
 	}
 	p := r.b[r.off : r.off+n : r.off+n]
 	r.off += n
 	return p
+}
+
+// short records that the next field does not fit into what is left.
+func (r *Reader) short() {
+	if r.inner {
+		r.Fail(LengthMismatch, r.Offset())
+		return
+	}
+	r.Fail(Truncated, r.base+len(r.b))
 }
 
 // Uint8 takes one byte.
@@ -109,10 +125,18 @@ func (r *Reader) Sized() []byte {
 }
 
 // Magic takes len(want) bytes and fails with reason at their offset if they
-// differ from want.
+// differ from want, also if only the beginning of them is there and differs.
 func (r *Reader) Magic(want string, reason Reason) {
-	at := r.Offset()
-	if p := r.Bytes(len(want)); r.err == nil && string(p) != want {
-		r.Fail(reason, at)
+	if r.err != nil {
+		return
+	}
+	have := r.b[r.off:min(r.off+len(want), len(r.b))]
+	switch {
+	case string(have) != want[:len(have)]:
+		r.Fail(reason, r.Offset())
+	case len(have) < len(want):
+		r.short()
+	default:
+		r.off += len(want)
 	}
 }

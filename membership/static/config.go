@@ -3,7 +3,11 @@ package static
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,29 +24,40 @@ const (
 	DefaultRefresh    = 10 * time.Second
 )
 
+// least is the shortest duration that a Config may have.
+const least = time.Millisecond
+
 // Config describes a list of members.
 type Config struct {
 	// Members are the addresses to dial, the local one may be among them.
 	Members []Peer
-	// Resolver finds more addresses; nil for none. It is asked at the start and
-	// then each Refresh (zero: 10 s). While it fails, its last answer stands.
+	// Resolver finds more addresses; nil for none.
 	Resolver Resolver
-	Refresh  time.Duration
+	// Refresh is how often the Resolver is asked and the host names among Members
+	// are looked up; zero means 10 s. While that fails its last answer stands, and
+	// it is tried sooner: after 100 ms, then after growing pauses of at most
+	// MaxPause. So are names at whose addresses nobody answers.
+	Refresh time.Duration
 	// Name is the channel name, which all members must share. Empty counts as
-	// "null", as in Tribes.
+	// "null", as in Tribes. Characters beyond ISO 8859-1 count as "?".
 	Name string
-	// Ping is how often each member is asked; zero means 1 s.
+	// Ping is how often each member is asked whether it is there; zero means 1 s.
 	Ping time.Duration
 	// Expiration is the silence after which a member has failed; zero means 5 s.
 	// It must be at least three times Ping.
 	Expiration time.Duration
-	// Timeout bounds the wait for one answer, and the goodbye; zero means 3 s.
+	// Timeout bounds the wait for one answer, and for the goodbye to be sent; zero
+	// means 3 s. A member is waited for no longer than half of Expiration.
 	Timeout time.Duration
-	// MaxPause is the longest pause between tries of an address that does not
-	// answer; zero means 10 s.
+	// MaxPause is the longest pause between two tries of an address where nobody
+	// answers; zero means 10 s. The first one is 100 ms, each further one twice
+	// that before.
 	MaxPause time.Duration
-	// JavaUID is the serialVersionUID that Java peers expect of a member inside an
-	// object; it depends on their release. Zero means that of 10.1 and later.
+	// JavaUID is the serialVersionUID that Java peers expect of a member inside of
+	// an object; it depends on their release, and a Java node drops what has
+	// another one. Zero means that of 10.1 and later. It is used for members that
+	// have said nothing yet; the others get what they use themselves, so that
+	// releases may be mixed as far as they find this node by their own lists.
 	JavaUID int64
 }
 
@@ -53,69 +68,125 @@ const (
 	Java101 = javaser.MemberUID101 // Tomcat 10.1 and later
 )
 
-// Peer is one address on the list.
+// Peer is one entry of the list.
 type Peer struct {
-	// Addr is HOST:PORT. A host name is looked up each time it is dialled.
+	// Addr is HOST:PORT. A host name stands for all addresses that it has, one
+	// member on each.
 	Addr string
-	// ID is the member's unique id if it is fixed; zero takes any.
+	// ID is the member's unique id if it is fixed; zero takes any. Whoever has
+	// another one at that address is not taken.
 	ID membership.ID
 }
 
 // WithDefaults returns a checked copy of c with zero values replaced. The error
-// joins all problems.
+// joins all problems, each naming the field and what it may be.
 func (c Config) WithDefaults() (Config, error) {
 	var errs []error
 	bad := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("tribes: static: "+format, args...))
+		errs = append(errs, fmt.Errorf("tribes: static config: "+format, args...))
 	}
-	for _, d := range []struct {
-		name  string
-		value *time.Duration
-		def   time.Duration
-	}{
-		{"Ping", &c.Ping, DefaultPing},
-		{"Expiration", &c.Expiration, DefaultExpiration},
-		{"Timeout", &c.Timeout, DefaultTimeout},
-		{"MaxPause", &c.MaxPause, DefaultMaxPause},
-		{"Refresh", &c.Refresh, DefaultRefresh},
-	} {
-		if *d.value == 0 {
-			*d.value = d.def
-		}
-		if *d.value < time.Millisecond {
-			bad("%s %v: want at least 1ms", d.name, *d.value)
-		}
-	}
-	if c.Expiration < 3*c.Ping {
-		bad("Expiration %v: want at least three times Ping, which is %v", c.Expiration, c.Ping)
-	}
+	c.durations(bad)
 	if c.JavaUID == 0 {
 		c.JavaUID = Java101
 	}
 	if len(c.Members) == 0 && c.Resolver == nil {
 		bad("Members: want at least one address, or a Resolver")
 	}
+	c.Members = slices.Clone(c.Members)
+	ids := make(map[string]membership.ID)
 	for i, p := range c.Members {
-		if err := p.check(); err != nil {
+		if _, err := p.entry(); err != nil {
 			bad("Members[%d] %q: %w", i, p.Addr, err)
 		}
+		if id, twice := ids[p.Addr]; twice && id != p.ID {
+			bad("Members[%d] %q: want one ID for an address, it is listed with another one too", i, p.Addr)
+		}
+		ids[p.Addr] = p.ID
 	}
-	c.Members = append([]Peer(nil), c.Members...)
 	return c, errors.Join(errs...)
 }
 
-func (p Peer) check() error {
-	if ap, err := netip.ParseAddrPort(p.Addr); err == nil {
-		if ap.Port() == 0 || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() {
-			return errors.New("want an address that can be dialled")
+func (c *Config) durations(bad func(format string, args ...any)) {
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		def   time.Duration
+	}{
+		{"Refresh", &c.Refresh, DefaultRefresh},
+		{"Ping", &c.Ping, DefaultPing},
+		{"Expiration", &c.Expiration, DefaultExpiration},
+		{"Timeout", &c.Timeout, DefaultTimeout},
+		{"MaxPause", &c.MaxPause, DefaultMaxPause},
+	} {
+		if *d.value == 0 {
+			*d.value = d.def
 		}
-		return nil
+		if *d.value < least {
+			bad("%s %v: want at least %v", d.name, *d.value, least)
+		}
 	}
-	host, port, ok := strings.Cut(p.Addr, ":")
-	if n, err := parsePort(port); !ok || host == "" || err != nil || n == 0 {
-		return errors.New("want HOST:PORT")
+	if c.Ping > math.MaxInt64/3 || c.Expiration < 3*c.Ping {
+		bad("Expiration %v: want at least three times Ping, which is %v", c.Expiration, c.Ping)
+	}
+}
+
+// entry is a Peer taken apart: an address, or a name to be looked up.
+type entry struct {
+	addr netip.AddrPort // not valid if there is a name
+	name string
+	port uint16
+	id   membership.ID
+}
+
+func (p Peer) entry() (entry, error) {
+	host, text, err := net.SplitHostPort(p.Addr)
+	if err != nil {
+		return entry{}, errors.New("want HOST:PORT")
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 {
+		return entry{}, fmt.Errorf("port %q: want 1 to 65535", text)
+	}
+	e := entry{port: uint16(port), id: p.ID}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		e.addr = netip.AddrPortFrom(ip.Unmap(), e.port)
+		return e, dialable(e.addr)
+	}
+	if !isHostName(host) {
+		return entry{}, fmt.Errorf("host %q: want an IP address or a host name", host)
+	}
+	e.name = host
+	return e, nil
+}
+
+// dialable says why an address cannot be dialled.
+func dialable(addr netip.AddrPort) error {
+	m, err := standIn(addr, membership.ID{})
+	if err != nil {
+		return err
+	}
+	if !m.Dialable() {
+		return errors.New("want an address that can be dialled")
 	}
 	return nil
+}
+
+// isHostName reports whether s can be the name of a host.
+func isHostName(s string) bool {
+	const longest = 253
+	if s == "" || len(strings.TrimSuffix(s, ".")) > longest || s[0] == '.' {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '.' || r == '_')
+	}) < 0
+}
+
+// standIn is a member of which only the address is known, and the id if that is
+// configured.
+func standIn(addr netip.AddrPort, id membership.ID) (*membership.Member, error) {
+	return membership.New(membership.Attributes{Host: addr.Addr(), Port: int(addr.Port()),
+		SecurePort: membership.NoPort, UDPPort: membership.NoPort, ID: id})
 }
 
 // membershipID is what all messages of one membership carry.
@@ -124,17 +195,17 @@ func (c *Config) membershipID() []byte {
 	if name == "" {
 		name = "null"
 	}
-	return []byte(latin1(name) + "-StaticMembership")
+	return append(latin1(name), "-StaticMembership"...)
 }
 
 // latin1 is s in ISO 8859-1, with ? for what it cannot say, as Java does.
-func latin1(s string) string {
-	var b strings.Builder
+func latin1(s string) []byte {
+	b := make([]byte, 0, len(s))
 	for _, r := range s {
 		if r > 0xff {
 			r = '?'
 		}
-		b.WriteByte(byte(r))
+		b = append(b, byte(r))
 	}
-	return b.String()
+	return b
 }

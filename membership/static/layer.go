@@ -3,8 +3,8 @@ package static
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"fmt"
+	"encoding/binary"
+	"errors"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/javaser"
@@ -14,26 +14,56 @@ import (
 
 const layerName = "static"
 
-// callID matches an answer to its question.
-type callID [16]byte
+// The reasons for which a message is dropped.
+const (
+	dropMalformed = "malformed static membership message"
+	dropNoMember  = "static membership message without a member"
+	dropThird     = "static membership message about a third party"
+	dropKind      = "unknown kind of static membership message"
+	dropAddress   = "member address that cannot be dialled"
+	dropBusy      = "too many questions of static membership"
+	dropStopped   = "static membership has stopped"
+)
+
+// messageLimits bound the objects of a static membership. Theirs hold one
+// member.
+var messageLimits = javaser.Limits{Depth: 32, Values: 1024, Handles: 256, Bytes: 256 << 10}
+
+// rpcIDWithin is how far from the start of a remote call the id of its channel
+// begins at the latest.
+const rpcIDWithin = 512
+
+// mark is the id of a membership as it stands in objects.
+func mark(id []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(id))), id...)
+}
 
 // BindDown implements channel.Interceptor.
 func (s *Service) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
+	if s.host != nil {
+		return below, errors.New("tribes: static: the service is a layer of another channel already")
+	}
 	s.host, s.send = h, below.Send
 	return below, nil
 }
 
-// BindUp implements channel.Interceptor. Messages of this membership end here.
+// BindUp implements channel.Interceptor. Messages of this membership end here;
+// all others pass as they are. A remote call that the service does not take part
+// in, as it is not started or was stopped, passes too, so that the layers above
+// can say that nobody serves it.
 func (s *Service) BindUp(above channel.Up) channel.Up {
 	next := above.Receive
 	above.Receive = func(ctx context.Context, m *message.Message) error {
+		if m.Source != nil {
+			s.sign(m.Source)
+		}
 		if m.Options.Has(message.ByteMessage) {
 			return next(ctx, m)
 		}
 		switch p := m.Payload(); {
-		case javaser.IsRPC(p):
+		case javaser.IsRPC(p) && bytes.Contains(p[:min(len(p), rpcIDWithin+len(s.mark))], s.mark):
 			return s.receiveCall(ctx, m, next)
-		case javaser.IsMemberMessage(p):
+		case javaser.IsMemberMessage(p) && bytes.Contains(p, s.mark):
 			return s.receiveNotice(ctx, m, next)
 		}
 		return next(ctx, m)
@@ -43,55 +73,78 @@ func (s *Service) BindUp(above channel.Up) channel.Up {
 
 // receiveCall takes questions and answers.
 func (s *Service) receiveCall(ctx context.Context, m *message.Message, next channel.ReceiveFunc) error {
-	call, err := javaser.DecodeRPC(m.Payload(), javaser.Limits{})
-	if err != nil || !bytes.Equal(call.ID, s.id) {
+	call, err := javaser.DecodeRPC(m.Payload(), messageLimits)
+	switch {
+	case err != nil:
+		return s.discard(m, dropMalformed)
+	case !bytes.Equal(call.ID, s.id):
+		return next(ctx, m)
+	case call.NoChannel:
+		s.settle(call.UUID, answer{})
+		return nil
+	}
+	mm, _ := call.Message.(*javaser.MemberMessage)
+	about, why := s.about(m, mm)
+	switch {
+	case why != "":
+		return s.discard(m, why)
+	case call.Reply:
+		return s.receiveAnswer(m, call, answer{member: about, uid: mm.Member.UID})
+	case mm.Type != javaser.MemberStart && mm.Type != javaser.MemberPing:
+		return s.discard(m, dropKind)
+	}
+	s.meet(about, mm.Member.UID)
+	if !s.answers() {
 		return next(ctx, m)
 	}
-	if call.NoChannel {
-		s.settle(call.UUID, nil)
-		return nil
+	if why := s.reply(m.Source, mm.Type, mm.Member.UID, call.UUID); why != "" {
+		return s.discard(m, why)
 	}
-	mm, ok := call.Message.(*javaser.MemberMessage)
-	if !ok {
-		return s.drop(m, "no member in the call")
-	}
-	about, err := s.member(mm)
-	if err != nil {
-		return s.drop(m, err.Error())
-	}
-	if call.Reply {
-		s.settle(call.UUID, about)
-		return nil
-	}
-	if mm.Type != javaser.MemberStart && mm.Type != javaser.MemberPing {
-		return s.drop(m, "unknown question")
-	}
-	s.heard(about)
-	return s.answer(ctx, m.Source, call.UUID, mm.Type)
+	return nil
 }
 
-// receiveNotice takes goodbyes.
+// receiveAnswer takes an answer; one that comes late is a sign of life still.
+func (s *Service) receiveAnswer(m *message.Message, call *javaser.RPC, got answer) error {
+	if s.settle(call.UUID, got) {
+		return nil
+	}
+	s.meet(got.member, got.uid)
+	return nil
+}
+
+// answers reports whether questions are answered.
+func (s *Service) answers() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.active() && s.env.Announce
+}
+
+// receiveNotice takes what is said without a call, such as a goodbye.
 func (s *Service) receiveNotice(ctx context.Context, m *message.Message, next channel.ReceiveFunc) error {
-	mm, err := javaser.DecodeMemberMessage(m.Payload(), javaser.Limits{})
-	if err != nil || !bytes.Equal(mm.MembershipID, s.id) {
+	mm, err := javaser.DecodeMemberMessage(m.Payload(), messageLimits)
+	switch {
+	case err != nil:
+		return s.discard(m, dropMalformed)
+	case !bytes.Equal(mm.MembershipID, s.id):
 		return next(ctx, m)
 	}
-	about, err := s.member(mm)
-	if err != nil {
-		return s.drop(m, err.Error())
+	about, why := s.about(m, mm)
+	if why != "" {
+		return s.discard(m, why)
 	}
 	switch mm.Type {
 	case javaser.MemberStop:
 		s.left(about)
 	case javaser.MemberStart, javaser.MemberPing:
-		s.heard(about)
+		s.meet(about, mm.Member.UID)
 	default:
-		return s.drop(m, "unknown notice")
+		return s.discard(m, dropKind)
 	}
 	return nil
 }
 
-func (s *Service) drop(m *message.Message, why string) error {
+// discard counts a message that goes no further.
+func (s *Service) discard(m *message.Message, why string) error {
 	s.host.Trace().MessageDropped(layerName, m.Source, m.ID, why)
 	return nil
 }
@@ -100,141 +153,25 @@ func (s *Service) drop(m *message.Message, why string) error {
 // day where it re-encodes a member.
 const maxAlive = 10 * 365 * 24 * 3600 * 1000
 
-// member decodes the member that a message is about.
-func (s *Service) member(mm *javaser.MemberMessage) (*membership.Member, error) {
-	if mm.Member == nil {
-		return nil, fmt.Errorf("no member in the message")
+// about decodes the member that a message is about, which must be its sender,
+// or says what is wrong.
+func (s *Service) about(from *message.Message, mm *javaser.MemberMessage) (m *membership.Member, wrong string) {
+	if mm == nil || mm.Member == nil {
+		return nil, dropNoMember
 	}
-	m, _, err := membership.Decode(mm.Member.Image)
-	if err != nil {
-		return nil, err
+	m, size, err := membership.Decode(mm.Member.Image)
+	switch {
+	case err != nil || size != len(mm.Member.Image):
+		return nil, dropMalformed
+	case from.Source == nil || from.Source.Key() != m.Key():
+		return nil, dropThird
+	case !m.Dialable():
+		return nil, dropAddress
 	}
-	if a := m.Attributes().Alive; a >= 0 && a <= maxAlive {
-		return m, nil
-	}
-	return m.With(func(a *membership.Attributes) { a.Alive = 0 })
-}
-
-// call asks a member who it is and tells it who we are. A member that is not
-// known yet is asked with START, as in Tribes.
-func (s *Service) call(ctx context.Context, to *membership.Member, known bool) (*membership.Member, error) {
-	var id callID
-	rand.Read(id[:]) // never fails: crypto/rand ends the process instead
-	kind := javaser.MemberStart
-	if known {
-		kind = javaser.MemberPing
-	}
-	answer := make(chan *membership.Member, 1)
-	s.mu.Lock()
-	s.calls[id] = answer
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.calls, id)
-		s.mu.Unlock()
-	}()
-	failed := make(chan error, 1)
-	if err := s.sendCall(ctx, to, id[:], kind, false, failed); err != nil {
-		return nil, err
-	}
-	for {
-		select {
-		case m := <-answer:
-			if m == nil {
-				return nil, fmt.Errorf("tribes: static: %s: no static membership of this name there", to)
-			}
-			return m, nil
-		case err := <-failed:
-			if err != nil {
-				return nil, err
-			}
-			failed = nil
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	if a := m.Attributes().Alive; a < 0 || a > maxAlive {
+		if m, err = m.With(func(a *membership.Attributes) { a.Alive = 0 }); err != nil {
+			return nil, dropMalformed
 		}
 	}
-}
-
-// settle gives an answer to whoever waits for it. Late answers count too.
-func (s *Service) settle(id []byte, m *membership.Member) {
-	s.mu.Lock()
-	var waiting chan<- *membership.Member
-	if len(id) == len(callID{}) {
-		waiting = s.calls[callID(id)]
-		delete(s.calls, callID(id))
-	}
-	s.mu.Unlock()
-	if waiting != nil {
-		waiting <- m
-	} else if m != nil {
-		s.heard(m)
-	}
-}
-
-func (s *Service) answer(ctx context.Context, to *membership.Member, id []byte, kind int32) error {
-	s.mu.Lock()
-	active := s.active() && s.env.Announce
-	s.mu.Unlock()
-	if !active {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	return s.sendCall(ctx, to, id, kind, true, make(chan error, 1))
-}
-
-// sendCall sends a question or an answer. The outcome of the send goes to failed,
-// which needs room for one value.
-func (s *Service) sendCall(ctx context.Context, to *membership.Member, id []byte, kind int32, reply bool, failed chan<- error) error {
-	mm, err := s.memberMessage(kind, "")
-	if err != nil {
-		return err
-	}
-	b, err := javaser.AppendRPC(nil, &javaser.RPC{Reply: reply, UUID: id, ID: s.id, Message: mm})
-	if err != nil {
-		return err
-	}
-	m := s.object(b)
-	defer m.Release()
-	dest := []*membership.Member{to}
-	r := message.NewReceipt(1, func(r *message.Receipt) {
-		if r.OK() {
-			failed <- nil
-			return
-		}
-		failed <- &message.SendError{Results: r.Results(dest, nil)}
-	})
-	return s.send(ctx, dest, m, r)
-}
-
-// object is a message from here that holds a Java object.
-func (s *Service) object(b []byte) *message.Message {
-	m := s.host.NewMessage(len(b))
-	copy(m.Payload(), b)
-	m.Options = message.Async
-	return m
-}
-
-func (s *Service) stopMessage() (*message.Message, error) {
-	mm, err := s.memberMessage(javaser.MemberStop, membership.LeaveCommand)
-	if err != nil {
-		return nil, err
-	}
-	b, err := javaser.Append(nil, mm)
-	if err != nil {
-		return nil, err
-	}
-	return s.object(b), nil
-}
-
-func (s *Service) memberMessage(kind int32, command string) (*javaser.MemberMessage, error) {
-	local, err := s.now()
-	if err == nil && command != "" {
-		local, err = local.With(func(a *membership.Attributes) { a.Command = command })
-	}
-	if err != nil {
-		return nil, err
-	}
-	image := &javaser.Member{Image: []byte(local.Image()), UID: s.cfg.JavaUID}
-	return &javaser.MemberMessage{Type: kind, Member: image, MembershipID: s.id}, nil
+	return m, ""
 }

@@ -2,6 +2,7 @@ package static
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -16,24 +17,46 @@ import (
 type Service struct {
 	cfg  Config
 	id   []byte // of the membership
+	mark []byte // the id as all messages of the membership have it, behind its length
 	host channel.Host
 	send channel.SendFunc
+	hush hush
 
-	mu       sync.Mutex // guards what follows, and keeps notifications in order
-	env      membership.Env
-	local    *membership.Member
-	started  time.Time
-	running  bool
-	stopped  bool
-	table    membership.Table
-	answered map[netip.AddrPort]*membership.Member // who answered last, by dialled address
-	diallers map[string]context.CancelFunc
-	calls    map[callID]chan<- *membership.Member
+	ctx     context.Context // of all that Start starts
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup // grows with mu held while the service is active
+	lookups sync.WaitGroup // likewise; what runs code of others
+	ended   chan struct{}  // closed when the first Stop has ended
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup
+	clock  clock
+	heard  signs
+	news   news
+	table  membership.Table // grows and shrinks with mu held
+	limits limits
+
+	mu        sync.Mutex // guards what follows
+	env       membership.Env
+	local     *membership.Member
+	started   time.Time
+	running   bool
+	stopped   bool
+	sources   []*source
+	askers    map[netip.AddrPort]*asker // each member of the table has one, at its address
+	strangers map[membership.Key]*stranger
+	checking  int // strangers that are being asked now
+	answering int // questions that are being answered now
+	departed  map[membership.Key]time.Time
+	calls     map[callID]chan<- answer
 }
+
+// limits bound what strangers can make the service keep and do.
+type limits struct {
+	strangers int // that are remembered, and goodbyes
+	checking  int // that are asked back at a time
+	answering int // questions that are answered at a time
+}
+
+var defaultLimits = limits{strangers: membership.DefaultTableLimit, checking: 256, answering: 256}
 
 var (
 	_ membership.Service  = (*Service)(nil)
@@ -46,13 +69,20 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := cfg.membershipID()
 	s := &Service{
-		cfg:      cfg,
-		id:       cfg.membershipID(),
-		answered: make(map[netip.AddrPort]*membership.Member),
-		diallers: make(map[string]context.CancelFunc),
-		calls:    make(map[callID]chan<- *membership.Member),
+		cfg:       cfg,
+		id:        id,
+		mark:      mark(id),
+		ended:     make(chan struct{}),
+		limits:    defaultLimits,
+		askers:    make(map[netip.AddrPort]*asker),
+		strangers: make(map[membership.Key]*stranger),
+		departed:  make(map[membership.Key]time.Time),
+		calls:     make(map[callID]chan<- answer),
 	}
+	s.news.wake = make(chan struct{}, 1)
+	s.sources = s.newSources()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -61,26 +91,33 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) View() *membership.View { return s.table.View() }
 
 // Start implements membership.Service. It needs the service to be a layer of
-// the channel. Without Env.Listen it answers nobody and dials nobody; the
-// messages of a static membership are at once announcement and question, so
-// Env.Announce alone dials too but keeps no members.
-func (s *Service) Start(_ context.Context, env membership.Env) error {
+// the channel.
+//
+// A question is an announcement too in Tribes. Without Env.Announce the service
+// asks and does not answer: members of this module then do not take the local
+// member, Java nodes do. Without Env.Listen it asks and answers, and takes
+// nobody.
+func (s *Service) Start(ctx context.Context, env membership.Env) error {
 	if s.host == nil {
-		return fmt.Errorf("tribes: static: the service is not a layer of the channel")
+		return errors.New("tribes: static: start: the service is not a layer of the channel")
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("tribes: static: start: %w", context.Cause(ctx))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running || s.stopped {
-		return fmt.Errorf("tribes: static: started before")
+		return errors.New("tribes: static: start: already started or stopped")
 	}
-	s.env, s.local, s.started, s.running = env, env.Local, time.Now(), true
-	for _, p := range s.cfg.Members {
-		s.dial(p)
+	now := time.Now()
+	s.env, s.local, s.started, s.running = env, env.Local, now, true
+	s.clock.expect(now)
+	s.relist()
+	for _, src := range s.sources {
+		s.lookups.Go(func() { s.refresh(src) }) // ends with s.ctx
 	}
-	s.tasks.Go(s.expire) // ends with s.ctx
-	if s.cfg.Resolver != nil {
-		s.tasks.Go(s.resolve) // ends with s.ctx
-	}
+	s.tasks.Go(s.watch)    // ends with s.ctx
+	s.tasks.Go(s.announce) // ends with s.ctx
 	return nil
 }
 
@@ -88,125 +125,49 @@ func (s *Service) Start(_ context.Context, env membership.Env) error {
 // next question to each member, which is asked at once.
 func (s *Service) Update(local *membership.Member) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.local = local
-	s.mu.Unlock()
-	s.announce(s.ctx)
+	if !s.env.Announce {
+		return
+	}
+	for _, a := range s.askers {
+		if a.member != nil {
+			a.hurry()
+		}
+	}
 }
 
-// Stop implements membership.Service: it tells the members goodbye.
+// Stop implements membership.Service. It tells goodbye to the members and to
+// whoever else may have taken the local member for one.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	running := s.running && !s.stopped
+	first, running := !s.stopped, s.running
 	s.stopped = true
 	s.mu.Unlock()
-	s.cancel()
-	s.tasks.Wait()
-	if !running {
-		return nil
+	if !first {
+		select {
+		case <-s.ended:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	return s.goodbye(ctx)
+	defer close(s.ended)
+	s.cancel()
+	s.tasks.Wait() // so that the goodbye is the last word
+	var err error
+	if running && s.env.Announce {
+		err = s.goodbye(ctx)
+	}
+	s.lookups.Wait()
+	return err
 }
 
 // active reports whether the service takes part. It is called with mu held.
 func (s *Service) active() bool { return s.running && !s.stopped }
 
-// expire drops members that were silent for too long.
-func (s *Service) expire() {
-	t := time.NewTicker(s.cfg.Ping / 2)
-	defer t.Stop()
-	last := time.Now()
-	for {
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-t.C:
-		}
-		now := time.Now()
-		if late := now.Sub(last); late > s.cfg.Expiration/2 {
-			// This process did not run, so it could not hear anybody either.
-			s.forgive(late)
-		}
-		last = now
-		s.mu.Lock()
-		for _, ev := range s.table.Expire(now, s.cfg.Expiration) {
-			s.notify(ev)
-		}
-		s.mu.Unlock()
-	}
-}
-
-// forgive counts a pause of this process as a sign of life of everybody.
-func (s *Service) forgive(pause time.Duration) {
-	s.env.Logger.Warn("process was paused; members get more time", "pause", pause)
-	now := time.Now()
-	for _, m := range s.View().Members {
-		s.table.Alive(m.Key(), now)
-	}
-}
-
-// notify passes an event on. It is called with mu held, so events are serial.
-func (s *Service) notify(ev membership.Event) {
-	if !s.stopped {
-		s.env.Notify(ev)
-	}
-}
-
-// heard notes a sign of life of m.
-func (s *Service) heard(m *membership.Member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.note(m, time.Now())
-}
-
-// reached notes that m answered a question put to addr. If somebody else
-// answered there before, that process is gone: it was restarted.
-func (s *Service) reached(addr netip.AddrPort, m *membership.Member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if old := s.answered[addr]; old != nil && old.Key() != m.Key() && s.active() {
-		if ev, was := s.table.Remove(membership.Failed, old, now); was {
-			s.notify(ev)
-		}
-	}
-	if s.note(m, now) {
-		s.answered[addr] = m
-	}
-}
-
-// note enters m in the table and reports whether it is there. It is called with
-// mu held.
-func (s *Service) note(m *membership.Member, now time.Time) bool {
-	if !s.active() || !s.env.Listen || !m.Dialable() || m.Key() == s.local.Key() {
-		return false
-	}
-	ev, changed, err := s.table.Heard(m, now)
-	if err != nil {
-		s.env.Logger.Warn("member not taken", "member", m, "err", err)
-		return false
-	}
-	if changed {
-		s.notify(ev)
-	}
-	return true
-}
-
-// left notes a goodbye.
-func (s *Service) left(m *membership.Member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.active() {
-		return
-	}
-	if ev, was := s.table.Remove(membership.Left, m, time.Now()); was {
-		s.notify(ev)
-	}
-}
-
-// now is the local member with its present age.
-func (s *Service) now() (*membership.Member, error) {
-	s.mu.Lock()
-	local, started := s.local, s.started
-	s.mu.Unlock()
-	return local.With(func(a *membership.Attributes) { a.Alive = time.Since(started).Milliseconds() })
+// home is where a member can be reached, in the form in which addresses are
+// compared.
+func home(m *membership.Member) netip.AddrPort {
+	return netip.AddrPortFrom(m.Host().Unmap(), uint16(m.Port()))
 }

@@ -95,7 +95,7 @@ func (n *node) emitStats() {
 	if g := n.group(); g != nil {
 		st := g.Stats()
 		ev.QueueBytes = st.QueuedBytes()
-		ev.ReceiverAlive, ev.MembershipAlive = st.ReceiverAlive, st.MembershipAlive
+		ev.ReceiverAlive, ev.MembershipAlive = st.Listening()
 		for _, m := range g.View().Members {
 			ev.Members = append(ev.Members, addr(m)+" "+m.ID().String())
 		}

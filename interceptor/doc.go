@@ -1,0 +1,47 @@
+// Package interceptor has the layers that stand between an application and the
+// network: each implements channel.Interceptor and is used by naming it in
+// channel.Config or group.WithInterceptors. They are wire compatible with the
+// interceptors of Apache Tribes (docs/wire.md, Interceptors).
+//
+//	application
+//	    │  ▲
+//	 [Dispatch]             queues async messages, one queue per destination
+//	 [Throughput]           counts
+//	 [Gzip]                 compresses
+//	 [Order]                numbers messages and delivers them in order
+//	 [DomainFilter]         sees members of its own domain only
+//	 [TCPFailureDetector]   probes members before it believes that they came or went
+//	    │  ▲
+//	network
+//
+// A layer is a struct whose exported fields are its settings; the zero value has
+// good ones. The fields are read when a channel is made. A layer value serves
+// one channel; what it knows is told by its Stats method, at any time and on any
+// goroutine.
+//
+// # Order of layers
+//
+// Probes of a detector pass none of the layers above it on the way out and none
+// on the way in, because the detector of the other side swallows them. So what
+// changes the bytes of messages (Gzip, Order) stands above it, in the same order
+// at every member of the group: nothing negotiates layers. Dispatch stands on
+// top, so that a queued message is compressed and numbered when it is its turn.
+//
+// # Events
+//
+// A layer that hides or delays members changes both the events and the view, in
+// agreement: in what it passes up every Joined is followed by one Left or Failed
+// of the same member before the next, and whoever asks for the view when an
+// event is passed up finds what the events so far add up to.
+//
+// Package interceptortest has the tests that every layer passes.
+//
+// # Caveats
+//
+// A Java node without a TcpFailureDetector hands probes to its application, as
+// byte messages of 64 bytes, if it is probed by a TCPFailureDetector with its
+// send test or read test.
+//
+// Messages with and without the option Async overtake each other, since only the
+// former are queued.
+package interceptor

@@ -1,0 +1,173 @@
+package interceptor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+)
+
+// TCPFailureDetector is a layer that believes a membership service only after
+// it has tried the member's TCP port (docs/wire.md, Interceptors). It stands
+// below all layers that change the bytes of messages.
+//
+// A member is announced to the layers above when a probe reaches it, and is
+// tried again and again, at first after a tenth of a second, until one does.
+// When its heartbeats stop, or a send to it fails, it is probed: if it does not
+// answer it has Failed; if it does it stays, as a suspect if its heartbeats are
+// missing, and is probed again each CheckPeriod. A suspect that is heard again
+// raises nothing. A goodbye is believed without a probe, and so is a new
+// process on the address of an old one: the old identity, once its heartbeats
+// are missing, has Failed, since a probe cannot tell which of the two answers.
+// A listener that failed on a message (message.RemoteError) says nothing about
+// its member.
+//
+// A member of which a send was not answered N times (Faults) while it still
+// sends heartbeats, and one whose heartbeats are missing, must answer a frame,
+// because the kernel of a process that hangs still accepts connections. One
+// that was silent for the drop time of the membership and ReadTimeout is gone;
+// it joins again when it answers. See ReadTest for what this sends to Java
+// nodes.
+//
+// Probes run in parallel and outside of all locks. A result counts only if
+// nothing new was heard of the member meanwhile. A process that finds its own
+// timers late gives itself more time and does not count timeouts of that while
+// against others.
+//
+// The fields are settings; they are read when the layer is bound. The zero
+// value has the defaults of Tribes where they exist. A detector serves one
+// channel. Its methods are safe for concurrent use.
+type TCPFailureDetector struct {
+	// ConnectTimeout bounds the connection attempt of a probe; zero means 1 s.
+	ConnectTimeout time.Duration
+	// NoSendTest makes probes connect and write nothing; what needs an answer
+	// (ReadTest) still writes a frame. Tribes calls the opposite performSendTest.
+	NoSendTest bool
+	// ReadTest says which probes must be answered.
+	ReadTest ReadTest
+	// ReadTimeout bounds the wait for that answer; zero means 5 s.
+	ReadTimeout time.Duration
+	// SuspectTimeout is how long a member whose heartbeats are missing, but which
+	// answers probes, is a suspect; zero means 5 min, negative for ever. After it
+	// the member is trusted and probed ten times less often.
+	SuspectTimeout time.Duration
+	// OptionFlag is or-ed into the options of the frames of probes, and only
+	// messages that have these bits are taken for probes of others.
+	OptionFlag message.Options
+	// CheckPeriod is the time between probes of one suspect, and of one member
+	// that could not be reached for long; zero means 1 s, the least is 10 ms.
+	CheckPeriod time.Duration
+	// MaxProbes is how many probes run at a time, never two to one address; zero
+	// means 256. Members not announced yet get at most half of them.
+	MaxProbes int
+	// Faults is the number of timed-out sends to a member since it last answered
+	// a frame of ours after which it must answer one again, even if it sends
+	// heartbeats; zero means 3, negative never.
+	Faults int
+	// Watchdog is the time between probes of members for which there is no reason
+	// to doubt them; it finds a member whose TCP port alone is cut off when
+	// nothing is sent to it. Zero or negative means no such probes; the least is
+	// CheckPeriod.
+	Watchdog time.Duration
+
+	set   detectorSettings
+	host  channel.Host
+	above channel.Up
+
+	mu     sync.Mutex
+	roster *roster // guarded by mu; changed in line with the events only
+	view   atomic.Pointer[membership.View]
+
+	busy     atomic.Bool // the roster waits for a time
+	checking atomic.Bool // a check is in line
+	faults   faultBox
+	late     lateness
+	logs     logLimit
+	counts   detectorCounts
+}
+
+var _ channel.Interceptor = (*TCPFailureDetector)(nil)
+
+// errBound: a layer was given to a second channel.
+var errBound = errors.New("tribes: interceptor: a layer serves one channel and this one is bound")
+
+// BindDown implements channel.Interceptor. The error joins everything that is
+// wrong with the settings.
+func (d *TCPFailureDetector) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
+	if d.host != nil {
+		return below, errBound
+	}
+	set, err := d.settings()
+	if err != nil {
+		return below, err
+	}
+	d.host, d.set = h, set
+	d.roster = newRoster(&d.set)
+	d.late.pulse = set.pulse
+	d.view.Store(new(membership.View))
+	h.OnStart(d.start)
+	h.Every(set.pulse, d.tick)
+	below.View = d.view.Load
+	return below, nil
+}
+
+// BindUp implements channel.Interceptor.
+func (d *TCPFailureDetector) BindUp(above channel.Up) channel.Up {
+	d.above = above
+	up := above
+	up.Receive = d.receive
+	up.Event = d.event
+	up.Fault = d.fault
+	return up
+}
+
+// start learns the local address, which no other member may have.
+func (d *TCPFailureDetector) start(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.roster.local = d.host.Local().AddrPort()
+	return nil
+}
+
+// event takes what the membership reports.
+func (d *TCPFailureDetector) event(ev membership.Event) {
+	d.apply(func(r *roster, now time.Time) { r.event(ev, now) })
+}
+
+// tick looks how late it is called, and whether a probe is due.
+func (d *TCPFailureDetector) tick(context.Context) {
+	d.late.tick(time.Now())
+	if !d.busy.Load() || !d.checking.CompareAndSwap(false, true) {
+		return
+	}
+	d.host.Serial(func() {
+		d.checking.Store(false)
+		d.apply((*roster).check)
+	})
+}
+
+// apply changes the roster and does what follows from the change. It is called
+// in line with the events, so what it passes up is serial.
+func (d *TCPFailureDetector) apply(change func(r *roster, now time.Time)) {
+	d.mu.Lock()
+	now := time.Now()
+	change(d.roster, now)
+	todo := d.roster.finish()
+	d.mu.Unlock()
+	d.busy.Store(todo.busy)
+	for _, p := range todo.probes {
+		d.host.Go("probe", func(ctx context.Context) { d.probe(ctx, p) })
+	}
+	for _, n := range todo.notes {
+		d.log(n, now)
+	}
+	for _, s := range todo.steps {
+		d.view.Store(s.view)
+		d.above.Event(s.ev)
+	}
+}

@@ -1,0 +1,86 @@
+package interceptor
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+)
+
+// noteKind is something that a human may want to know about a member.
+type noteKind uint8
+
+const (
+	noteConflict    noteKind = iota // another member announces the same address
+	noteOwnAddress                  // it announces our address
+	noteNoAddress                   // it announces an address that cannot be dialled
+	noteUnreachable                 // it sends heartbeats and was never reached
+	noteCutOff                      // it sends heartbeats and cannot be reached any more
+	noteSilent                      // it can be reached and sends no heartbeats
+	noteKinds                       // how many there are
+)
+
+var noteText = [noteKinds]string{
+	noteConflict:    "two members announce one address and both are heard; messages to both reach one process",
+	noteOwnAddress:  "another member announces our own address; it is ignored",
+	noteNoAddress:   "a member announces an address that cannot be dialled; it is ignored",
+	noteUnreachable: "a member is heard but cannot be reached; it is not announced until it can",
+	noteCutOff:      "a member is heard but cannot be reached any more",
+	noteSilent:      "a member is not heard any more but can be reached; it is kept",
+}
+
+// note is a line for the log.
+type note struct {
+	kind   noteKind
+	member *membership.Member
+	addr   netip.AddrPort
+	err    error
+}
+
+// note keeps a line for the log.
+func (r *roster) note(kind noteKind, s *subject, err error) {
+	r.todo.notes = append(r.todo.notes, note{kind, s.member, s.member.AddrPort(), err})
+}
+
+// log writes a note, or counts it if there was one of its kind just before.
+func (d *TCPFailureDetector) log(n note, now time.Time) {
+	if n.kind == noteConflict {
+		d.counts.conflicts.Add(1)
+	}
+	ok, skipped := d.logs.allow(n.kind, now)
+	if !ok {
+		return
+	}
+	attrs := []any{"member", n.member, "addr", n.addr}
+	if n.err != nil {
+		attrs = append(attrs, "err", n.err)
+	}
+	if skipped > 0 {
+		attrs = append(attrs, "skipped", skipped)
+	}
+	d.host.Logger().Warn(noteText[n.kind], attrs...)
+}
+
+// logPause is the time between two lines of one kind.
+const logPause = 10 * time.Second
+
+// logLimit lets one line of each kind pass in logPause and counts the others.
+type logLimit struct {
+	mu      sync.Mutex
+	last    [noteKinds]time.Time
+	skipped [noteKinds]int
+}
+
+// allow reports whether a line may be written now, and how many before were not.
+func (l *logLimit) allow(k noteKind, now time.Time) (ok bool, skipped int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.last[k].IsZero() && now.Sub(l.last[k]) < logPause {
+		l.skipped[k]++
+		return false, 0
+	}
+	skipped = l.skipped[k]
+	l.last[k], l.skipped[k] = now, 0
+	return true, skipped
+}

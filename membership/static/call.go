@@ -1,0 +1,255 @@
+package static
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gotribes/tribes/internal/javaser"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+)
+
+// callID matches an answer to its question. It is secret, so that nobody can
+// answer but those whom the question has reached.
+type callID [16]byte
+
+// answer is what somebody says of himself.
+type answer struct {
+	member *membership.Member // nil: no such membership there
+	uid    int64              // of the member in the object
+	asked  time.Time
+}
+
+var errNoChannel = errors.New("no static membership of this name there")
+
+// call asks somebody who he is and tells him who we are.
+func (s *Service) call(ctx context.Context, q question) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, q.wait)
+	defer cancel()
+	var id callID
+	rand.Read(id[:]) // never fails: crypto/rand ends the process instead
+	got := make(chan answer, 1)
+	s.expect(id, got)
+	defer s.forget(id)
+	asked := time.Now()
+	sent, err := s.sendCall(ctx, q.to, q.kind, q.uid, id[:], false)
+	if err != nil {
+		return answer{}, err
+	}
+	defer sent.receipt.Abandon()
+	done := sent.receipt.Done()
+	for {
+		select {
+		case a := <-got:
+			if a.member == nil {
+				return answer{}, fmt.Errorf("tribes: static: call %s: %w", q.to, errNoChannel)
+			}
+			a.asked = asked
+			return a, nil
+		case <-done:
+			if err := sent.outcome(); err != nil {
+				return answer{}, err
+			}
+			done = nil
+		case <-ctx.Done():
+			return answer{}, fmt.Errorf("tribes: static: call %s: %w", q.to, context.Cause(ctx))
+		}
+	}
+}
+
+func (s *Service) expect(id callID, got chan<- answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[id] = got
+}
+
+func (s *Service) forget(id callID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, id)
+}
+
+// settle gives an answer to whoever waits for it and reports whether anybody
+// does.
+func (s *Service) settle(id []byte, a answer) bool {
+	if len(id) != len(callID{}) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting := s.calls[callID(id)]
+	if waiting == nil {
+		return false
+	}
+	delete(s.calls, callID(id))
+	waiting <- a // has room, as there is one answer
+	return true
+}
+
+// reply answers a question without waiting for that. It returns why it does not.
+func (s *Service) reply(to *membership.Member, kind int32, uid int64, id []byte) (refused string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.active():
+		return dropStopped
+	case s.answering >= s.limits.answering:
+		return dropBusy
+	}
+	s.answering++
+	id = slices.Clone(id)
+	s.tasks.Go(func() { // ends with s.ctx, or after Timeout
+		err := s.sendReply(to, kind, uid, id)
+		s.replied(to, err)
+		if err != nil && s.ctx.Err() == nil {
+			s.env.Logger.Debug("question could not be answered", "member", to, "err", err)
+		}
+	})
+	return ""
+}
+
+func (s *Service) replied(to *membership.Member, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answering--
+	if st := s.strangers[to.Key()]; st != nil && err == nil {
+		st.told = true
+	}
+}
+
+func (s *Service) sendReply(to *membership.Member, kind int32, uid int64, id []byte) error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
+	defer cancel()
+	sent, err := s.sendCall(ctx, to, kind, uid, id, true)
+	if err != nil {
+		return err
+	}
+	defer sent.receipt.Abandon()
+	select {
+	case <-sent.receipt.Done():
+		return sent.outcome()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// sending is a message on its way.
+type sending struct {
+	to      []*membership.Member
+	id      message.ID
+	receipt *message.Receipt
+}
+
+// outcome is what became of it, once its receipt is done.
+func (s *sending) outcome() error {
+	if s.receipt.OK() {
+		return nil
+	}
+	return &message.SendError{ID: s.id, Results: s.receipt.Results(s.to, nil)}
+}
+
+// sendCall sends a question or an answer.
+func (s *Service) sendCall(ctx context.Context, to *membership.Member, kind int32, uid int64, id []byte, reply bool) (*sending, error) {
+	mm, err := s.memberMessage(kind, uid, "")
+	if err != nil {
+		return nil, err
+	}
+	b, err := javaser.AppendRPC(nil, &javaser.RPC{Reply: reply, UUID: id, ID: s.id, Message: mm})
+	if err != nil {
+		return nil, err
+	}
+	return s.sendObject(ctx, []*membership.Member{to}, b)
+}
+
+// sendObject sends a Java object; b is borrowed.
+func (s *Service) sendObject(ctx context.Context, to []*membership.Member, b []byte) (*sending, error) {
+	m := s.host.NewMessage(len(b))
+	defer m.Release()
+	copy(m.Payload(), b)
+	m.Options = message.Async
+	sent := &sending{to: to, id: m.ID, receipt: message.NewReceipt(len(to), nil)}
+	if err := s.send(ctx, to, m, sent.receipt); err != nil {
+		return nil, err
+	}
+	return sent, nil
+}
+
+// memberMessage says something about the local member, as it is now.
+func (s *Service) memberMessage(kind int32, uid int64, command string) (*javaser.MemberMessage, error) {
+	s.mu.Lock()
+	local, started := s.local, s.started
+	s.mu.Unlock()
+	if command != "" {
+		var err error
+		if local, err = local.With(func(a *membership.Attributes) { a.Command = command }); err != nil {
+			return nil, err
+		}
+	}
+	image := local.AppendImage(nil, time.Since(started).Milliseconds())
+	return &javaser.MemberMessage{
+		Type:         kind,
+		Member:       &javaser.Member{Image: image, UID: uid},
+		MembershipID: s.id,
+	}, nil
+}
+
+// goodbye tells everybody that the local member leaves, and waits until the
+// words are out or ctx ends.
+func (s *Service) goodbye(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	var all []*sending
+	var errs []error
+	for uid, to := range s.acquaintances() {
+		sent, err := s.sendGoodbye(ctx, to, uid)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all = append(all, sent)
+	}
+	for _, sent := range all {
+		select {
+		case <-sent.receipt.Done():
+		case <-ctx.Done():
+			sent.receipt.Abandon()
+			errs = append(errs, fmt.Errorf("tribes: static: goodbye: %w", context.Cause(ctx)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Service) sendGoodbye(ctx context.Context, to []*membership.Member, uid int64) (*sending, error) {
+	mm, err := s.memberMessage(javaser.MemberStop, uid, membership.LeaveCommand)
+	if err != nil {
+		return nil, err
+	}
+	b, err := javaser.Append(nil, mm)
+	if err != nil {
+		return nil, err
+	}
+	return s.sendObject(ctx, to, b)
+}
+
+// acquaintances are all who may have taken the local member for one, by the uid
+// that they understand.
+func (s *Service) acquaintances() map[int64][]*membership.Member {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[int64][]*membership.Member)
+	for _, a := range s.askers {
+		if a.member != nil {
+			all[a.uid] = append(all[a.uid], a.member)
+		}
+	}
+	for _, st := range s.strangers {
+		if st.told {
+			all[st.uid] = append(all[st.uid], st.member)
+		}
+	}
+	return all
+}

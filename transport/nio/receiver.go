@@ -1,0 +1,226 @@
+package nio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gotribes/tribes/channel"
+)
+
+// Receiver takes messages from other members by TCP and, if asked to, by UDP. It
+// implements channel.Receiver. Several goroutines may use it.
+//
+// Messages of one connection are delivered one after the other, those of
+// different connections at the same time; reading never waits for a delivery,
+// except for room in the inbox of the connection itself. See docs/wire.md,
+// Receiver, for what it answers to whom.
+type Receiver struct {
+	rxBatches
+	cfg   ReceiverConfig
+	env   channel.Env
+	epoch time.Time
+
+	listener net.Listener
+	packets  net.PacketConn
+	reactor  reactor
+	datagram *udpReceiver // nil without UDP
+
+	duplicates *dupMemory // nil if off
+	budget     *rxBudget
+	workers    *rxWorkers
+	slow       rxSlow
+	count      receiverCounts
+	lines      lineGate
+	inboxFull  int64 // bytes at which a connection is not read any more
+	inboxLow   int64 // and at which it is again
+
+	ctx     context.Context // of deliveries
+	endRun  context.CancelCauseFunc
+	cutting atomic.Bool   // what is not delivered yet will not be
+	quit    chan struct{} // closed to end the watch
+	stopped chan struct{} // closed when Stop has ended
+
+	closing  chan struct{}  // closed when nothing is accepted any more
+	accepts  sync.WaitGroup // the accepting goroutine
+	packages sync.WaitGroup // the goroutines for UDP
+	live     sync.WaitGroup // connections
+	pending  sync.WaitGroup // drainers
+	watching sync.WaitGroup
+	flushers sync.WaitGroup // of the watch
+
+	mu      sync.Mutex
+	state   receiverState
+	conns   map[*rxConn]struct{}
+	sources map[netip.Addr]int
+}
+
+type receiverState uint8
+
+const (
+	receiverIdle receiverState = iota
+	receiverRuns
+	receiverStops
+)
+
+var _ channel.Receiver = (*Receiver)(nil)
+
+// NewReceiver checks cfg and returns a receiver that is not started. The error
+// joins everything that is wrong.
+func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &Receiver{
+		cfg:        cfg,
+		epoch:      time.Now(),
+		duplicates: newDupMemory(cfg.Duplicates),
+		budget:     newRxBudget(&cfg),
+		workers:    newRxWorkers(cfg.Workers),
+		inboxFull:  int64(cfg.InboxBytes),
+		inboxLow:   int64(cfg.InboxBytes / 2),
+		closing:    make(chan struct{}),
+		quit:       make(chan struct{}),
+		stopped:    make(chan struct{}),
+		conns:      make(map[*rxConn]struct{}),
+		sources:    make(map[netip.Addr]int),
+	}
+	r.slow.wake = make(chan struct{}, 1)
+	return r, nil
+}
+
+// Start implements channel.Receiver: it listens, and returns the address to tell
+// to others with the ports that are really open. A listener or packet connection
+// of the caller is closed if Start fails.
+func (r *Receiver) Start(ctx context.Context, env channel.Env) (channel.Bound, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch r.state {
+	case receiverRuns:
+		return channel.Bound{}, channel.ErrStarted
+	case receiverStops:
+		return channel.Bound{}, channel.ErrClosed
+	}
+	r.env = env
+	r.ctx, r.endRun = context.WithCancelCause(context.Background())
+	bound, err := r.listen(ctx)
+	if err == nil {
+		r.reactor, err = r.chooseReactor()
+		if err != nil {
+			err = closeAll(err, r.listener, r.packets)
+		}
+	}
+	if err != nil {
+		r.endRun(channel.ErrClosed)
+		return channel.Bound{}, err
+	}
+	r.state = receiverRuns
+	r.run()
+	return bound, nil
+}
+
+// run starts what runs as long as the receiver does.
+func (r *Receiver) run() {
+	r.accepts.Go(r.acceptAll) // ends when the listener is closed
+	if r.packets != nil {
+		r.datagram = newUDPReceiver(r, r.packets)
+		r.packages.Go(r.datagram.read)    // ends after stopReading
+		r.packages.Go(r.datagram.deliver) // ends when read has, and all is delivered
+	}
+	r.watching.Go(r.watchAll) // ends when quit is closed
+}
+
+// chooseReactor returns the reactor for the configured poller.
+func (r *Receiver) chooseReactor() (reactor, error) {
+	poller := r.cfg.Poller
+	if poller == PollerAuto {
+		poller = autoPoller
+	}
+	if _, tcp := r.listener.(*net.TCPListener); poller == PollerRuntime || !tcp {
+		return &netReactor{r: r}, nil
+	}
+	p, err := newEpollReactor(r)
+	if err != nil && r.cfg.Poller == PollerAuto {
+		r.env.Logger.Info("epoll cannot be used, the runtime's poller is", "err", err)
+		return &netReactor{r: r}, nil
+	}
+	return p, err
+}
+
+// now is the monotonic time in nanoseconds since the receiver was made.
+func (r *Receiver) now() int64 { return int64(time.Since(r.epoch)) }
+
+// Stop implements channel.Receiver. What was received is delivered and answered
+// until ctx ends; then connections are cut, so that senders learn that what was
+// not answered is not certain. The error says so.
+func (r *Receiver) Stop(ctx context.Context) error {
+	r.mu.Lock()
+	state := r.state
+	r.state = receiverStops
+	r.mu.Unlock()
+	switch state {
+	case receiverIdle:
+		close(r.stopped)
+		return nil
+	case receiverStops:
+		<-r.stopped
+		return nil
+	}
+	defer close(r.stopped)
+	close(r.closing)
+	errs := []error{r.reactor.stopAccept()}
+	if r.datagram != nil {
+		r.datagram.stopReading()
+	}
+	r.accepts.Wait()
+	for _, c := range r.connections() {
+		c.sock.stopReading()
+	}
+	errs = append(errs, r.drain(ctx))
+	close(r.quit)
+	r.watching.Wait()
+	r.flushers.Wait()
+	r.endRun(channel.ErrClosed)
+	if r.packets != nil {
+		errs = append(errs, closeAll(nil, r.packets))
+	}
+	return errors.Join(append(errs, r.reactor.close())...)
+}
+
+// drain waits until everything is delivered and answered; what has not been when
+// ctx ends is cut off.
+func (r *Receiver) drain(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { // ends when everything has, which cutting brings about
+		defer close(done)
+		r.packages.Wait()
+		r.live.Wait()
+		r.pending.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return nil
+	default:
+	}
+	r.cutting.Store(true)
+	r.endRun(channel.ErrClosed)
+	for _, c := range r.connections() {
+		c.cut()
+	}
+	if r.datagram != nil {
+		r.datagram.cut()
+	}
+	<-done
+	return fmt.Errorf("tribes: receiver: stop: not all that was received could be delivered: %w", context.Cause(ctx))
+}

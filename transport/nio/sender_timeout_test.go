@@ -1,0 +1,401 @@
+package nio
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/message"
+)
+
+// took fails the test unless the time since begin is want.
+func took(t *testing.T, begin time.Time, want time.Duration) {
+	t.Helper()
+	if got := time.Since(begin); got < want || got > want+10*time.Millisecond {
+		t.Errorf("it took %v, want %v", got, want)
+	}
+}
+
+func TestAckTimeout(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, SenderConfig{})
+			f := b.member()
+			c := b.provenAs(f, plain)
+			begin := time.Now()
+			s := b.send(message.UseAck, "x", f)
+			c.want("x")
+			s.want(message.Unknown, message.ErrTimeout)
+			took(t, begin, 5*time.Second)
+			if !b.faulted(s.id) {
+				t.Error("Fault was not called")
+			}
+			c.wantEnd()
+			s = b.send(message.UseAck, "y", f)
+			c = f.accept()
+			c.want("y") // and not x again
+			c.ack()
+			s.want(message.Acknowledged, nil)
+		})
+	}
+}
+
+// TestAnswerBeforeTimeout has answers that take long, but not too long.
+func TestAnswerBeforeTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{})
+		f := b.member()
+		c := b.proven(f)
+		for i := range 20 {
+			s := b.send(message.Sync, "x", f)
+			c.want("x")
+			<-time.After(4900 * time.Millisecond)
+			c.numbered(uint64(i + 2))
+			s.want(message.Acknowledged, nil)
+		}
+		<-time.After(time.Hour) // the deadline of the last one must not close the link
+		s := b.send(message.UseAck, "x", f)
+		c.want("x")
+		c.numbered(22)
+		s.want(message.Acknowledged, nil)
+	})
+}
+
+// TestTimeoutOfOne has two messages in flight when the time of the first is
+// over: the second goes to a new connection and keeps its own time.
+func TestTimeoutOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{Retries: -1})
+		f := b.member()
+		c := b.proven(f)
+		begin := time.Now()
+		one := b.send(message.Sync, "one", f)
+		c.want("one")
+		<-time.After(time.Second)
+		two, three := b.send(message.Sync, "two", f), b.send(message.Sync, "three", f)
+		c.want("two")
+		c.want("three")
+		one.want(message.Unknown, message.ErrTimeout)
+		took(t, begin, 5*time.Second)
+		c.wantEnd()
+		c = f.accept()
+		c.want("two")
+		c.numbered(1)
+		two.want(message.Acknowledged, nil)
+		c.want("three")
+		three.want(message.Unknown, message.ErrTimeout)
+		took(t, begin, 6*time.Second)
+	})
+}
+
+// TestSilentMember accepts everything and never answers. Every message, also
+// those that wait behind, has its outcome when the time is over.
+func TestSilentMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{})
+		f := b.member()
+		go func() { // ends with the test's connections
+			for c := range f.conns {
+				c.serveNothing()
+			}
+		}()
+		begin := time.Now()
+		var all []*sending
+		for range 64 {
+			all = append(all, b.send(message.UseAck, "x", f))
+		}
+		outcomes := make(map[message.Outcome]int)
+		for _, s := range all {
+			r := s.results()[0]
+			outcomes[r.Outcome]++
+		}
+		took(t, begin, 5*time.Second)
+		if outcomes[message.Unknown] != 1 || outcomes[message.NotSent] != 63 {
+			t.Errorf("outcomes = %v, want 1 unknown and 63 not sent", outcomes)
+		}
+		late := b.send(message.UseAck, "late", f)
+		late.want(message.Unknown, message.ErrTimeout)
+		b.stop()
+		close(f.conns)
+	})
+}
+
+// serveNothing reads until the connection ends.
+func (c *fakeConn) serveNothing() {
+	for c.frame() != nil {
+	}
+}
+
+// TestWriteTimeout has a member that never reads.
+func TestWriteTimeout(t *testing.T) {
+	for _, o := range []message.Options{0, message.UseAck} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, SenderConfig{})
+			f := b.member()
+			begin := time.Now()
+			s := b.send(o, "x", f)
+			f.accept()
+			s.want(message.NotSent, message.ErrTimeout)
+			took(t, begin, 3*time.Second)
+			if !b.faulted(s.id) {
+				t.Error("Fault was not called")
+			}
+			s = b.send(o, "y", f)
+			c := f.accept()
+			c.want("y")
+			if o != 0 {
+				c.ack()
+			}
+			if r := s.results()[0]; !r.Outcome.OK() {
+				t.Errorf("result = %+v, want a success", r)
+			}
+		})
+	}
+}
+
+// TestSlowReader takes one byte a second: it makes progress, so that nothing
+// times out before everything is written.
+func TestSlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{})
+		f := b.member()
+		begin := time.Now()
+		s := b.send(message.UseAck, "x", f)
+		c := f.accept()
+		size := 0
+		for s.pending() && size < 136 {
+			<-time.After(2 * time.Second)
+			n, err := c.Read(make([]byte, 1))
+			if err != nil {
+				t.Fatalf("after %d bytes: %v", size, err)
+			}
+			size += n
+		}
+		took(t, begin, 272*time.Second)
+		s.want(message.Unknown, message.ErrTimeout)
+		took(t, begin, 277*time.Second)
+	})
+}
+
+func TestConnectTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{})
+		f, healthy := b.member(), b.member()
+		f.hang = true
+		begin := time.Now()
+		both := b.send(message.UseAck, "x", f, healthy)
+		c := healthy.accept()
+		c.want("x")
+		c.ack()
+		took(t, begin, 0)
+		r := both.results()
+		took(t, begin, 3*time.Second)
+		if r[0].Outcome != message.NotSent || r[1].Outcome != message.Acknowledged {
+			t.Errorf("results = %v", r)
+		}
+		if !isTimeout(r[0].Err) {
+			t.Errorf("error = %v, want a timeout", r[0].Err)
+		}
+	})
+}
+
+// TestNoTimeouts has all limits off.
+func TestNoTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Connect: -1, Write: -1, Ack: -1}})
+		f := b.member()
+		s := b.send(message.UseAck, "x", f)
+		<-time.After(24 * time.Hour)
+		c := f.accept()
+		c.want("x")
+		<-time.After(24 * time.Hour)
+		c.ack()
+		s.want(message.Acknowledged, nil)
+	})
+}
+
+func TestMaxUses(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, SenderConfig{Pool: SenderPool{MaxUses: 3, Size: 1}})
+			f := b.member()
+			var all []*sending
+			for i := range 8 {
+				all = append(all, b.send(message.UseAck, fmt.Sprint(i), f))
+			}
+			for i := 0; i < 8; {
+				c := f.accept()
+				for n := range min(3, 8-i) {
+					c.want(fmt.Sprint(i))
+					if plain {
+						c.ack()
+					} else {
+						c.numbered(uint64(n + 1))
+					}
+					i++
+				}
+				if i%3 == 0 {
+					synctest.Wait()
+					c.Close()
+				}
+			}
+			for _, s := range all {
+				s.want(message.Acknowledged, nil)
+			}
+			if n := f.dialled(); n != 3 {
+				t.Errorf("%d connections, want 3", n)
+			}
+			if b.has("retry") || b.has("down: error") {
+				t.Errorf("events = %v, want neither retries nor errors", b.heard())
+			}
+		})
+	}
+}
+
+// TestMaxAge renews an old connection, also one that is never idle, and waits
+// for the answers first.
+func TestMaxAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{Pool: SenderPool{MaxAge: 10 * time.Second}})
+		f := b.member()
+		c := b.proven(f)
+		<-time.After(9 * time.Second)
+		s := b.send(message.Sync, "x", f)
+		c.want("x")
+		<-time.After(2 * time.Second)
+		late := b.send(message.Sync, "late", f)
+		synctest.Wait()
+		if n := f.dialled(); n != 1 || !late.pending() {
+			t.Errorf("%d connections before the last answer on the old one, want 1", n)
+		}
+		c.numbered(2)
+		s.want(message.Acknowledged, nil)
+		c.wantEnd()
+		c = f.accept()
+		c.want("late")
+		c.numbered(1)
+		late.want(message.Acknowledged, nil)
+		c.wantEnd() // ten seconds later
+		if b.has("down: error") {
+			t.Errorf("events = %v, want no errors", b.heard())
+		}
+	})
+}
+
+func TestIdleClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{Pool: SenderPool{IdleClose: 7 * time.Second}})
+		f := b.member()
+		c := b.proven(f)
+		for i := range 5 {
+			<-time.After(6 * time.Second)
+			s := b.send(message.UseAck, "x", f)
+			c.want("x")
+			c.numbered(uint64(i + 2))
+			s.want(message.Acknowledged, nil)
+		}
+		begin := time.Now()
+		c.wantEnd()
+		took(t, begin, 7*time.Second)
+		b.proven(f)
+		if b.has("down: error") {
+			t.Errorf("events = %v, want no errors", b.heard())
+		}
+	})
+}
+
+func TestPreconnect(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, SenderConfig{Pool: SenderPool{Preconnect: on}})
+			f := b.member()
+			b.s.Prepare(f.member)
+			b.s.Prepare(f.member)
+			synctest.Wait()
+			if got, want := f.dialled(), map[bool]int{true: 1}[on]; got != want {
+				t.Errorf("%d connections, want %d", got, want)
+			}
+			b.proven(f)
+			if n := f.dialled(); n != 1 {
+				t.Errorf("%d connections, want 1", n)
+			}
+			if err := b.s.Stop(t.Context()); err != nil {
+				t.Errorf("Stop: %v", err)
+			}
+			b.s.Prepare(f.member)
+			if n := f.dialled(); n != 1 {
+				t.Errorf("%d connections after Stop, want 1", n)
+			}
+		})
+	}
+}
+
+// TestAbandoned drops what nobody waits for and was not begun, and only that.
+func TestAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{})
+		f := b.member()
+		c := b.provenAs(f, true)
+		busy := []*sending{b.send(message.UseAck, "busy", f)}
+		c.want("busy")
+		f.setRefuse(errRefused) // no more connections
+		gone, next := b.send(message.UseAck, "gone", f), b.send(message.UseAck, "next", f)
+		busy[0].receipt.Abandon()
+		gone.receipt.Abandon()
+		c.ack()
+		c.want("next")
+		gone.want(message.NotSent, context.Canceled)
+		if b.faulted(gone.id) {
+			t.Error("Fault was called for a message that nobody waited for")
+		}
+		c.ack()
+		next.want(message.Acknowledged, nil)
+		busy[0].want(message.Acknowledged, nil)
+	})
+}
+
+// TestQueueFull waits for room until the context ends, and does not hold up
+// another destination.
+func TestQueueFull(t *testing.T) {
+	tests := []struct {
+		name string
+		cfg  SenderConfig
+	}{
+		{"messages", SenderConfig{QueueMessages: 3}},
+		{"bytes", SenderConfig{QueueBytes: 3 * 136}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, tt.cfg)
+				stuck, healthy := b.member(), b.member()
+				stuck.hang = true
+				go func() { healthy.accept().serve(false) }() // ends with the connection
+				var all []*sending
+				for range 3 {
+					all = append(all, b.send(0, "x", stuck))
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				begin := time.Now()
+				r := b.sendCtx(ctx, message.UseAck, "x", stuck, healthy, stuck).results()
+				took(t, begin, time.Second)
+				for _, i := range []int{0, 2} {
+					var full = r[i].Err
+					if r[i].Outcome != message.NotSent || !errorsAre(full, channel.ErrQueueFull, context.DeadlineExceeded) {
+						t.Errorf("outcome = %v (%v), want not sent, queue full", r[i].Outcome, full)
+					}
+				}
+				if r[1].Outcome != message.Acknowledged {
+					t.Errorf("outcome at the healthy member = %v (%v)", r[1].Outcome, r[1].Err)
+				}
+				for _, s := range all {
+					s.want(message.NotSent, message.ErrTimeout)
+				}
+			})
+		})
+	}
+}

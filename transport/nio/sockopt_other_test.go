@@ -1,0 +1,11 @@
+//go:build !linux
+
+package nio
+
+import (
+	"net"
+	"testing"
+)
+
+// checkSocket cannot ask this system.
+func checkSocket(*testing.T, *net.TCPConn, *SocketOptions) {}

@@ -1,0 +1,191 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+)
+
+var faultChecks = []check{
+	{"nobody there", nobodyThere},
+	{"somebody there again", somebodyThereAgain},
+	{"receiver stops", receiverStops},
+	{"stuck listener, sync ack", stuckSync},
+	{"stuck listener, full buffers", stuckFull},
+	{"context ends while there is no room", contextEnds},
+	{"forget", forget},
+}
+
+func nobodyThere(g *rig) {
+	a := g.node(defaults, discard)
+	gone := g.gone(defaults)
+	for range 2 { // the second time the sender has learnt something
+		for _, mode := range modes {
+			s := a.sendTo(g.Context(), mode.options, []byte("x"), gone)
+			s.want(message.NotSent)
+			f := a.awaitFault(s.id)
+			var remote *message.RemoteError
+			if f.err == nil || errors.As(f.err, &remote) || f.member.Key() != gone.Key() {
+				g.Errorf("%s: fault of %v: %v, want %v and an error of the way", mode.name, f.member, f.err, gone)
+			}
+		}
+	}
+}
+
+// somebodyThereAgain has a link that broke because the other side ended, and
+// then a healthy one to another member.
+func somebodyThereAgain(g *rig) {
+	rec := newRecorder(10)
+	a, b, c := g.node(defaults, discard), g.node(defaults, discard), g.node(defaults, rec.receive)
+	a.send(message.UseAck, []byte("x"), b).want(message.Acknowledged)
+	b.stop(g.Context())
+	for range 3 {
+		if r := a.send(message.UseAck, []byte("x"), b).result(); r.Outcome.OK() {
+			g.Errorf("outcome at a member that has ended = %v", r.Outcome)
+		}
+		a.send(message.UseAck, []byte("x"), c).want(message.Acknowledged)
+		await(g, rec.got, "the message to the healthy member")
+	}
+}
+
+// receiverStops ends a receiver whose listener has messages to work on: what
+// was acknowledged must reach it.
+func receiverStops(g *rig) {
+	const count = 50
+	block := g.gate()
+	delivered := 0
+	a := g.node(defaults, discard)
+	b := g.node(defaults, func(ctx context.Context, m *message.Message) error {
+		delivered++ // one sender: calls come one after the other
+		return block.receive(ctx, m)
+	})
+	for range count {
+		a.send(message.UseAck, []byte("x"), b).want(message.Acknowledged)
+	}
+	await(g, block.entered, "the first message")
+	stopped := make(chan error, 1)
+	go func() { // ends when the receiver has stopped
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		stopped <- b.Receiver.Stop(ctx)
+	}()
+	block.open()
+	if err := await(g, stopped, "the receiver's end"); err != nil {
+		g.Errorf("Receiver.Stop: %v", err)
+	}
+	if delivered != count {
+		g.Errorf("%d messages were acknowledged and %d delivered", count, delivered)
+	}
+}
+
+func stuckSync(g *rig) {
+	block := g.gate()
+	rec := newRecorder(1)
+	a, b, c := g.node(short, discard), g.node(short, block.receive), g.node(short, rec.receive)
+	begin := time.Now()
+	for range 3 {
+		s := a.send(message.Sync, []byte("x"), b, c)
+		await(g, rec.got, "the message to the healthy member")
+		took := time.Since(begin)
+		r := s.results()
+		if r[0].Outcome != message.Unknown || !isTimeout(r[0].Err) {
+			g.Errorf("outcome = %v (%v), want %v and a timeout", r[0].Outcome, r[0].Err, message.Unknown)
+		}
+		if r[1].Outcome != message.Acknowledged {
+			g.Errorf("outcome at the healthy member = %v (%v)", r[1].Outcome, r[1].Err)
+		}
+		if took >= short.Timeout {
+			g.Errorf("the stuck member held up the message to the healthy one for %v", took)
+		}
+		if took := time.Since(begin); took < short.Timeout || took > short.Timeout+patience/2 {
+			g.Errorf("timed out after %v, want %v", took, short.Timeout)
+		}
+		begin = time.Now()
+	}
+	block.open()
+}
+
+// isTimeout looks for what callers look for.
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, message.ErrTimeout) && errors.As(err, &t) && t.Timeout()
+}
+
+// stuckFull sends without asking for answers until every buffer on the way is
+// full: the sender must say so.
+func stuckFull(g *rig) {
+	block := g.gate()
+	rec := newRecorder(1)
+	a, b, c := g.node(short, discard), g.node(short, block.receive), g.node(short, rec.receive)
+	fill(g, a, b)
+	a.send(message.UseAck, []byte("x"), c).want(message.Acknowledged)
+	await(g, rec.got, "the message to the healthy member")
+	block.open()
+}
+
+// fill sends to b, which is stuck, until a send fails, and looks at how.
+func fill(g *rig, a, b *node) {
+	g.Helper()
+	payload := random(1 << 20)
+	for range 128 {
+		s := a.send(0, payload, b)
+		r := s.result()
+		if r.Outcome == message.Written {
+			continue
+		}
+		if r.Outcome.OK() || r.Outcome == message.Refused || !isTimeout(r.Err) {
+			g.Errorf("outcome = %v (%v), want a timeout", r.Outcome, r.Err)
+		}
+		a.awaitFault(s.id)
+		return
+	}
+	g.Errorf("128 MiB were written to a node that takes nothing")
+}
+
+// contextEnds has a context that ends while Send waits for room.
+func contextEnds(g *rig) {
+	block := g.gate()
+	a, b := g.node(defaults, discard), g.node(defaults, block.receive)
+	ctx, cancel := context.WithTimeout(g.Context(), 500*time.Millisecond)
+	defer cancel()
+	var all []*sent
+	payload := random(1 << 20)
+	for i := 0; i < 128 && ctx.Err() == nil; i++ {
+		all = append(all, a.sendTo(ctx, 0, payload, b.member()))
+	}
+	if ctx.Err() == nil {
+		g.Errorf("128 MiB were accepted for a node that takes nothing")
+	}
+	block.open()
+	for _, s := range all {
+		if r := s.result(); r.Outcome != message.Written && !errors.Is(r.Err, context.DeadlineExceeded) && !isTimeout(r.Err) {
+			g.Errorf("outcome = %v (%v), want %v, or the cause of the context", r.Outcome, r.Err, message.Written)
+		}
+	}
+}
+
+func forget(g *rig) {
+	block := g.gate()
+	rec := newRecorder(1)
+	a, b, c := g.node(defaults, discard), g.node(defaults, block.receive), g.node(defaults, rec.receive)
+	waiting := []*sent{a.send(message.Sync, []byte("x"), b), a.send(message.Sync, []byte("x"), b)}
+	await(g, block.entered, "the first message")
+	stranger := g.gone(defaults)
+	begin := time.Now()
+	for _, m := range []*membership.Member{b.member(), b.member(), stranger} {
+		a.Sender.Forget(m)
+	}
+	waiting[0].want(message.Unknown)
+	if r := waiting[1].result(); r.Outcome != message.Unknown && r.Outcome != message.NotSent {
+		g.Errorf("outcome of the second = %v (%v), want %v or %v", r.Outcome, r.Err, message.Unknown, message.NotSent)
+	}
+	if took := time.Since(begin); took >= defaults.Timeout {
+		g.Errorf("what waited was settled %v after Forget", took)
+	}
+	a.send(message.UseAck, []byte("x"), c).want(message.Acknowledged)
+	block.open()
+	a.send(message.Sync, []byte("it begins anew"), b).want(message.Acknowledged)
+}
