@@ -148,7 +148,7 @@ func TestTopicListenersShareTheMessageAndTheirErrors(t *testing.T) {
 }
 
 func TestTopicNames(t *testing.T) {
-	g, err := New(WithServices(channel.SendData), WithMembership(mem.NewNetwork(mem.Config{}).Node("a").Config().Membership))
+	g, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,10 @@ type printer struct{ w *tabwriter.Writer }
 // Functions, connections and other things without a text are left out unless
 // they are set.
 func (p *printer) print(name string, v reflect.Value) {
+	_, plain := v.Interface().(fmt.Stringer)
 	switch {
+	case plain:
+		fmt.Fprintf(p.w, "%s\t%s\n", name, text(v))
 	case v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Struct:
 		p.print(name, v.Elem())
 	case v.Kind() == reflect.Struct:

@@ -98,7 +98,7 @@ func (f *frame) encode() ([]byte, error) {
 	var pool message.Pool
 	m := pool.FromFrame(&f.parsed, source, nil)
 	defer m.Release()
-	return message.AppendFrame(nil, m, f.parsed.Options), nil
+	return message.AppendFrame(nil, m, f.parsed.Options&message.NumberedAcks), nil
 }
 
 // ack has the fields of an answer. Those after Data are of numbered acks.

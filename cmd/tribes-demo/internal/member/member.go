@@ -54,11 +54,12 @@ func receiverPort(s *settings.Settings) int {
 // Multicast is the multicast membership of the settings.
 func Multicast(s *settings.Settings) mcast.Config {
 	return mcast.Config{
-		Address:   s.McastAddr,
+		Address:   netip.MustParseAddr(s.McastAddr), // checked by package settings
 		Port:      s.McastPort,
 		Frequency: s.Freq,
 		DropTime:  s.Drop,
 		Interface: multicastInterface(s.Bind),
+		Messages:  mcast.FromMembers,
 	}
 }
 

@@ -2,7 +2,10 @@ package member
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
 	"github.com/gotribes/tribes/membership/static"
 	"github.com/gotribes/tribes/transport/nio"
@@ -35,7 +38,13 @@ func Parts(s *settings.Settings) ([]Part, error) {
 		add("static", c, err)
 	}
 	for _, layer := range layers(s) {
-		add("layer", layer, nil)
+		add(layerName(layer), layer, nil)
 	}
 	return parts, errors.Join(errs...)
+}
+
+// layerName is the type of a layer without its package.
+func layerName(layer channel.Interceptor) string {
+	name := fmt.Sprintf("%T", layer)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }

@@ -40,8 +40,21 @@ type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 
-	addr  string // known when it has started
-	ended chan struct{}
+	log  *tail
+	addr string // known when it has started
+	busy bool   // it was told to send
+}
+
+// tail keeps the last part of what is written to it.
+type tail struct{ b []byte }
+
+const tailSize = 2 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	t.b = t.b[max(0, len(t.b)-tailSize):]
+	return len(p), nil
 }
 
 var errEnded = errors.New("ended")
@@ -54,7 +67,8 @@ func start(name string, env map[string]string, notes chan<- note, readers *sync.
 	}
 	cmd := exec.Command(self, "node")
 	cmd.Env = settings.Environ(env)
-	cmd.Stderr = os.Stderr
+	log := new(tail)
+	cmd.Stderr = log
 	cmd.SysProcAttr = ownGroup()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,13 +81,12 @@ func start(name string, env map[string]string, notes chan<- note, readers *sync.
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("member %s: %w", name, err)
 	}
-	c := &child{name: name, cmd: cmd, stdin: stdin, ended: make(chan struct{})}
+	c := &child{name: name, cmd: cmd, stdin: stdin, log: log}
 	readers.Go(func() { c.read(stdout, notes) }) // ends with the process
 	return c, nil
 }
 
 func (c *child) read(stdout io.Reader, notes chan<- note) {
-	defer close(c.ended)
 	in := bufio.NewScanner(stdout)
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {
@@ -86,7 +99,7 @@ func (c *child) read(stdout io.Reader, notes chan<- note) {
 	if err == nil {
 		err = errEnded
 	}
-	notes <- note{child: c, gone: err}
+	notes <- note{child: c, gone: fmt.Errorf("%w\n%s", err, c.log.b)}
 }
 
 // command writes one command; a process that is gone does not mind.

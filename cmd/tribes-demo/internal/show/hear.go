@@ -23,7 +23,6 @@ func (d *demo) hear(n note) error {
 	case "started":
 		n.child.addr = l.Member
 		d.out.say("member %s is up at %s, id %s", n.child.name, l.Member, short(l.ID))
-		n.child.command(load)
 	case "memberAdded":
 		d.out.say("  %s sees %s join", n.child.name, d.nameOf(l.Member))
 		d.joined(i)
@@ -58,6 +57,10 @@ func (d *demo) nameOf(addr string) string {
 // joined notes that member i sees one more, and tells when the group is whole.
 func (d *demo) joined(i int) {
 	d.seen[i].members++
+	if c := d.children[i]; !c.busy {
+		c.busy = true
+		c.command(load)
+	}
 	if d.whole {
 		return
 	}
