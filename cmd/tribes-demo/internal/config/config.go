@@ -47,6 +47,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	}
 	for _, part := range parts {
 		fmt.Fprintln(p.w)
+		p.raw = part.Raw
 		p.print(part.Name, reflect.ValueOf(part.Config))
 	}
 	if err := p.w.Flush(); err != nil {
@@ -56,7 +57,10 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-type printer struct{ w *tabwriter.Writer }
+type printer struct {
+	w   *tabwriter.Writer
+	raw bool // zero stands for a default that the part fills in itself
+}
 
 // print writes a line for each exported field of v and of the structs in it.
 // Functions, connections and other things without a text are left out unless
@@ -64,6 +68,8 @@ type printer struct{ w *tabwriter.Writer }
 func (p *printer) print(name string, v reflect.Value) {
 	_, plain := v.Interface().(fmt.Stringer)
 	switch {
+	case p.raw && v.IsZero():
+		fmt.Fprintf(p.w, "%s\t(default)\n", name)
 	case plain:
 		fmt.Fprintf(p.w, "%s\t%s\n", name, text(v))
 	case v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Struct:

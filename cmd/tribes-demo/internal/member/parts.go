@@ -11,10 +11,12 @@ import (
 	"github.com/gotribes/tribes/transport/nio"
 )
 
-// Part is one part of a member with its effective configuration.
+// Part is one part of a member with its configuration: the effective one, or,
+// if Raw, one in which zero stands for a default.
 type Part struct {
 	Name   string
 	Config any
+	Raw    bool
 }
 
 // Parts are the parts that the settings come to, with every default filled in.
@@ -22,7 +24,7 @@ func Parts(s *settings.Settings) ([]Part, error) {
 	var errs []error
 	var parts []Part
 	add := func(name string, config any, err error) {
-		parts, errs = append(parts, Part{name, config}), append(errs, err)
+		parts, errs = append(parts, Part{Name: name, Config: config}), append(errs, err)
 	}
 	receiver, err := nio.ReceiverConfig{Address: s.Bind, Port: receiverPort(s), PortTries: s.AutoBind}.WithDefaults()
 	add("receiver", receiver, err)
@@ -38,7 +40,7 @@ func Parts(s *settings.Settings) ([]Part, error) {
 		add("static", c, err)
 	}
 	for _, layer := range layers(s) {
-		add(layerName(layer), layer, nil)
+		parts = append(parts, Part{Name: layerName(layer), Config: layer, Raw: true})
 	}
 	return parts, errors.Join(errs...)
 }

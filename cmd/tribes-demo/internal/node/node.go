@@ -87,11 +87,17 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if !s.Given() {
 		fmt.Fprintf(stderr, "tribes-demo node: no settings: joining %s:%d on the loopback interface\n", s.McastAddr, s.McastPort)
 	}
-	if err := n.join(ctx); err != nil {
+	err = n.withStatus(func() error {
+		if err := n.join(ctx); err != nil {
+			return err
+		}
+		n.serve(ctx, stdin)
+		return nil
+	})
+	if err != nil {
 		fmt.Fprintln(stderr, "tribes-demo node:", err)
 		return exitStart
 	}
-	n.serve(ctx, stdin)
 	return exitOK
 }
 

@@ -1,0 +1,10 @@
+package doctor
+
+import (
+	"testing"
+
+	"github.com/gotribes/tribes/internal/leak"
+	"github.com/gotribes/tribes/message"
+)
+
+func TestMain(m *testing.M) { leak.Main(m, message.CheckLive) }
