@@ -113,7 +113,7 @@ func parseOpts(s string) (map[string]string, error) {
 		}
 		k, v, ok := strings.Cut(item, "=")
 		if !ok {
-			return nil, fmt.Errorf("-opts %q: want k=v,...", s)
+			return nil, fmt.Errorf("-opts %q: want a list of k=v", s)
 		}
 		opts[k] = v
 	}

@@ -1,39 +1,46 @@
 package floors
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
-	"os/exec"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-const module = "github.com/gotribes/tribes"
+const (
+	module = "github.com/gotribes/tribes/"
+	root   = "../.."
+)
 
-// floorOf says on which floor a package of the module stands; subdirectories
-// without an entry of their own stand where their parent does.
+// floorOf says on which floor a package of the module stands; a package
+// without an entry of its own stands where its nearest parent does.
 var floorOf = map[string]int{
-	"internal/wire":       -1,
-	"internal/javaser":    -1,
-	"internal/leak":       -1,
-	"internal/floors":     -1,
-	"membership":          0,
-	"message":             1,
-	"channel":             2,
-	"interceptor":         3,
-	"transport/nio":       3,
-	"transport/mem":       3,
-	"membership/mcast":    3,
-	"membership/static":   3,
-	"group":               4,
-	"replmap":             5,
-	"session":             6,
-	"cmd/tribes-demo":     7,
-	"bench":               7,
-	"examples":            7,
-	"interop":             7,
-	"channel/channeltest": 3,
+	"internal": -1,
+
+	"membership":        0,
+	"message":           1,
+	"channel":           2,
+	"interceptor":       3,
+	"transport":         3,
+	"membership/mcast":  3,
+	"membership/static": 3,
+	"group":             4,
+
+	"interop":       7,
+	"examples":      7,
+	"bench/harness": 6,
+	"bench/drivers": 7,
+	"bench":         8,
+
+	"cmd/tribes-demo/internal/settings": 6,
+	"cmd/tribes-demo/internal/member":   7,
+	"cmd/tribes-demo/internal":          8,
+	"cmd/tribes-demo/internal/show":     9,
+	"cmd/tribes-demo":                   10,
 }
 
 // suites are the packages with shared tests. They may use what stands on their
@@ -44,71 +51,82 @@ var suites = map[string]bool{
 	"interceptor/interceptortest": true,
 }
 
-type goPackage struct {
-	ImportPath string
-	Imports    []string
-}
-
 func TestImportsPointDown(t *testing.T) {
-	for _, p := range packages(t) {
-		from := strings.TrimPrefix(p.ImportPath, module+"/")
-		if suites[from] {
-			continue
-		}
+	for from, imports := range packages(t) {
 		own, ok := floor(from)
 		if !ok {
 			t.Errorf("package %s stands on no floor: add it to floorOf", from)
 		}
-		for _, imp := range p.Imports {
-			to, ours := strings.CutPrefix(imp, module+"/")
-			if !ours {
-				continue
-			}
-			if suites[to] {
+		for to := range imports {
+			target, _ := floor(to)
+			switch {
+			case suites[from]:
+			case suites[to]:
 				t.Errorf("%s imports the test suite %s outside of its tests", from, to)
-				continue
-			}
-			if target, _ := floor(to); target >= own && !within(from, to) {
+			case target >= own:
 				t.Errorf("%s (floor %d) imports %s (floor %d)", from, own, to, target)
 			}
 		}
 	}
 }
 
-func packages(t *testing.T) []goPackage {
+// packages lists the packages of the repository with what they import of it,
+// tests aside.
+func packages(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	var all []goPackage
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p goPackage
-		switch err := dec.Decode(&p); {
-		case errors.Is(err, io.EOF):
-			return all
-		case err != nil:
-			t.Fatal(err)
+	all := make(map[string]map[string]bool)
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
-		all = append(all, p)
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() != ".." && strings.HasPrefix(d.Name(), ".")) {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(name))
+		if err != nil {
+			return err
+		}
+		return add(all, filepath.ToSlash(rel), name)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+	if len(all) < len(floorOf)/2 {
+		t.Fatalf("found %d packages only", len(all))
+	}
+	return all
+}
+
+// add notes what a file imports of the module.
+func add(all map[string]map[string]bool, pkg, file string) error {
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		return err
+	}
+	if all[pkg] == nil {
+		all[pkg] = make(map[string]bool)
+	}
+	for _, spec := range f.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return err
+		}
+		if to, ours := strings.CutPrefix(p, module); ours {
+			all[pkg][to] = true
+		}
+	}
+	return nil
 }
 
 // floor finds the entry of pkg or of its nearest parent that has one.
 func floor(pkg string) (int, bool) {
-	for {
+	for ; pkg != "."; pkg = path.Dir(pkg) {
 		if f, ok := floorOf[pkg]; ok {
 			return f, true
 		}
-		i := strings.LastIndexByte(pkg, '/')
-		if i < 0 {
-			return 0, false
-		}
-		pkg = pkg[:i]
 	}
-}
-
-// within reports whether one of the packages is part of the other.
-func within(a, b string) bool {
-	return strings.HasPrefix(a, b+"/internal/") || strings.HasPrefix(b, a+"/internal/")
+	return 0, false
 }

@@ -43,7 +43,7 @@ type header struct {
 
 // parsePayload checks a message down to its last byte; what says what is wrong.
 func parsePayload(b []byte) (h header, what string) {
-	line, rest, ok := bytes.Cut(b[:min(len(b), 512)], []byte("\n"))
+	line, _, ok := bytes.Cut(b[:min(len(b), 512)], []byte("\n"))
 	parts := bytes.Fields(line)
 	if !ok || len(parts) != 4 || string(parts[0]) != "R1" {
 		return header{}, fmt.Sprintf("no header in %d bytes", len(b))
@@ -57,7 +57,7 @@ func parsePayload(b []byte) (h header, what string) {
 	if want := max(length, len(line)+1); len(b) != want {
 		return header{}, fmt.Sprintf("%d bytes where the header says %d", len(b), length)
 	}
-	rest = b[len(line)+1:]
+	rest := b[len(line)+1:]
 	f := newFiller(seq)
 	for i := range rest {
 		if rest[i] != f.next() {

@@ -50,7 +50,7 @@ func setStatic(s *Settings, v string) error {
 // parsePeer reads ADDRESS:PORT or ADDRESS:PORT:HEXID; an IPv6 address stands in
 // brackets.
 func parsePeer(v string) (Peer, error) {
-	bad := errors.New("want ADDRESS:PORT[:HEXID],...")
+	bad := errors.New("want a list of ADDRESS:PORT[:HEXID]")
 	addr, rest := v, ""
 	if i := strings.LastIndexByte(v, ':'); i >= 0 && len(v)-i-1 == 2*len(membership.ID{}) {
 		addr, rest = v[:i], v[i+1:]
