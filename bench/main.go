@@ -1,5 +1,6 @@
 // Command bench measures the transports of this module beside plain sockets and
-// whatever else speaks its member protocol; see package harness.
+// whatever else speaks its member protocol; see package harness. With the
+// subcommand isolate it measures what a sick member costs the others.
 package main
 
 import (
@@ -7,9 +8,13 @@ import (
 
 	"github.com/gotribes/tribes/bench/drivers"
 	"github.com/gotribes/tribes/bench/harness"
+	"github.com/gotribes/tribes/bench/isolate"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "isolate" {
+		os.Exit(isolate.Main(os.Args[2:], os.Stdout, os.Stderr))
+	}
 	os.Exit(harness.Main(os.Args[1:], harness.Bench{
 		Drivers: []harness.Driver{drivers.Tribes{}, drivers.RawTCP{}},
 		Columns: []harness.Column{

@@ -34,6 +34,7 @@ var floorOf = map[string]int{
 	"examples":      7,
 	"bench/harness": 6,
 	"bench/drivers": 7,
+	"bench/isolate": 7,
 	"bench":         8,
 
 	"cmd/tribes-demo/internal/settings": 6,
