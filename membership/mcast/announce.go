@@ -43,7 +43,8 @@ type heart struct {
 	extra     time.Time // one out of turn, zero for none
 	lastExtra time.Time
 	buffer    []byte
-	failures  int
+	failures  int  // in a row, on one socket
+	failing   bool // the last one could not be sent
 }
 
 // beat sends heartbeats until ctx ends: one each Frequency, and some out of turn
@@ -53,7 +54,7 @@ func (s *Service) beat(ctx context.Context) {
 	h := heart{next: time.Now().Add(s.cfg.Frequency)}
 	timer := time.NewTimer(s.cfg.Frequency)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		s.pulse.expect(h.next)
 		select {
 		case <-ctx.Done():
@@ -61,7 +62,7 @@ func (s *Service) beat(ctx context.Context) {
 		case <-s.changed:
 			h.soon(0)
 		case <-s.newcomer:
-			h.soon(answerDelay(s.View().Len()))
+			h.soon(answerDelay(int(s.members.Load())))
 		case <-timer.C:
 		}
 		now := time.Now()
@@ -129,9 +130,13 @@ func (s *Service) heartbeat(h *heart) {
 	h.buffer = s.appendHeartbeat(h.buffer[:0])
 	err := s.send(sock, h.buffer)
 	if err == nil {
-		h.failures = 0
+		if h.failing {
+			s.sendsAgain(sock)
+		}
+		h.failures, h.failing = 0, false
 		return
 	}
+	h.failing = true
 	if h.failures++; h.failures >= maxFailures {
 		h.failures = 0
 		sock.giveUp(err)
@@ -162,6 +167,12 @@ func (s *Service) send(sock *socket, b []byte) error {
 		s.env.Logger.Warn("multicast send failed", "addr", sock.group, "interface", sock.iface, "err", err, "before", leftOut)
 	}
 	return err
+}
+
+func (s *Service) sendsAgain(sock *socket) {
+	if leftOut, ok := s.quiet.may("sends again", sock.group.Addr()); ok {
+		s.env.Logger.Info("multicast sends work again", "addr", sock.group, "interface", sock.iface, "before", leftOut)
+	}
 }
 
 // sayGoodbye tells the others that the local member leaves. It is sent twice,

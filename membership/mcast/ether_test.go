@@ -110,6 +110,7 @@ type port struct {
 	deadline time.Time
 	readErr  error // of the next reads
 	writeErr error
+	gate     chan struct{} // if not nil, the next write waits until it is closed
 	fail     chan struct{} // closed when readErr is set
 }
 
@@ -147,8 +148,15 @@ func (p *port) ReadFrom(b []byte) (int, net.Addr, error) {
 
 func (p *port) WriteTo(b []byte, _ net.Addr) (int, error) {
 	p.mu.Lock()
-	err := p.writeErr
+	err, gate := p.writeErr, p.gate
+	p.gate = nil
 	p.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-p.closed:
+		}
+	}
 	select {
 	case <-p.closed:
 		err = net.ErrClosed
@@ -176,6 +184,15 @@ func (p *port) failWrites(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writeErr = err
+}
+
+// holdWrite lets the next write wait until release is called.
+func (p *port) holdWrite() (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gate := make(chan struct{})
+	p.gate = gate
+	return func() { close(gate) }
 }
 
 func (p *port) Close() error {

@@ -12,7 +12,7 @@ func (l *listener) goodbye(m *membership.Member, from netip.AddrPort, now time.T
 	p := l.peers[m.Key()]
 	switch {
 	case p == nil: // it left before it was heard, or this is its second goodbye
-		l.graves.dig(m.Key(), m.Attributes().Alive, now, l.cfg.DropTime)
+		l.strangers.dig(m.Key(), m.Attributes().Alive, now, l.cfg.DropTime)
 	case p.disputed || l.cfg.StrictLeave && from.Addr() != m.Host().Unmap():
 		l.suspect(membership.Left, m, now)
 	default:
@@ -34,19 +34,34 @@ func (l *listener) leave(m *membership.Member, now time.Time) {
 	l.gone(ev)
 }
 
+// judge tells what a heartbeat of somebody who is no member is to his goodbye.
+func (l *listener) judge(m *membership.Member, now time.Time) verdict {
+	if v := l.graves.judge(m, now); v != unrelated {
+		return v
+	}
+	return l.strangers.judge(m, now)
+}
+
 // maxGraves bounds the goodbyes that are remembered.
 const maxGraves = 4096
 
 // graves remember who said goodbye, for the time in which the network may still
-// bring older heartbeats of them. The zero graves are ready.
+// bring older heartbeats of them. All are kept for the same time. The zero graves
+// are ready.
 type graves struct {
-	m map[membership.Key]grave
+	m     map[membership.Key]grave
+	order []buried // the oldest first; some may be removed from m already
 }
 
 type grave struct {
 	at    time.Time     // of the goodbye
 	alive int64         // what the member's alive time was then, in ms
 	keep  time.Duration // also the longest delay of a datagram that is reckoned with
+}
+
+type buried struct {
+	k  membership.Key
+	at time.Time
 }
 
 // verdict says what a heartbeat is to a goodbye of the same member.
@@ -68,27 +83,18 @@ func (g *graves) dig(k membership.Key, alive int64, now time.Time, keep time.Dur
 	if old, ok := g.m[k]; ok && now.Sub(old.at) <= old.keep {
 		return
 	}
+	for len(g.order) > 0 && (len(g.order) >= maxGraves || now.Sub(g.order[0].at) > keep) {
+		oldest := g.order[0]
+		g.order = g.order[1:]
+		if g.m[oldest.k].at.Equal(oldest.at) {
+			delete(g.m, oldest.k)
+		}
+	}
 	if g.m == nil {
 		g.m = make(map[membership.Key]grave)
 	}
-	if len(g.m) >= maxGraves {
-		g.clear(now)
-	}
 	g.m[k] = grave{at: now, alive: alive, keep: keep}
-}
-
-// clear makes room: the old ones go, or any one if there are none.
-func (g *graves) clear(now time.Time) {
-	var victim membership.Key
-	for k, x := range g.m {
-		victim = k
-		if now.Sub(x.at) > x.keep {
-			delete(g.m, k)
-		}
-	}
-	if len(g.m) >= maxGraves {
-		delete(g.m, victim)
-	}
+	g.order = append(g.order, buried{k, now})
 }
 
 func (g *graves) remove(k membership.Key) { delete(g.m, k) }

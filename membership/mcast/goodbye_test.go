@@ -87,6 +87,24 @@ func TestStragglerOnAJitteryNetwork(t *testing.T) {
 	})
 }
 
+// Goodbyes of people who never were do not push out those of members.
+func TestMadeUpGoodbyes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		a, p := settled(t, e, nil), e.puppet(t, 2)
+		p.run(time.Second)
+		p.leave()
+		for i := range 2 * maxGraves {
+			e.inject(host(66), []byte(goodbyeOf(t, newMember(t, 100+i, nil), 0).Image()))
+			if i%500 == 0 {
+				pass(roundTrip)
+			}
+		}
+		p.beat(50 * time.Millisecond)
+		a.wantTold("joined 10.0.0.2", "left 10.0.0.2")
+	})
+}
+
 // A goodbye that overtakes all heartbeats is remembered too.
 func TestGoodbyeBeforeTheFirstHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -273,12 +291,15 @@ func TestGravesAreBounded(t *testing.T) {
 	}
 	for i := range 3 * maxGraves {
 		g.dig(key(i), 0, now, time.Second)
-		if len(g.m) > maxGraves {
-			t.Fatalf("%d graves, want at most %d", len(g.m), maxGraves)
+		if i%2 == 0 {
+			g.remove(key(i))
+		}
+		if len(g.m) > maxGraves || len(g.order) > maxGraves {
+			t.Fatalf("%d graves, %d in order, want at most %d", len(g.m), len(g.order), maxGraves)
 		}
 	}
 	g.dig(key(-1), 0, now.Add(time.Minute), time.Second)
-	if len(g.m) != 1 {
-		t.Errorf("%d graves when all but one are too old, want 1", len(g.m))
+	if len(g.m) != 1 || len(g.order) != 1 {
+		t.Errorf("%d graves, %d in order, when all but one are too old, want 1", len(g.m), len(g.order))
 	}
 }

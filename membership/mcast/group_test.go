@@ -1,6 +1,7 @@
 package mcast
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -26,7 +27,7 @@ func TestGroupFormsAtOnce(t *testing.T) {
 		{n: 3, between: 70 * time.Millisecond, within: roundTrip, perNode: 4},
 		{n: 8, between: 300 * time.Microsecond, within: roundTrip + extraGap, perNode: 3},
 		{n: 300, between: 0, within: roundTrip, perNode: 3},
-		{n: 150, between: 500 * time.Microsecond, within: roundTrip + extraGap + maxSpread, perNode: 6},
+		{n: 80, between: 500 * time.Microsecond, within: roundTrip + extraGap + maxSpread, perNode: 6},
 	} {
 		t.Run(fmt.Sprintf("%d members, one each %v", c.n, c.between), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { groupForms(t, c.n, c.between, c.within, c.perNode) })
@@ -77,6 +78,36 @@ func TestOneAnswerPerNewcomer(t *testing.T) {
 		}
 		if sent := e.count(); sent > 20+3 {
 			t.Errorf("%d datagrams for one newcomer among 20 members, want at most 23", sent)
+		}
+	})
+}
+
+// The answers of a large group do not come all at the same moment.
+func TestAnswersAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		for i := range 100 {
+			e.join(t, i+1)
+		}
+		pass(DefaultFrequency / 2)
+		late := e.newNode(t, newMember(t, 999, nil), nil)
+		at := make(map[time.Time]int)
+		e.setFilter(func(_, to *port, _ []byte) bool {
+			if to.addr.Addr() == late.local.Host() {
+				at[time.Now()]++ // called by one at a time
+			}
+			return true
+		})
+		late.start()
+		pass(roundTrip + maxSpread)
+		e.setFilter(nil)
+		for when, n := range at {
+			if n > 10 {
+				t.Errorf("%d answers at %v, want fewer at one moment", n, when)
+			}
+		}
+		if got := late.View().Len(); got != 100 {
+			t.Errorf("the newcomer sees %d members, want 100", got)
 		}
 	})
 }
@@ -182,6 +213,60 @@ func TestStopSaysGoodbye(t *testing.T) {
 		a.wantTold()
 		if got := a.Stats(); got.Goodbyes != 1 || len(got.Rejected) != 0 {
 			t.Errorf("goodbyes, rejected = %d, %v, want 1, none", got.Goodbyes, got.Rejected)
+		}
+	})
+}
+
+// A heartbeat that is being sent when the stop begins leaves before the goodbye.
+func TestNoHeartbeatAfterGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		n := e.join(t, 1)
+		e.open(host(9)) // somebody has to hear it
+		pass(DefaultFrequency / 2)
+		var heard []string
+		e.setFilter(func(_, to *port, b []byte) bool {
+			if m, _, err := membership.Decode(b); err == nil && to.addr.Addr() == host(9) {
+				heard = append(heard, m.Command())
+			}
+			return true
+		})
+		release := n.lastPort().holdWrite()
+		pass(DefaultFrequency)
+		time.AfterFunc(time.Second, release)
+		n.stop()
+		pass(time.Second)
+		e.setFilter(nil)
+		if want := []string{"", membership.LeaveCommand, membership.LeaveCommand}; !slices.Equal(heard, want) {
+			t.Errorf("commands %q, want %q", heard, want)
+		}
+	})
+}
+
+// A write that hangs does not keep Stop beyond its context, nor does it look like
+// a process that is not running.
+func TestHangingWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		a := e.newNode(t, newMember(t, 1, nil), nil)
+		if err := a.Start(t.Context(), a.env()); err != nil {
+			t.Fatal(err)
+		}
+		b := e.join(t, 2)
+		pass(time.Second)
+		a.wantTold("joined 10.0.0.2")
+		a.lastPort().holdWrite()
+		b.kill()
+		pass(DefaultDropTime + roundTrip)
+		a.wantTold("failed 10.0.0.2")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if err := a.Stop(ctx); err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("Stop took %v, want at most 1s", took)
 		}
 	})
 }

@@ -9,56 +9,59 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 )
 
+// hostileMaker makes a datagram for a victim that knows one other member.
+type hostileMaker func(t *testing.T, victim, other *membership.Member) []byte
+
+var attacker = host(66)
+
+var hostile = []struct {
+	name string
+	make hostileMaker
+	want reason
+}{
+	{"no bytes", bytesOf(nil), emptyDatagram},
+	{"64 KiB", bytesOf(make([]byte, bufferSize)), cutDatagram},
+	{"noise", bytesOf([]byte("GET / HTTP/1.0\r\n\r\n")), strangeDatagram},
+	{"begin magic alone", image(func(b []byte) []byte { return b[:10] }), badImage + reason(wire.Truncated)},
+	{"half an image", image(func(b []byte) []byte { return b[:40] }), badImage + reason(wire.Truncated)},
+	{"damaged end", image(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), badImage + reason(wire.BadEnd)},
+	{"negative length", image(func(b []byte) []byte { b[10] = 0xff; return b }), badImage + reason(wire.BadLength)},
+	{"inner length past the end", image(func(b []byte) []byte { b[40] = 0xff; return b }), badImage + reason(wire.LengthPastEnd)},
+	{"host of 5 bytes", image(func(b []byte) []byte { b[34] = 5; return b }), badImage + reason(wire.BadHost)},
+	{"port of 65536", image(func(b []byte) []byte { b[22], b[23], b[24], b[25] = 0, 1, 0, 0; return b }), badImage + reason(wire.BadPort)},
+	{"no port", imageOf(func(a *membership.Attributes) { a.Port = 0 }), notDialable},
+	{"no host", imageOf(func(a *membership.Attributes) { a.Host = netip.IPv4Unspecified() }), notDialable},
+	{"mapped host of nobody", imageOf(func(a *membership.Attributes) { a.Host = netip.MustParseAddr("::ffff:0.0.0.0") }), notDialable},
+	{"multicast host", imageOf(func(a *membership.Attributes) { a.Host = netip.MustParseAddr("228.0.0.4") }), notDialable},
+	{"our address", func(t *testing.T, v, _ *membership.Member) []byte {
+		return []byte(with(t, v, func(a *membership.Attributes) { a.ID = membership.NewID() }).Image())
+	}, ownAddress},
+	{"our id", func(t *testing.T, v, _ *membership.Member) []byte {
+		return []byte(with(t, v, func(a *membership.Attributes) { a.Port++ }).Image())
+	}, ownID},
+	{"our own goodbye", func(t *testing.T, v, _ *membership.Member) []byte {
+		return []byte(goodbyeOf(t, v, 0).Image())
+	}, forgedSelf},
+	{"our heartbeat of tomorrow", func(_ *testing.T, v, _ *membership.Member) []byte {
+		return v.AppendImage(nil, 86_400_000)
+	}, forgedSelf},
+	{"our description, changed", func(t *testing.T, v, _ *membership.Member) []byte {
+		return []byte(with(t, v, func(a *membership.Attributes) { a.Payload = "x"; a.Alive = 1 << 40 }).Image())
+	}, forgedSelf},
+	{"id of another member", func(t *testing.T, _, o *membership.Member) []byte {
+		return []byte(with(t, o, func(a *membership.Attributes) { a.Host = attacker }).Image())
+	}, takenID},
+	{"message", bytesOf(frameOf("x")), messagesOff},
+	{"half a message", bytesOf(frameOf("x")[:50]), badFrame + reason(wire.Truncated)},
+	{"message of 2 GiB", bytesOf([]byte("FLT2002\x7f\xff\xff\xff")), badFrame + reason(wire.TooLarge)},
+}
+
 func TestHostileDatagrams(t *testing.T) {
-	attacker := host(66)
-	for _, c := range []struct {
-		name string
-		b    func(t *testing.T, victim, other *membership.Member) []byte
-		want reason
-	}{
-		{"no bytes", func(*testing.T, *membership.Member, *membership.Member) []byte { return nil }, emptyDatagram},
-		{"64 KiB", func(*testing.T, *membership.Member, *membership.Member) []byte { return make([]byte, bufferSize) }, cutDatagram},
-		{"noise", func(*testing.T, *membership.Member, *membership.Member) []byte {
-			return []byte("GET / HTTP/1.0\r\n\r\n")
-		}, strangeDatagram},
-		{"begin magic alone", image(func(b []byte) []byte { return b[:10] }), badImage + 1},
-		{"half an image", image(func(b []byte) []byte { return b[:40] }), badImage + 1},
-		{"damaged end", image(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), badImage + 3},
-		{"negative length", image(func(b []byte) []byte { b[10] = 0xff; return b }), badImage + 4},
-		{"inner length past the end", image(func(b []byte) []byte { b[40] = 0xff; return b }), badImage + 5},
-		{"host of 5 bytes", image(func(b []byte) []byte { b[34] = 5; return b }), badImage + 8},
-		{"port of 65536", image(func(b []byte) []byte { b[22], b[23], b[24], b[25] = 0, 1, 0, 0; return b }), badImage + 9},
-		{"no port", imageOf(func(a *membership.Attributes) { a.Port = 0 }), notDialable},
-		{"no host", imageOf(func(a *membership.Attributes) { a.Host = netip.IPv4Unspecified() }), notDialable},
-		{"mapped host of nobody", imageOf(func(a *membership.Attributes) { a.Host = netip.MustParseAddr("::ffff:0.0.0.0") }), notDialable},
-		{"multicast host", imageOf(func(a *membership.Attributes) { a.Host = netip.MustParseAddr("228.0.0.4") }), notDialable},
-		{"our address", func(t *testing.T, v, _ *membership.Member) []byte {
-			return []byte(with(t, v, func(a *membership.Attributes) { a.ID = membership.NewID() }).Image())
-		}, ownAddress},
-		{"our id", func(t *testing.T, v, _ *membership.Member) []byte {
-			return []byte(with(t, v, func(a *membership.Attributes) { a.Port++ }).Image())
-		}, ownID},
-		{"our own goodbye", func(t *testing.T, v, _ *membership.Member) []byte {
-			return []byte(goodbyeOf(t, v, 0).Image())
-		}, forgedSelf},
-		{"our heartbeat of tomorrow", func(_ *testing.T, v, _ *membership.Member) []byte {
-			return v.AppendImage(nil, 86_400_000)
-		}, forgedSelf},
-		{"our description, changed", func(t *testing.T, v, _ *membership.Member) []byte {
-			return []byte(with(t, v, func(a *membership.Attributes) { a.Payload = "x"; a.Alive = 1 << 40 }).Image())
-		}, forgedSelf},
-		{"id of another member", func(t *testing.T, _, o *membership.Member) []byte {
-			return []byte(with(t, o, func(a *membership.Attributes) { a.Host = attacker }).Image())
-		}, takenID},
-		{"message", func(*testing.T, *membership.Member, *membership.Member) []byte { return frameOf("x") }, messagesOff},
-		{"half a message", func(*testing.T, *membership.Member, *membership.Member) []byte { return frameOf("x")[:50] }, badFrame + 1},
-		{"message of 2 GiB", func(*testing.T, *membership.Member, *membership.Member) []byte {
-			return []byte("FLT2002\x7f\xff\xff\xff")
-		}, badFrame + 7},
-	} {
+	for _, c := range hostile {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEther()
@@ -67,7 +70,7 @@ func TestHostileDatagrams(t *testing.T) {
 				a.told()
 				const n = 1000
 				for range n {
-					e.inject(attacker, c.b(t, a.local, b.local))
+					e.inject(attacker, c.make(t, a.local, b.local))
 					pass(7 * time.Millisecond) // heartbeats go on meanwhile
 				}
 				a.wantTold()
@@ -83,13 +86,17 @@ func TestHostileDatagrams(t *testing.T) {
 	}
 }
 
-func image(damage func(b []byte) []byte) func(*testing.T, *membership.Member, *membership.Member) []byte {
+func bytesOf(b []byte) hostileMaker {
+	return func(*testing.T, *membership.Member, *membership.Member) []byte { return b }
+}
+
+func image(damage func(b []byte) []byte) hostileMaker {
 	return func(t *testing.T, _, _ *membership.Member) []byte {
 		return damage([]byte(newMember(t, 7, nil).Image()))
 	}
 }
 
-func imageOf(change func(*membership.Attributes)) func(*testing.T, *membership.Member, *membership.Member) []byte {
+func imageOf(change func(*membership.Attributes)) hostileMaker {
 	return func(t *testing.T, _, _ *membership.Member) []byte { return []byte(newMember(t, 7, change).Image()) }
 }
 

@@ -9,28 +9,26 @@ import (
 	"strings"
 )
 
-// candidates are the interfaces to try in turn, the best one first. fallback is
-// the number of those that were looked for; behind them comes the loopback
-// interface, which reaches nobody else.
-func (o opener) candidates(ctx context.Context) (found []net.Interface, fallback int, err error) {
+// candidates are the interfaces to try in turn, the best one first.
+func (o opener) candidates(ctx context.Context) ([]net.Interface, error) {
 	all, err := net.Interfaces()
 	if err != nil {
-		return nil, 0, fmt.Errorf("tribes: mcast: list interfaces: %w", err)
+		return nil, fmt.Errorf("tribes: mcast: list interfaces: %w", err)
 	}
 	if o.cfg.Interface != "" {
 		ifi, err := named(all, o.cfg.Interface)
-		return []net.Interface{ifi}, 1, err
+		return []net.Interface{ifi}, err
 	}
-	found, fallback = choose(all, addresses, o.local, routed(ctx, o.cfg.group()))
+	found := choose(all, addresses, o.local, routed(ctx, o.cfg.group()))
 	if len(found) == 0 {
-		return nil, 0, errors.New("tribes: mcast: no network interface is up")
+		return nil, errors.New("tribes: mcast: no network interface is up")
 	}
-	return found, fallback, nil
+	return found, nil
 }
 
 // choose orders the interfaces that are up: that of the local member's address,
 // that of the route to the group, others that can multicast, loopback.
-func choose(all []net.Interface, addrs func(net.Interface) []netip.Addr, local, route netip.Addr) (found []net.Interface, fallback int) {
+func choose(all []net.Interface, addrs func(net.Interface) []netip.Addr, local, route netip.Addr) (found []net.Interface) {
 	add := func(want func(ifi net.Interface, own []netip.Addr) bool) {
 		for _, ifi := range all {
 			own := addrs(ifi)
@@ -45,9 +43,8 @@ func choose(all []net.Interface, addrs func(net.Interface) []netip.Addr, local, 
 	add(func(ifi net.Interface, _ []netip.Addr) bool {
 		return ifi.Flags&net.FlagMulticast != 0 && ifi.Flags&net.FlagLoopback == 0
 	})
-	fallback = len(found)
 	add(func(ifi net.Interface, _ []netip.Addr) bool { return ifi.Flags&net.FlagLoopback != 0 })
-	return found, fallback
+	return found
 }
 
 func has(list []net.Interface, ifi net.Interface) bool {

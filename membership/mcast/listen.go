@@ -31,13 +31,14 @@ type listener struct {
 	heard    time.Time // when the last datagram came, or the socket was opened
 	pause    time.Duration
 
-	peers    map[membership.Key]*peer
-	ids      map[membership.ID]membership.Key
-	addrs    map[netip.AddrPort]membership.Key // the last that joined on each address
-	sources  map[netip.Addr]int                // members by the source of their first heartbeat
-	suspects map[membership.Key]suspicion
-	graves   graves
-	talkers  talkers
+	peers     map[membership.Key]*peer
+	ids       map[membership.ID]membership.Key
+	addrs     map[netip.AddrPort]membership.Key // the last that joined on each address
+	sources   map[netip.Addr]int                // members by the source of their first heartbeat
+	suspects  map[membership.Key]suspicion
+	graves    graves // of members
+	strangers graves // of those who left before they were heard
+	talkers   talkers
 }
 
 func newListener(s *Service) *listener {

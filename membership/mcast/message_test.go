@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -127,13 +128,13 @@ func TestDamagedMessages(t *testing.T) {
 		b    []byte
 		want reason
 	}{
-		{"end magic", damage(len(good)-1, 'x'), badFrame + 3},
-		{"negative length", damage(7, 0xff), badFrame + 4},
-		{"id length past the end", damage(23, 0, 0, 0xff, 0xff), badFrame + 5},
-		{"sender of another kind", damage(43+4, 'X'), badFrame + 2},
-		{"no sender", damage(43, 0, 0, 0, 0), badFrame + 11},
-		{"an ack", []byte(message.AckFrame), badFrame + 6},
-		{"good and then noise", append(slices.Clone(good), "noise"...), badFrame + 2},
+		{"end magic", damage(len(good)-1, 'x'), badFrame + reason(wire.BadEnd)},
+		{"negative length", damage(7, 0xff), badFrame + reason(wire.BadLength)},
+		{"id length past the end", damage(23, 0, 0, 0xff, 0xff), badFrame + reason(wire.LengthPastEnd)},
+		{"sender of another kind", damage(43+4, 'X'), badFrame + reason(wire.BadMagic)},
+		{"no sender", damage(43, 0, 0, 0, 0), badFrame + reason(wire.NoSender)},
+		{"an ack", []byte(message.AckFrame), badFrame + reason(wire.LengthMismatch)},
+		{"good and then noise", append(slices.Clone(good), "noise"...), badFrame + reason(wire.BadMagic)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, Config{Messages: FromAnyone})
@@ -220,7 +221,7 @@ func TestSlowListener(t *testing.T) {
 		if got := len(r.take()); got != 6 {
 			t.Errorf("%d messages delivered, want 6", got)
 		}
-		b.broadcast("room again")
+		b.broadcast(string(make([]byte, 50_000))) // there is room again
 		pass(time.Second)
 		if got := len(r.take()); got != 1 {
 			t.Errorf("%d messages delivered afterwards, want 1", got)

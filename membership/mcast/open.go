@@ -23,7 +23,7 @@ func (s *Service) open(ctx context.Context) (*socket, error) {
 		}
 		return s.try(sock)
 	}
-	found, fallback, err := o.candidates(ctx)
+	found, err := o.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +37,8 @@ func (s *Service) open(ctx context.Context) (*socket, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if i >= fallback {
-			s.env.Logger.Info("no network that can multicast: using the loopback interface, which reaches only this machine",
-				"interface", sock.iface, "err", errors.Join(errs...))
+		if s.cfg.Interface == "" && found[i].Flags&net.FlagLoopback != 0 {
+			s.env.Logger.Info("multicast uses the loopback interface, which reaches only this machine", "interface", sock.iface)
 		}
 		return sock, nil
 	}

@@ -30,7 +30,7 @@ type suspicion struct {
 // newcomerHeard takes the first heartbeat of a member, or its first one after
 // it had gone.
 func (l *listener) newcomerHeard(m *membership.Member, from netip.AddrPort, now time.Time) {
-	verdict := l.graves.judge(m, now)
+	verdict := l.judge(m, now)
 	switch {
 	case verdict == late:
 		l.reject(straggler, from)
@@ -48,6 +48,7 @@ func (l *listener) newcomerHeard(m *membership.Member, from netip.AddrPort, now 
 		return
 	}
 	l.graves.remove(m.Key())
+	l.strangers.remove(m.Key())
 	if verdict == continued {
 		l.refuted(m, from)
 	}
@@ -69,6 +70,7 @@ func (l *listener) refuted(m *membership.Member, from netip.AddrPort) {
 func (l *listener) enter(m *membership.Member, source netip.Addr, disputed bool, now time.Time) {
 	k := m.Key()
 	l.peers[k] = &peer{member: m, source: source, disputed: disputed}
+	l.members.Store(int64(len(l.peers)))
 	if !k.ID.IsZero() { // which is no id, and may be that of many
 		l.ids[k.ID] = k
 	}
@@ -85,6 +87,7 @@ func (l *listener) gone(ev membership.Event) {
 	k := ev.Member.Key()
 	p := l.peers[k]
 	delete(l.peers, k)
+	l.members.Store(int64(len(l.peers)))
 	delete(l.ids, k.ID)
 	delete(l.suspects, k)
 	if l.sources[p.source]--; l.sources[p.source] == 0 {

@@ -68,6 +68,19 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+// After a recovery the others hear of us at once.
+func TestRecoveryAnnounces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, a, _ := steadyPair(t)
+		e.count()
+		a.lastPort().failReads(syscall.ENETDOWN)
+		pass(roundTrip)
+		if got := e.count(); got != 1 {
+			t.Errorf("%d datagrams after the recovery, want 1", got)
+		}
+	})
+}
+
 // For a minute nothing works: the members lose each other, and find each other
 // soon after the end of it. No goodbye is said.
 func TestLongOutage(t *testing.T) {
@@ -78,9 +91,10 @@ func TestLongOutage(t *testing.T) {
 		wreck func(ctx context.Context, p *port) error
 		fail  func(p *port)
 		told  []string
+		again int // log lines
 	}{
-		{"cannot be opened", noPort, func(p *port) { _ = p.Close() }, []string{"failed 10.0.0.2"}},
-		{"cannot send", noRoute, func(p *port) { p.failWrites(syscall.ENETUNREACH) }, nil},
+		{"cannot be opened", noPort, func(p *port) { _ = p.Close() }, []string{"failed 10.0.0.2"}, 0},
+		{"cannot send", noRoute, func(p *port) { p.failWrites(syscall.ENETUNREACH) }, nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,6 +113,9 @@ func TestLongOutage(t *testing.T) {
 				b.wantTold("joined 10.0.0.1")
 				if a.View().Len() != 1 {
 					t.Error("the member does not see the other again")
+				}
+				if got := a.log.lines("multicast sends work again"); got != c.again {
+					t.Errorf("%d log lines of the recovery, want %d:\n%s", got, c.again, a.log)
 				}
 				if got := b.Stats().Goodbyes; got != 0 {
 					t.Errorf("%d goodbyes, want none", got)

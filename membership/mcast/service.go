@@ -30,6 +30,7 @@ type Service struct {
 
 	local    atomic.Pointer[membership.Member]
 	sock     atomic.Pointer[socket] // nil while there is none
+	members  atomic.Int64           // in the table
 	alive    aliveClock
 	pulse    pulse
 	inbox    inbox

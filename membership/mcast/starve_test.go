@@ -52,6 +52,26 @@ func TestStarvedListenerAccusesNobody(t *testing.T) {
 	}
 }
 
+// A listener that comes a little late reads what waits before it takes anybody
+// for failed.
+func TestLateListenerReadsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		a, p := settled(t, e, nil), e.puppet(t, 2)
+		other := e.puppet(t, 3)
+		p.beat(0)
+		a.setHook(func(membership.Event) { time.Sleep(DefaultDropTime / 4) })
+		pass(DefaultDropTime - 500*time.Millisecond)
+		other.beat(0) // its event holds up the listener
+		p.beat(0)     // so this waits
+		pass(time.Second)
+		a.wantTold("joined 10.0.0.2", "joined 10.0.0.3")
+		if got := a.Stats().Starved; got != 0 {
+			t.Errorf("starved %d times, want never", got)
+		}
+	})
+}
+
 func TestPulse(t *testing.T) {
 	var p pulse
 	p.start(3 * time.Second)

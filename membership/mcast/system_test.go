@@ -176,7 +176,8 @@ func TestInterfaceIsChosen(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := newMember(t, 1, func(a *membership.Attributes) { a.Host = netip.MustParseAddr(host) })
-			env := membership.Env{Local: m, Listen: true, Announce: true, Logger: slog.New(slog.DiscardHandler), Notify: func(membership.Event) {}}
+			log := new(syncBuffer)
+			env := membership.Env{Local: m, Listen: true, Announce: true, Logger: slog.New(slog.NewTextHandler(log, nil)), Notify: func(membership.Event) {}}
 			if err := s.Start(t.Context(), env); err != nil {
 				t.Fatalf("Start() = %v, want nil", err)
 			}
@@ -186,6 +187,9 @@ func TestInterfaceIsChosen(t *testing.T) {
 			}
 			if st.Interface == "" || host == "127.0.0.1" && st.Interface != "lo" {
 				t.Errorf("interface %q", st.Interface)
+			}
+			if said := log.lines("loopback interface") > 0; said != (st.Interface == "lo") {
+				t.Errorf("interface %q, and the log says of it:\n%s", st.Interface, log)
 			}
 		})
 	}

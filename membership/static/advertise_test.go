@@ -65,7 +65,7 @@ func TestStandInIsForgottenOnce(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))
-		time.Sleep(time.Hour)
+		time.Sleep(5 * time.Minute)
 		for _, e := range all {
 			got := e.forgot()
 			if len(got) != 1 || !got[0].ID().IsZero() {

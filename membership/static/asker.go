@@ -43,13 +43,13 @@ const (
 )
 
 // begin starts to ask at an address, which is checked. It is called with mu
-// held while the service is active.
+// held while the service is open.
 func (s *Service) begin(addr netip.AddrPort) *asker {
-	ctx, cancel := context.WithCancel(s.ctx)
+	ctx, cancel := context.WithCancel(s.asking)
 	a := &asker{addr: addr, wake: make(chan struct{}, 1), cancel: cancel}
 	a.standIn, _ = standIn(addr, membership.ID{}) // checked
 	s.askers[addr] = a
-	s.tasks.Go(func() { // ends with ctx, or when there is no reason any more
+	s.asks.Go(func() { // ends with ctx, or when there is no reason any more
 		defer cancel()
 		s.keepAsking(ctx, a)
 	})
@@ -100,10 +100,10 @@ func (s *Service) keepAsking(ctx context.Context, a *asker) {
 	}
 }
 
-// forgetStandIn cuts the links of the stand-in, unless they are those of a member
-// without an id, or about to be cut anyway.
+// forgetStandIn cuts the links of the stand-in, with what waits for them, unless
+// they are those of a member without an id.
 func (s *Service) forgetStandIn(a *asker) {
-	if _, member := s.table.LastHeard(a.standIn.Key()); !member && s.ctx.Err() == nil {
+	if _, member := s.table.LastHeard(a.standIn.Key()); !member {
 		s.host.Forget(a.standIn)
 	}
 }
@@ -199,12 +199,13 @@ func (s *Service) localKey() membership.Key {
 	return s.local.Key()
 }
 
-// patience is how many tries in a row fail before a human is told.
-const patience = 3
+// patience is how many tries in a row fail, about 3 s of them, before a human is
+// told: members need not start at the same time.
+const patience = 6
 
 // unanswered notes why there was no answer that counts.
 func (s *Service) unanswered(a *asker, failures int, err error) {
-	if s.ctx.Err() != nil {
+	if s.asking.Err() != nil {
 		return
 	}
 	s.mu.Lock()

@@ -116,7 +116,7 @@ func (s *Service) replied(to *membership.Member, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answering--
-	if st := s.strangers[to.Key()]; st != nil && err == nil {
+	if st := s.strangers[to.Key()]; st != nil && (err == nil || s.stopped) { // stopped: it may be on its way
 		st.told = true
 	}
 }
@@ -165,12 +165,25 @@ func (s *Service) sendCall(ctx context.Context, to *membership.Member, kind int3
 	return s.sendObject(ctx, []*membership.Member{to}, b)
 }
 
-// sendObject sends a Java object; b is borrowed.
+// sendObject sends a Java object; b is borrowed. It asks the Dispatch layer to
+// queue it, as Tribes does. If the queue has no room, or is closed, as it is at
+// the goodbye, the object goes past it: whether we live must not depend on what
+// the application has queued.
 func (s *Service) sendObject(ctx context.Context, to []*membership.Member, b []byte) (*sending, error) {
+	queue, cancel := context.WithTimeout(ctx, s.cfg.Ping/2)
+	defer cancel()
+	sent, err := s.sendAs(queue, message.Async, to, b)
+	if err != nil && ctx.Err() == nil {
+		sent, err = s.sendAs(ctx, 0, to, b)
+	}
+	return sent, err
+}
+
+func (s *Service) sendAs(ctx context.Context, o message.Options, to []*membership.Member, b []byte) (*sending, error) {
 	m := s.host.NewMessage(len(b))
 	defer m.Release()
 	copy(m.Payload(), b)
-	m.Options = message.Async
+	m.Options = o
 	sent := &sending{to: to, id: m.ID, receipt: message.NewReceipt(len(to), nil)}
 	if err := s.send(ctx, to, m, sent.receipt); err != nil {
 		return nil, err

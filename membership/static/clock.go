@@ -57,10 +57,12 @@ func (s *Service) tick(now time.Time) time.Duration {
 	at := s.clock.at(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ev := range s.table.Expire(at, s.cfg.Expiration) {
-		ev.At = now
-		s.news.put(ev)
-		s.release(ev.Member)
+	if !s.closing { // else nobody is asked any more, so silence means nothing
+		for _, ev := range s.table.Expire(at, s.cfg.Expiration) {
+			ev.At = now
+			s.news.put(ev)
+			s.release(ev.Member)
+		}
 	}
 	s.tidy(at)
 	next := pace

@@ -2,28 +2,55 @@
 // configured, or that a [Resolver] looks up, for networks without multicast.
 //
 // A [Service] is a membership.Service, and it talks to the other members
-// through the channel, so it is a layer too: it must be the topmost layer that
-// sends messages of its own, above Dispatch (group.WithStatic does that).
+// through the channel, so it is a layer too: it stands above the layers that
+// change or queue messages, Dispatch among them (group.WithStatic does that).
 //
-//	addresses ── one dialler each, for ever ── START, PING ──▶ member
-//	                                         ◀── its member ──┘
-//	table ── silent for Expiration ── Failed
-//	      ── STOP ─────────────────── Left
+//	list, names, Resolver ── addresses ── one asker each ── START, PING ──▶
+//	                                            ▲  │      ◀── who is there ──
+//	                                            │  ▼
+//	who else says that he is there ── asked ──▶ table ── silent ── Failed
+//	                                                  ── STOP ──── Left
 //
 // The messages are those of Tribes' StaticMembershipService (docs/wire.md,
 // Static membership), so Java nodes with the same list and the same channel
 // name take part.
 //
-// Each address is dialled by itself: an address that does not answer delays no
-// other, and is tried again with growing pauses until the service stops. A
-// member whose address is not on the list is taken as well once it announces
-// itself; it stays as long as it does.
+// # Who is a member
+//
+// Somebody is a member once he has answered a question that was put to the
+// address that he announces. Nothing that is only said counts: not what a third
+// party says, and not what somebody says of himself at another address. So
+// nobody can be brought in or pushed out by forged messages as long as he
+// answers, and a member that is seen can be reached.
+//
+// An address has one member. When somebody else answers there, the process was
+// restarted: the old member has Failed and the new one has Joined.
+//
+// A member that was silent for Expiration, by a clock that stands still while
+// this process does not run, has Failed; each message from it, also those of the
+// application, is a sign of life.
+//
+// # Who is asked
+//
+// Each address is asked by itself. One that does not answer delays no other, and
+// is tried again with growing pauses until the service stops; one with a member
+// is asked each Ping. A member that is on no list is taken as well once it
+// announces itself, and is asked as long as it answers. An address that vanishes
+// from the answers of a Resolver is asked until its member is gone.
 //
 // # Caveats
 //
 // All members need the same Config.Name; a Java channel without a name counts
-// as "null".
+// as "null". Where another name is used, the log says so.
 //
-// The unique id of a peer need not be known: what counts is who answers. Where
-// it is given, an answer with another id is refused.
+// A member must be reachable at the address that it announces, which may be
+// another one than that on the list. Between networks that translate addresses
+// the receiver must announce the outer one.
+//
+// The messages are not encrypted and not signed: who can read them on their way
+// can forge them.
+//
+// In Tribes a question is an announcement too, and Java nodes take whoever asks.
+// A service that only listens is hidden from members of this module, not from
+// them.
 package static

@@ -22,6 +22,7 @@ const (
 	dropKind      = "unknown kind of static membership message"
 	dropAddress   = "member address that cannot be dialled"
 	dropBusy      = "too many questions of static membership"
+	dropStray     = "answer to no question of static membership"
 	dropStopped   = "static membership has stopped"
 )
 
@@ -44,6 +45,7 @@ func (s *Service) BindDown(h channel.Host, below channel.Down) (channel.Down, er
 		return below, errors.New("tribes: static: the service is a layer of another channel already")
 	}
 	s.host, s.send = h, below.Send
+	h.OnDrain(s.drain)
 	return below, nil
 }
 
@@ -80,7 +82,9 @@ func (s *Service) receiveCall(ctx context.Context, m *message.Message, next chan
 	case !bytes.Equal(call.ID, s.id):
 		return next(ctx, m)
 	case call.NoChannel:
-		s.settle(call.UUID, answer{})
+		if !s.settle(call.UUID, answer{}) {
+			return s.discard(m, dropStray)
+		}
 		return nil
 	}
 	mm, _ := call.Message.(*javaser.MemberMessage)
@@ -94,7 +98,7 @@ func (s *Service) receiveCall(ctx context.Context, m *message.Message, next chan
 		return s.discard(m, dropKind)
 	}
 	s.meet(about, mm.Member.UID)
-	if !s.answers() {
+	if !s.answers(about) {
 		return next(ctx, m)
 	}
 	if why := s.reply(m.Source, mm.Type, mm.Member.UID, call.UUID); why != "" {
@@ -112,10 +116,14 @@ func (s *Service) receiveAnswer(m *message.Message, call *javaser.RPC, got answe
 	return nil
 }
 
-// answers reports whether questions are answered.
-func (s *Service) answers() bool {
+// answers reports whether m is answered.
+func (s *Service) answers(m *membership.Member) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closing {
+		a := s.askers[home(m)]
+		return s.active() && s.env.Announce && a != nil && a.member != nil && a.member.Key() == m.Key()
+	}
 	return s.active() && s.env.Announce
 }
 

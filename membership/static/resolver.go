@@ -11,10 +11,10 @@ import (
 )
 
 // Resolver finds the addresses of members. It is called from one goroutine at
-// a time. ctx ends after Config.Refresh, or when the service stops, and the
-// resolver must heed it, as the stop waits. A nil error means that the answer is
-// complete, even if it is empty; the service borrows the slice until the next
-// call.
+// a time. ctx ends after Config.Refresh or Timeout, whichever is longer, and when
+// the service stops; the resolver must heed it, as the stop waits. A nil error
+// means that the answer is complete, even if it is empty; the service borrows the
+// slice until the next call.
 type Resolver interface {
 	Resolve(ctx context.Context) ([]netip.AddrPort, error)
 }

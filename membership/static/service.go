@@ -22,11 +22,15 @@ type Service struct {
 	send channel.SendFunc
 	hush hush
 
-	ctx     context.Context // of all that Start starts
-	cancel  context.CancelFunc
-	tasks   sync.WaitGroup // grows with mu held while the service is active
-	lookups sync.WaitGroup // likewise; what runs code of others
-	ended   chan struct{}  // closed when the first Stop has ended
+	ctx    context.Context // of all that Start starts
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup // grows with mu held while the service is active
+	ended  chan struct{}  // closed when the first Stop has ended
+
+	asking     context.Context // of those who ask, a part of ctx
+	stopAsking context.CancelFunc
+	asks       sync.WaitGroup // grows with mu held while the service is open
+	lookups    sync.WaitGroup // likewise; what runs code of others
 
 	clock  clock
 	heard  signs
@@ -39,6 +43,7 @@ type Service struct {
 	local     *membership.Member
 	started   time.Time
 	running   bool
+	closing   bool // nobody is asked or taken any more
 	stopped   bool
 	sources   []*source
 	askers    map[netip.AddrPort]*asker // each member of the table has one, at its address
@@ -84,6 +89,7 @@ func New(cfg Config) (*Service, error) {
 	s.news.wake = make(chan struct{}, 1)
 	s.sources = s.newSources()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.asking, s.stopAsking = context.WithCancel(s.ctx)
 	return s, nil
 }
 
@@ -106,7 +112,7 @@ func (s *Service) Start(ctx context.Context, env membership.Env) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running || s.stopped {
+	if s.running || s.closing {
 		return errors.New("tribes: static: start: already started or stopped")
 	}
 	now := time.Now()
@@ -114,7 +120,7 @@ func (s *Service) Start(ctx context.Context, env membership.Env) error {
 	s.clock.expect(now)
 	s.relist()
 	for _, src := range s.sources {
-		s.lookups.Go(func() { s.refresh(src) }) // ends with s.ctx
+		s.lookups.Go(func() { s.refresh(src) }) // ends with s.asking
 	}
 	s.tasks.Go(s.watch)    // ends with s.ctx
 	s.tasks.Go(s.announce) // ends with s.ctx
@@ -137,12 +143,23 @@ func (s *Service) Update(local *membership.Member) {
 	}
 }
 
+// drain ends the asking, before the layers below wait for what is on its way: a
+// question to an address that swallows it would hold them up until they have no
+// time left for the goodbye. Members are answered still.
+func (s *Service) drain(context.Context) {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.stopAsking()
+	s.asks.Wait() // not for long, as they heed s.asking
+}
+
 // Stop implements membership.Service. It tells goodbye to the members and to
 // whoever else may have taken the local member for one.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	first, running := !s.stopped, s.running
-	s.stopped = true
+	s.stopped, s.closing = true, true
 	s.mu.Unlock()
 	if !first {
 		select {
@@ -154,6 +171,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 	defer close(s.ended)
 	s.cancel()
+	s.asks.Wait()
 	s.tasks.Wait() // so that the goodbye is the last word
 	var err error
 	if running && s.env.Announce {
@@ -165,6 +183,9 @@ func (s *Service) Stop(ctx context.Context) error {
 
 // active reports whether the service takes part. It is called with mu held.
 func (s *Service) active() bool { return s.running && !s.stopped }
+
+// open reports whether the service looks for members. It is called with mu held.
+func (s *Service) open() bool { return s.running && !s.closing }
 
 // home is where a member can be reached, in the form in which addresses are
 // compared.

@@ -47,7 +47,7 @@ func (s *Service) refresh(src *source) {
 	for failures := 0; ; {
 		err := s.look(src)
 		switch {
-		case err != nil && s.ctx.Err() != nil:
+		case err != nil && s.asking.Err() != nil:
 			return
 		case err != nil:
 			failures++
@@ -62,7 +62,7 @@ func (s *Service) refresh(src *source) {
 			pause = min(growing(failures, s.cfg.MaxPause), pause)
 		}
 		select {
-		case <-s.ctx.Done():
+		case <-s.asking.Done():
 			return
 		case <-time.After(pause):
 		}
@@ -71,7 +71,7 @@ func (s *Service) refresh(src *source) {
 
 // look asks the source once.
 func (s *Service) look(src *source) (err error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Refresh)
+	ctx, cancel := context.WithTimeout(s.asking, max(s.cfg.Refresh, s.cfg.Timeout))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -85,7 +85,7 @@ func (s *Service) look(src *source) (err error) {
 	addrs := s.usable(src, found)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.active() {
+	if s.open() {
 		src.addrs = addrs
 		s.relist()
 	}

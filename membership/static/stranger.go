@@ -38,7 +38,7 @@ func (s *Service) prove(got answer, by *asker) error {
 	now := time.Now()
 	left, has := s.departed[m.Key()]
 	switch {
-	case !s.active():
+	case !s.open():
 		return errStopped
 	case home(m) == home(s.local):
 		return errOurs
@@ -112,6 +112,9 @@ func (s *Service) greet(m *membership.Member, uid int64) (odd string) {
 		s.refreshed(m, uid, now)
 		return odd
 	}
+	if s.closing {
+		return ""
+	}
 	st := s.strangers[m.Key()]
 	if st == nil {
 		if len(s.strangers) >= s.limits.strangers {
@@ -125,7 +128,7 @@ func (s *Service) greet(m *membership.Member, uid int64) (odd string) {
 		st.checking = true
 		s.checking++
 		q := s.ping(m, uid)
-		s.tasks.Go(func() { s.check(st, q) }) // ends with s.ctx, or after Timeout
+		s.asks.Go(func() { s.check(st, q) }) // ends with s.asking, or after Timeout
 	}
 	return odd
 }
@@ -150,9 +153,12 @@ var (
 	errAnother   = errors.New("tribes: static: somebody else answers at its address")
 )
 
+// disbelief is how many checks in a row fail before a human is told.
+const disbelief = 3
+
 // check asks a stranger back.
 func (s *Service) check(st *stranger, q question) {
-	got, err := s.call(s.ctx, q)
+	got, err := s.call(s.asking, q)
 	switch {
 	case err != nil:
 	case home(got.member) != home(q.to):
@@ -179,7 +185,7 @@ func (s *Service) checked(st *stranger, err error) (tell bool) {
 	}
 	st.failures++
 	st.retry = time.Now().Add(growing(st.failures, s.cfg.MaxPause))
-	return st.failures >= patience && s.active()
+	return st.failures >= disbelief && s.open()
 }
 
 // left notes a goodbye.
