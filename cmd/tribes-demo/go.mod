@@ -3,11 +3,15 @@ module github.com/gotribes/tribes/cmd/tribes-demo
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/gotribes/tribes v0.0.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 )
 
-require github.com/klauspost/compress v1.20.3 // indirect
+require (
+	github.com/klauspost/compress v1.20.3 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
+)
 
 replace github.com/gotribes/tribes => ../..
