@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,7 +79,7 @@ func TestGroupOverMem(t *testing.T) {
 	})
 }
 
-// F1 and F2: one leaves, one is killed; the others go on, and a send that names
+// One leaves, one is killed; the others go on, and a send that names
 // them all says what became of it at each.
 func TestLeaveAndCrashOverMem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -177,6 +178,29 @@ func TestStopAcrossCutOverMem(t *testing.T) {
 		var se *message.SendError
 		if err := <-result; !errors.As(err, &se) || se.Results[0].Outcome != message.Unknown {
 			t.Errorf("the message got %v, want the outcome %v", err, message.Unknown)
+		}
+	})
+}
+
+// A panic in a listener is a refusal for the sender, and the next message is
+// delivered.
+func TestPanicOverMem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := group(t, mem.NewNetwork(mem.Config{}), 2)
+		all[1].Listen(listen(func(payload string) error {
+			if payload == "bad" {
+				panic("broken")
+			}
+			return nil
+		}))
+		_, err := all[0].Send(t.Context(), b0(all[0]), []byte("bad"), message.Sync)
+		var se *message.SendError
+		var remote *message.RemoteError
+		if !errors.As(err, &se) || se.Results[0].Outcome != message.Refused || !errors.As(err, &remote) || !strings.Contains(remote.Reason, "broken") {
+			t.Errorf("Send() = %v, want %v with the panic", err, message.Refused)
+		}
+		if _, err := all[0].Send(t.Context(), b0(all[0]), []byte("good"), message.Sync); err != nil {
+			t.Errorf("the next Send() = %v", err)
 		}
 	})
 }

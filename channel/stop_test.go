@@ -48,32 +48,30 @@ func TestStopInsideCallbacks(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBottom()
-				c, err := channel.New(b.config())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := c.Start(t.Context()); err != nil {
-					t.Fatal(err)
-				}
+				c := start(t, b.config())
 				called := make(chan struct{})
 				test.trigger(c, b, func(ctx context.Context) {
 					defer close(called)
-					if ctx == nil {
-						return
-					}
-					if err := c.Stop(ctx); err != nil {
-						t.Errorf("Stop inside: %v", err)
-					}
-					select {
-					case <-c.Done():
-						t.Error("the channel was done while its callback was running")
-					default:
+					if ctx != nil {
+						stopInside(ctx, t, c)
 					}
 				})
 				<-called
 				<-c.Done()
 			})
 		})
+	}
+}
+
+// stopInside stops c in one of its callbacks.
+func stopInside(ctx context.Context, t *testing.T, c *channel.Channel) {
+	if err := c.Stop(ctx); err != nil {
+		t.Errorf("Stop inside: %v", err)
+	}
+	select {
+	case <-c.Done():
+		t.Error("the channel was done while its callback was running")
+	default:
 	}
 }
 

@@ -15,11 +15,10 @@ const laneLinger = time.Second
 // lane is the queue for one destination, with a goroutine that empties it. A
 // lane is in Dispatch.lanes for as long as it takes messages.
 type lane struct {
-	key    membership.Key
-	queue  []*parcel
-	wake   chan struct{}           // has room for one value
-	end    context.CancelCauseFunc // of the goroutine; nil until it runs
-	ending error                   // not nil: it takes no more, and this is why
+	key   membership.Key
+	queue []*parcel
+	wake  chan struct{}           // has room for one value
+	end   context.CancelCauseFunc // of the goroutine; nil until it runs
 }
 
 func (l *lane) signal() {
@@ -112,9 +111,6 @@ func (d *Dispatch) begin(l *lane, end context.CancelCauseFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	l.end = end
-	if l.ending != nil {
-		end(l.ending)
-	}
 }
 
 // take swaps the queue of l for the memory of an empty one.
@@ -147,11 +143,8 @@ func (d *Dispatch) close(l *lane, why error) {
 	}
 	left := l.queue
 	l.queue = nil
-	if l.ending == nil {
-		l.ending = why
-		if l.end != nil {
-			l.end(why)
-		}
+	if l.end != nil {
+		l.end(why)
 	}
 	d.mu.Unlock()
 	for _, p := range left {

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -133,159 +132,6 @@ func TestOrderPerDestinationIsKept(t *testing.T) {
 	})
 }
 
-func TestWhenFull(t *testing.T) {
-	full := func(t *testing.T, d *Dispatch) (*interceptortest.Harness, *membership.Member, func()) {
-		d.MaxMessages = 2
-		h := newDispatch(t, d)
-		m := interceptortest.Member(2)
-		open := blockFor(h, m)
-		for range 2 {
-			h.Post(context.Background(), one(m), []byte("x"), async)
-		}
-		return h, m, open
-	}
-	expect := func(t *testing.T, r *message.Receipt, m *membership.Member, o message.Outcome, err error) {
-		t.Helper()
-		if res := result(t, r, m); res.Outcome != o || !errors.Is(res.Err, err) {
-			t.Errorf("outcome %s, %v, want %s, %v", res.Outcome, res.Err, o, err)
-		}
-	}
-	tests := []struct {
-		name string
-		run  func(t *testing.T)
-	}{
-		{"BlockUntilThereIsRoom", func(t *testing.T) {
-			h, m, open := full(t, new(Dispatch))
-			time.AfterFunc(4*time.Second, open)
-			begin := time.Now()
-			r := h.Post(context.Background(), one(m), []byte("x"), async)
-			if took := time.Since(begin); took != 4*time.Second {
-				t.Errorf("Send with a full queue took %v, want the 4 s until there was room", took)
-			}
-			synctest.Wait()
-			expect(t, r, m, message.Written, nil)
-		}},
-		{"BlockUntilTheContextEnds", func(t *testing.T) {
-			h, m, open := full(t, new(Dispatch))
-			defer open()
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			r := h.Post(ctx, one(m), []byte("x"), async)
-			expect(t, r, m, message.NotSent, context.DeadlineExceeded)
-		}},
-		{"BlockForPutTimeout", func(t *testing.T) {
-			h, m, open := full(t, &Dispatch{PutTimeout: 3 * time.Second})
-			defer open()
-			begin := time.Now()
-			r := h.Post(context.Background(), one(m), []byte("x"), async)
-			if took := time.Since(begin); took != 3*time.Second {
-				t.Errorf("Send with a full queue took %v, want PutTimeout, 3 s", took)
-			}
-			expect(t, r, m, message.NotSent, channel.ErrQueueFull)
-		}},
-		{"BlockForTheDefaultPutTimeout", func(t *testing.T) {
-			h, m, open := full(t, new(Dispatch))
-			defer open()
-			begin := time.Now()
-			h.Post(context.Background(), one(m), []byte("x"), async)
-			if took := time.Since(begin); took != defaultPutTimeout {
-				t.Errorf("Send with a full queue took %v, want %v", took, defaultPutTimeout)
-			}
-		}},
-		{"BlockWithoutPutTimeout", func(t *testing.T) {
-			h, m, open := full(t, &Dispatch{PutTimeout: -1})
-			time.AfterFunc(time.Hour, open)
-			r := h.Post(context.Background(), one(m), []byte("x"), async)
-			synctest.Wait()
-			expect(t, r, m, message.Written, nil)
-		}},
-		{"Refuse", func(t *testing.T) {
-			d := &Dispatch{WhenFull: Refuse}
-			h, m, open := full(t, d)
-			defer open()
-			msg := h.Message([]byte("x"), async)
-			defer msg.Release()
-			r := message.NewReceipt(1, nil)
-			begin := time.Now()
-			if err := h.SendMessage(context.Background(), one(m), msg, r); !errors.Is(err, channel.ErrQueueFull) {
-				t.Errorf("Send with a full queue = %v, want %v", err, channel.ErrQueueFull)
-			}
-			if took := time.Since(begin); took != 0 {
-				t.Errorf("it took %v, want no time", took)
-			}
-			if got := d.Stats().Refused; got != 1 {
-				t.Errorf("Stats().Refused = %d, want 1", got)
-			}
-		}},
-		{"Fail", func(t *testing.T) {
-			d := &Dispatch{WhenFull: Fail}
-			h, m, open := full(t, d)
-			defer open()
-			msg := h.Message([]byte("x"), async)
-			defer msg.Release()
-			to := []*membership.Member{m, interceptortest.Member(3)}
-			r := message.NewReceipt(2, nil)
-			if err := h.SendMessage(context.Background(), to, msg, r); err != nil {
-				t.Errorf("Send with a full queue = %v, want nil", err)
-			}
-			for _, dest := range to {
-				expect(t, r, dest, message.NotSent, channel.ErrQueueFull)
-			}
-			if got := d.Stats().Failed; got != 2 {
-				t.Errorf("Stats().Failed = %d, want 2", got)
-			}
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { synctest.Test(t, tt.run) })
-	}
-}
-
-func TestBytesAreBounded(t *testing.T) {
-	tests := []struct {
-		name  string
-		d     *Dispatch
-		size  int
-		taken int // of 10 messages
-	}{
-		{"TenFit", &Dispatch{MaxBytes: 1000}, 100, 10},
-		{"FourFit", &Dispatch{MaxBytes: 1000}, 250, 4},
-		{"OneThatIsTooLarge", &Dispatch{MaxBytes: 1000}, 5000, 1},
-		{"NoBound", &Dispatch{MaxBytes: -1}, 1 << 20, 10},
-		{"Default", &Dispatch{}, 10 << 20, 6},
-		{"Messages", &Dispatch{MaxMessages: 3}, 1, 3},
-		{"NoBoundOnMessages", &Dispatch{MaxMessages: -1}, 1, 10},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				tt.d.WhenFull = Refuse
-				h := newDispatch(t, tt.d)
-				h.Bottom.Hold()
-				taken := 0
-				for range 10 {
-					r := h.Post(context.Background(), one(interceptortest.Member(2)), make([]byte, tt.size), async)
-					if res := result(t, r, interceptortest.Member(2)); errors.Is(res.Err, errPending) {
-						taken++
-					}
-				}
-				if taken != tt.taken {
-					t.Errorf("%d of 10 messages of %d bytes were taken, want %d", taken, tt.size, tt.taken)
-				}
-				if got := tt.d.Stats().Bytes; got != tt.taken*tt.size {
-					t.Errorf("Stats().Bytes = %d, want %d", got, tt.taken*tt.size)
-				}
-				synctest.Wait()
-				h.Bottom.Release()
-				synctest.Wait()
-				if st := tt.d.Stats(); st.Bytes != 0 || st.Messages != 0 {
-					t.Errorf("when all are settled: Stats() = %+v, want nothing held", st)
-				}
-			})
-		})
-	}
-}
-
 func TestOptionFlagSelectsMessages(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -357,6 +203,32 @@ func TestMemberThatIsGoneIsNotWaitedFor(t *testing.T) {
 	}
 }
 
+// Not even where the link would take the messages after all.
+func TestNothingIsSentToAMemberThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newDispatch(t, new(Dispatch))
+		m := interceptortest.Member(2)
+		first := true
+		h.Bottom.Use(func(ctx context.Context, to []*membership.Member, msg *message.Message, r *message.Receipt) error {
+			if first {
+				<-ctx.Done()
+				first = false
+			}
+			return h.Bottom.Take(ctx, to, msg, r)
+		})
+		h.Join(m)
+		for range 5 {
+			h.Post(context.Background(), one(m), []byte("x"), async)
+		}
+		synctest.Wait()
+		h.Part(membership.Failed, m)
+		synctest.Wait()
+		if got := len(h.Bottom.Sent()); got != 1 {
+			t.Errorf("%d messages were handed down, want the one that was under way", got)
+		}
+	})
+}
+
 func TestMessageThatNobodyWaitsForIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newDispatch(t, new(Dispatch))
@@ -396,6 +268,21 @@ func TestIdleQueuesEnd(t *testing.T) {
 			if got := d.Stats().Queues; got != 0 {
 				t.Errorf("%d queues when idle, want none", got)
 			}
+		}
+	})
+}
+
+// A message that comes just when its queue ends goes to the next one.
+func TestMessageAtTheEndOfItsQueueIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newDispatch(t, new(Dispatch))
+		ctx, cancel := context.WithTimeout(context.Background(), 24*time.Hour)
+		defer cancel()
+		for range 500 {
+			if err := h.Send(ctx, interceptortest.Members(2, 5), []byte("x"), async); err != nil {
+				t.Fatalf("Send = %v, want nil", err)
+			}
+			time.Sleep(laneLinger)
 		}
 	})
 }

@@ -36,8 +36,8 @@ import (
 //
 // Probes run in parallel and outside of all locks. A result counts only if
 // nothing new was heard of the member meanwhile. A process that finds its own
-// timers late gives itself more time and does not count timeouts of that while
-// against others.
+// timers late gives its probes as much more time, up to 10 s, and does not count
+// timeouts of that while against others.
 //
 // The fields are settings; they are read when the layer is bound. The zero
 // value has the defaults of Tribes where they exist. A detector serves one

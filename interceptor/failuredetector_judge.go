@@ -28,7 +28,7 @@ const (
 
 // kind says how deep a probe of s must look.
 func (r *roster) kind(s *subject) channel.ProbeKind {
-	doubt := s.suspect() || s.deep || r.set.faults > 0 && s.faults >= r.set.faults
+	doubt := s.suspect() || r.set.faults > 0 && s.faults >= r.set.faults
 	if r.set.readTest == ReadAlways || r.set.readTest == ReadWhenInDoubt && doubt {
 		return channel.ProbeRead
 	}
@@ -143,7 +143,6 @@ func (r *roster) judge(s *subject, v verdict, res probeResult) {
 		r.drop(s, membership.Event{Kind: membership.Failed, Member: s.member, At: now}, now)
 	default:
 		r.note(noteCutOff, s, res.Err)
-		s.deep = res.Kind == channel.ProbeRead
 		r.hide(s, now)
 		r.missed(s, res)
 	}
@@ -154,7 +153,7 @@ func (r *roster) reached(s *subject, res probeResult) {
 	now := res.At
 	s.misses, s.doubted = 0, false
 	if res.Kind == channel.ProbeRead {
-		s.faults, s.deep = 0, false
+		s.faults = 0
 	}
 	switch {
 	case !s.shown:

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	mostStretch = 8               // the largest factor on the time limits of probes
-	calmTime    = 5 * time.Second // without lateness after which the factor halves
+	mostLag  = 10 * time.Second // the most by which time limits of probes grow
+	lagDecay = 5                // so much longer than the lag itself it takes to make up for it
 )
 
 // lateness measures how late this process is at its own work, by a timer that
@@ -16,11 +16,10 @@ const (
 type lateness struct {
 	pulse time.Duration // set once
 
-	mu     sync.Mutex
-	last   time.Time     // tick
-	lost   time.Duration // sum of all that ticks came late
-	factor time.Duration // on time limits; 0 is 1
-	calm   time.Time     // since when the factor has not changed
+	mu   sync.Mutex
+	last time.Time     // tick
+	lost time.Duration // sum of all that ticks came late
+	lag  time.Duration // what was lost lately
 }
 
 // tick notes that the timer has fired.
@@ -29,10 +28,9 @@ func (l *lateness) tick(now time.Time) {
 	defer l.mu.Unlock()
 	if late := l.overdue(now); late > 0 {
 		l.lost += late
-		l.slower(now)
-	} else if l.factor > 1 && now.Sub(l.calm) >= calmTime {
-		l.factor /= 2
-		l.calm = now
+		l.lag = min(l.lag+late, mostLag)
+	} else {
+		l.lag = max(l.lag-l.pulse/lagDecay, 0)
 	}
 	l.last = now
 }
@@ -49,12 +47,6 @@ func (l *lateness) overdue(now time.Time) time.Duration {
 	return 0
 }
 
-// slower doubles the factor. It is called with mu held.
-func (l *lateness) slower(now time.Time) {
-	l.factor = min(max(l.factor, 1)*2, mostStretch)
-	l.calm = now
-}
-
 // mark begins a measurement; see since.
 func (l *lateness) mark(now time.Time) time.Duration {
 	l.mu.Lock()
@@ -69,16 +61,10 @@ func (l *lateness) since(mark time.Duration, now time.Time) time.Duration {
 	return l.lost + l.overdue(now) - mark
 }
 
-// starved notes that lateness has spoilt a probe.
-func (l *lateness) starved(now time.Time) {
+// lately returns how much time was lost in the last seconds. Time limits grow by
+// as much.
+func (l *lateness) lately() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.slower(now)
-}
-
-// stretch is the factor on time limits.
-func (l *lateness) stretch() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return max(l.factor, 1)
+	return l.lag
 }

@@ -1,11 +1,13 @@
 package interceptor
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -109,66 +111,67 @@ func TestLogCountsWhatItLeavesOut(t *testing.T) {
 
 var restarted = netip.MustParseAddrPort("10.2.0.1:4000")
 
+// The steps of a restart as the membership reports them, in both orders, and
+// the events that must follow for the old and the new identity.
+var restarts = []struct {
+	name     string
+	run      func(b *bench, old, fresh *membership.Member)
+	old, new string
+}{
+	{
+		name: "NewBeforeTheOldIsMissed",
+		run: func(b *bench, old, fresh *membership.Member) {
+			b.Join(fresh)
+			b.pass(3 * time.Second)
+			b.Part(membership.Failed, old)
+			b.pass(0)
+		},
+		old: "failed", new: "joined",
+	},
+	{
+		name: "NewAfterTheOldIsMissed",
+		run: func(b *bench, old, fresh *membership.Member) {
+			b.Part(membership.Failed, old) // and the new process answers for it
+			b.pass(time.Second)
+			b.Join(fresh)
+			b.pass(0)
+		},
+		old: "failed", new: "joined",
+	},
+	{
+		name: "NewWhileTheOldIsProbed",
+		run: func(b *bench, old, fresh *membership.Member) {
+			b.net.set(hung, old)
+			b.Part(membership.Failed, old)
+			b.pass(time.Second)
+			b.Join(fresh)
+			b.net.set(up, old)
+			b.pass(time.Second)
+		},
+		old: "failed", new: "joined",
+	},
+	{
+		name: "NewIsMissedToo",
+		run: func(b *bench, old, fresh *membership.Member) {
+			b.Join(fresh)
+			b.pass(time.Second)
+			b.Part(membership.Failed, fresh, old) // and both seem to answer
+			b.pass(time.Minute)
+		},
+		old: "failed", new: "joined",
+	},
+	{
+		name: "BothAreHeard",
+		run: func(b *bench, old, fresh *membership.Member) {
+			b.Join(fresh)
+			b.pass(time.Minute)
+		},
+		old: "", new: "joined",
+	},
+}
+
 func TestRestartOnSamePortLeavesNoGhost(t *testing.T) {
-	// The steps of a restart as the membership reports them, in both orders, and
-	// the events that must follow for the old and the new identity.
-	tests := []struct {
-		name     string
-		run      func(b *bench, old, fresh *membership.Member)
-		old, new string
-	}{
-		{
-			name: "NewBeforeTheOldIsMissed",
-			run: func(b *bench, old, fresh *membership.Member) {
-				b.Join(fresh)
-				b.pass(3 * time.Second)
-				b.Part(membership.Failed, old)
-				b.pass(0)
-			},
-			old: "failed", new: "joined",
-		},
-		{
-			name: "NewAfterTheOldIsMissed",
-			run: func(b *bench, old, fresh *membership.Member) {
-				b.Part(membership.Failed, old) // and the new process answers for it
-				b.pass(time.Second)
-				b.Join(fresh)
-				b.pass(0)
-			},
-			old: "failed", new: "joined",
-		},
-		{
-			name: "NewWhileTheOldIsProbed",
-			run: func(b *bench, old, fresh *membership.Member) {
-				b.net.set(hung, old)
-				b.Part(membership.Failed, old)
-				b.pass(time.Second)
-				b.Join(fresh)
-				b.net.set(up, old)
-				b.pass(time.Second)
-			},
-			old: "failed", new: "joined",
-		},
-		{
-			name: "NewIsMissedToo",
-			run: func(b *bench, old, fresh *membership.Member) {
-				b.Join(fresh)
-				b.pass(time.Second)
-				b.Part(membership.Failed, fresh, old) // and both seem to answer
-				b.pass(time.Minute)
-			},
-			old: "failed", new: "joined",
-		},
-		{
-			name: "BothAreHeard",
-			run: func(b *bench, old, fresh *membership.Member) {
-				b.Join(fresh)
-				b.pass(time.Minute)
-			},
-			old: "", new: "joined",
-		},
-	}
-	for _, tt := range tests {
+	for _, tt := range restarts {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, new(TCPFailureDetector))
@@ -267,7 +270,7 @@ func TestStarvedProcessAccusesNobody(t *testing.T) {
 		members := interceptortest.Members(2, 6)
 		b.joined(t, members...)
 		b.net.set(dark, members...) // nothing that is read in time
-		for range 10 {
+		for range 15 {
 			b.Freeze()
 			b.Part(membership.Failed, members...)
 			for _, m := range members {
@@ -280,8 +283,11 @@ func TestStarvedProcessAccusesNobody(t *testing.T) {
 		for _, m := range members {
 			b.expect(t, m, "")
 		}
-		if got := b.d.Stats().Stretch; got != mostStretch {
-			t.Errorf("Stats().Stretch = %d for a process that is always late, want %d", got, mostStretch)
+		if last := b.net.probes[len(b.net.probes)-1]; last.Connect < defaultConnectTimeout+mostLag*9/10 || last.Read < defaultReadTimeout+mostLag*9/10 {
+			t.Errorf("the last probe has the limits %v and %v, want about %v more than configured", last.Connect, last.Read, mostLag)
+		}
+		if got := b.d.Stats().Lag; got < mostLag*9/10 {
+			t.Errorf("Stats().Lag = %v for a process that is always late, want about %v", got, mostLag)
 		}
 		b.net.set(up, members...)
 		b.Join(members...)
@@ -289,8 +295,8 @@ func TestStarvedProcessAccusesNobody(t *testing.T) {
 		for _, m := range members {
 			b.expect(t, m, "")
 		}
-		if got := b.d.Stats().Stretch; got != 1 {
-			t.Errorf("Stats().Stretch = %d a minute later, want 1", got)
+		if got := b.d.Stats().Lag; got != 0 {
+			t.Errorf("Stats().Lag = %v a minute later, want 0", got)
 		}
 	})
 }
@@ -313,5 +319,25 @@ func TestStarvedProcessFindsTheDead(t *testing.T) {
 		b.expect(t, gone, "")
 		b.pass(time.Minute)
 		b.expect(t, gone, "failed")
+	})
+}
+
+// A refusal is an answer, however late it is read.
+func TestRefusalCountsForAStarvedProcessToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, new(TCPFailureDetector))
+		m := interceptortest.Member(2)
+		b.joined(t, m)
+		b.SetProbe(func(context.Context, *membership.Member, channel.Probe) error {
+			time.Sleep(900 * time.Millisecond)
+			return errRefused
+		})
+		b.Part(membership.Failed, m)
+		b.pass(0)
+		b.Freeze()
+		b.pass(time.Second)
+		b.Thaw()
+		b.pass(0)
+		b.expect(t, m, "failed")
 	})
 }

@@ -34,11 +34,11 @@ func (d *TCPFailureDetector) receive(ctx context.Context, m *message.Message) er
 func (d *TCPFailureDetector) probe(ctx context.Context, p *probe) {
 	begin := time.Now()
 	mark := d.late.mark(begin)
-	stretch := d.late.stretch()
-	limits := channel.Probe{Kind: p.kind, Connect: stretch * d.set.connect}
+	lag := d.late.lately()
+	limits := channel.Probe{Kind: p.kind, Connect: d.set.connect + lag}
 	window := 2 * limits.Connect
 	if p.kind == channel.ProbeRead {
-		limits.Read = stretch * d.set.read
+		limits.Read = d.set.read + lag
 		window += limits.Read
 	}
 	err := d.knock(ctx, p.member, limits, window)
@@ -48,7 +48,6 @@ func (d *TCPFailureDetector) probe(ctx context.Context, p *probe) {
 	now := time.Now()
 	v := judgeError(err)
 	if v == missing && isTimeout(err) && d.late.since(mark, now) > now.Sub(begin)/4 {
-		d.late.starved(now)
 		v = noResult
 	}
 	d.counts.count(v)

@@ -43,7 +43,6 @@ type subject struct {
 	heard   bool      // the membership below has it
 	shown   bool      // the layers above were told that it joined
 	barred  bool      // it can never be shown: its address makes no sense
-	deep    bool      // it failed a read test, so it must pass one
 	doubted bool      // a send to it failed and no probe has answered since
 	faults  int       // timed-out sends since it last passed a read test
 	misses  int       // failed probes in a row
@@ -233,7 +232,7 @@ func (r *roster) heardAt(addr netip.AddrPort) []*subject {
 // hide takes back a member that is heard but cannot be reached; it is a
 // candidate again.
 func (r *roster) hide(s *subject, now time.Time) {
-	s.shown, s.doubted, s.faults = false, false, 0
+	s.shown, s.doubted = false, false
 	r.touch(s)
 	r.pass(membership.Event{Kind: membership.Failed, Member: s.member, At: now}, now)
 }

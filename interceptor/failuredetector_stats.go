@@ -11,14 +11,14 @@ import (
 
 // DetectorStats says what a [TCPFailureDetector] has done and what it knows.
 type DetectorStats struct {
-	Probes       uint64 // probes that have ended
-	Missed       uint64 // those that did not reach the member
-	Inconclusive uint64 // those that failed for a reason of this process: late, or out of descriptors
-	Swallowed    uint64 // probes of others that were received
-	Conflicts    uint64 // addresses that two members announced for longer than a restart takes
-	Stretch      int    // present factor on the time limits of probes; more than 1 if this process was late
-	Candidates   int    // members that are heard and not announced
-	Suspects     int    // members that are announced and not heard, for less than SuspectTimeout
+	Probes       uint64        // probes that have ended
+	Missed       uint64        // those that did not reach the member
+	Inconclusive uint64        // those that failed for a reason of this process: late, or out of descriptors
+	Swallowed    uint64        // probes of others that were received
+	Conflicts    uint64        // addresses that two members announced for longer than a restart takes
+	Lag          time.Duration // how late this process was lately; the time limits of probes are longer by it
+	Candidates   int           // members that are heard and not announced
+	Suspects     int           // members that are announced and not heard, for less than SuspectTimeout
 	Members      []MemberStatus
 }
 
@@ -72,7 +72,7 @@ func (d *TCPFailureDetector) Stats() DetectorStats {
 		Inconclusive: d.counts.inconclusive.Load(),
 		Swallowed:    d.counts.swallowed.Load(),
 		Conflicts:    d.counts.conflicts.Load(),
-		Stretch:      int(d.late.stretch()),
+		Lag:          d.late.lately(),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

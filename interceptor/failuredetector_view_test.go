@@ -60,7 +60,7 @@ func (a *auditor) complain(format string, args ...any) {
 // with each other and with the view; and when all is quiet, the members that
 // are heard and can be reached are the view.
 func TestViewAgreesWithTheEvents(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(60) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			b := newBench(t, &TCPFailureDetector{MaxProbes: 1 + r.IntN(8), Watchdog: time.Duration(r.IntN(2)) * 5 * time.Second})
@@ -77,6 +77,11 @@ func TestViewAgreesWithTheEvents(t *testing.T) {
 			heard := b.calm(t, r, members)
 			if d := cmp.Diff(heard, addresses(b.View())); d != "" {
 				t.Errorf("seed %d: when all is quiet the view differs from who can be reached (-want +got):\n%s", seed, d)
+			}
+			b.Part(membership.Left, members...)
+			b.pass(time.Minute)
+			if got := b.remembered(); got != 0 {
+				t.Errorf("seed %d: when all have left the detector remembers %d things", seed, got)
 			}
 			for _, w := range a.wrong {
 				t.Errorf("seed %d: %s", seed, w)
@@ -148,6 +153,15 @@ func (b *bench) calm(t *testing.T, r *rand.Rand, members []*membership.Member) m
 	}
 	b.pass(2 * time.Minute)
 	return want
+}
+
+// remembered counts what the detector holds.
+func (b *bench) remembered() int {
+	b.d.mu.Lock()
+	defer b.d.mu.Unlock()
+	r := b.d.roster
+	p := &r.plan
+	return len(r.subjects) + len(r.at) + len(r.clashes) + len(p.running) + len(p.waiting) + len(p.urgent) + len(p.others) + p.strangers
 }
 
 func addresses(v *membership.View) map[netip.AddrPort]string {

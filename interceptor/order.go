@@ -93,6 +93,7 @@ type Order struct {
 	held     atomic.Int64  // messages that wait, or have waited and are not delivered yet
 	bytes    atomic.Int64  // the memory of those
 	draining atomic.Bool   // nothing waits any more
+	empty    chan struct{} // has room for one value; told when held becomes 0 while draining
 	counts   orderCounts
 }
 
@@ -105,6 +106,7 @@ const (
 	defaultMaxWait  = 64 << 20
 
 	leastExpire = 10 * time.Millisecond
+	leastTick   = time.Millisecond
 	mostTick    = 100 * time.Millisecond
 	gatherPart  = 10 // of Expire, for which a count is gathered that was lost
 
@@ -145,7 +147,7 @@ func (o *Order) settings() (orderSettings, error) {
 		maxBytes: int64(cmp.Or(o.MaxBytes, defaultMaxWait)),
 	}
 	s.gather = s.expire / gatherPart
-	s.tick = min(s.gather/2, mostTick)
+	s.tick = min(max(s.gather/2, leastTick), mostTick)
 	if s.maxQueue < 0 {
 		s.maxQueue = math.MaxInt32
 	}
@@ -176,9 +178,12 @@ func (o *Order) BindDown(h channel.Host, below channel.Down) (channel.Down, erro
 	}
 	o.host, o.set, o.next = h, set, below.Send
 	o.drops.layer, o.drops.host = "Order", h
+	o.mu.Lock()
 	o.targets = make(map[membership.Key]*orderTarget)
 	o.sources = make(map[membership.Key]*orderSource)
 	o.members = make(map[membership.Key]struct{})
+	o.mu.Unlock()
+	o.empty = make(chan struct{}, 1)
 	h.Every(set.tick, func(context.Context) { o.tick(time.Now()) })
 	h.OnDrain(o.drain)
 	below.Send = o.send

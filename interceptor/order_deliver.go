@@ -63,26 +63,29 @@ func (o *Order) deliver(ctx context.Context, s *orderSource, mine *orderCall) er
 
 // free lets go of a copy.
 func (o *Order) free(h held) {
-	o.bytes.Add(-h.size)
-	o.held.Add(-1)
 	h.m.Release()
+	o.bytes.Add(-h.size)
+	if o.held.Add(-1) == 0 && o.draining.Load() {
+		select {
+		case o.empty <- struct{}{}:
+		default: // it was told before
+		}
+	}
 }
 
 // start delivers what is ready on a goroutine of its own, unless somebody has
 // the baton, who will do it. It is called with s.mu held and returns without
-// it. ended, if not nil, is called at the end.
-func (o *Order) start(s *orderSource, ended func()) {
+// it.
+func (o *Order) start(s *orderSource) {
 	rep := s.report()
 	take := !s.baton && s.track.ready.len() > 0
 	s.baton = s.baton || take
 	s.mu.Unlock()
 	o.tell(rep)
 	if !take {
-		ended()
 		return
 	}
 	o.host.Go("order", func(ctx context.Context) {
-		defer ended()
 		s.mu.Lock()
 		_ = o.deliver(ctx, s, nil) // nobody waits for a result
 	})
@@ -97,7 +100,7 @@ func (o *Order) tick(now time.Time) {
 	for _, s := range o.all() {
 		s.mu.Lock()
 		s.track.expire(now)
-		o.start(s, func() {})
+		o.start(s)
 	}
 }
 
@@ -105,16 +108,14 @@ func (o *Order) tick(now time.Time) {
 // delivered, or ctx ends.
 func (o *Order) drain(ctx context.Context) {
 	o.draining.Store(true) // before the locks are taken: who has one later sees it
-	all := o.all()
-	ended := make(chan struct{}, len(all))
-	for _, s := range all {
+	for _, s := range o.all() {
 		s.mu.Lock()
 		s.track.flush(nil)
-		o.start(s, func() { ended <- struct{}{} })
+		o.start(s)
 	}
-	for range all {
+	for o.held.Load() > 0 {
 		select {
-		case <-ended:
+		case <-o.empty:
 		case <-ctx.Done():
 			return
 		}

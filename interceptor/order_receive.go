@@ -187,4 +187,3 @@ func (o *Order) early(ctx context.Context, s *orderSource, m *message.Message, n
 	}
 	return o.finish(ctx, s, h.call)
 }
-

@@ -97,9 +97,11 @@ func (t *track) judge(nr uint32, mark uint64) fate {
 		return repeated
 	case known: // a number is used for one message in each count
 		return elsewhere
+	case !t.begun && nr > memorySize:
+		return elsewhere
 	case ahead < 0 && ahead >= -memorySize && !(t.unsure && nr == 1):
 		return tooLate
-	case ahead > 0 && ahead <= t.set.window && (t.begun || nr <= memorySize):
+	case ahead > 0 && ahead <= t.set.window:
 		return tooEarly
 	}
 	return elsewhere

@@ -28,8 +28,8 @@ type Throughput struct {
 	Interval int
 
 	host           channel.Host
-	every          uint64 // 0: no lines
-	begin          time.Time
+	every          uint64    // 0: no lines
+	begin          time.Time // guarded by sent.mu
 	sent, received meter
 }
 
@@ -47,11 +47,14 @@ func (t *Throughput) BindDown(h channel.Host, below channel.Down) (channel.Down,
 	}
 	t.host = h
 	t.every = uint64(max(cmp.Or(t.Interval, defaultInterval), 0))
-	t.begin = time.Now()
+	now := time.Now()
 	t.sent.name, t.received.name = "sent", "received"
 	for _, m := range t.meters() {
-		m.last.at, m.reported.at = t.begin, t.begin
+		m.last.at, m.reported.at = now, now
 	}
+	t.sent.mu.Lock()
+	t.begin = now
+	t.sent.mu.Unlock()
 	h.Every(sampling, func(context.Context) { t.sample(time.Now()) })
 	next := below.Send
 	below.Send = func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
@@ -189,9 +192,12 @@ type ThroughputStats struct {
 // Stats returns the counts so far. It returns the zero ThroughputStats before
 // the layer is bound.
 func (t *Throughput) Stats() ThroughputStats {
-	if t.host == nil {
+	t.sent.mu.Lock()
+	begin := t.begin
+	t.sent.mu.Unlock()
+	if begin.IsZero() {
 		return ThroughputStats{}
 	}
-	d := time.Since(t.begin)
+	d := time.Since(begin)
 	return ThroughputStats{Elapsed: d, Sent: t.sent.traffic(d), Received: t.received.traffic(d)}
 }

@@ -23,12 +23,20 @@
 //	a.bulk(ctx, bulkSend{To: b.addr, Options: optSync, Series: series{1, mix}, Count: 1000})
 //	checkSeries(t, b.received(ctx, a.id), series{1, mix}, 1000, inOrder)
 //
+// startNode starts a member of this module in the process of the test, with the same knobs; startGoPeer starts one in a
+// process of its own, that can be killed and takes the commands of a Java node:
+//
+//	n := startNode(ctx, t, goConfig{Group: group})
+//	meet(ctx, t, n, a)
+//	n.send(ctx, bulkSend{To: a.id, Options: optSync, Series: series{2, mix}, Count: 1000})
+//	checkSeries(t, a.received(ctx, n.id), series{2, mix}, 1000, inOrder)
+//
 // The control tests run Java against Java. They say nothing about this module; they show that the driver, the
 // generator and the machine work, so that a failure between Go and Java means what it says.
 //
 // # Caveats
 //
-// Each node is a JVM: keep at most three alive in a test, and run tests one after the other. Nodes talk over the
+// Most nodes are JVMs: keep at most three alive in a test, and run tests one after the other. Nodes talk over the
 // loopback interface, each test on ports of its own, so that runs side by side do not meet.
 //
 // Two things differ between the lines. The releases of 9.0 and 11.0 that are used encrypt without a timestamp, the one

@@ -135,8 +135,13 @@ func (p *peer) awaitReceived(ctx context.Context, count int) {
 // checkSeries fails the test unless got is the series: each message once, unharmed, nothing else. Repeats fail it too.
 func checkSeries(t *testing.T, got []record, s series, count int, o order) {
 	t.Helper()
+	complain(t, compareSeries(got, s, count, o))
+}
+
+// complain fails the test if anything is wrong.
+func complain(t *testing.T, wrong []string) {
+	t.Helper()
 	const shown = 10
-	wrong := compareSeries(got, s, count, o)
 	for _, w := range wrong[:min(shown, len(wrong))] {
 		t.Error(w)
 	}
@@ -147,35 +152,41 @@ func checkSeries(t *testing.T, got []record, s series, count int, o order) {
 
 // compareSeries says in words how got differs from the series.
 func compareSeries(got []record, s series, count int, o order) []string {
-	var wrong []string
-	complain := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-	want := make(map[string][]int, count) // the indexes that have a hash; short messages may be alike
+	wrong, missing := matchSeries(got, s, count, o)
+	for h, indexes := range missing {
+		for _, i := range indexes {
+			wrong = append(wrong, fmt.Sprintf("message %d with hash %s did not arrive", i, h))
+		}
+	}
+	return wrong
+}
+
+// matchSeries says in words what is wrong with those that arrived, and returns the indexes of those that did not, by
+// hash.
+func matchSeries(got []record, s series, count int, o order) (wrong []string, missing map[string][]int) {
+	note := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	missing = make(map[string][]int, count) // short messages may be alike
 	for i := range count {
 		h := s.hash(i)
-		want[h] = append(want[h], i)
+		missing[h] = append(missing[h], i)
 	}
 	last := -1
 	for n, r := range got {
 		if r.repeat {
-			complain("message %s, number %d to arrive, came before", r.uniqueID, n)
+			note("message %s, number %d to arrive, came before", r.uniqueID, n)
 			continue
 		}
-		indexes := want[r.sha256]
+		indexes := missing[r.sha256]
 		if len(indexes) == 0 {
-			complain("number %d to arrive, %d bytes with hash %s, was not sent", n, r.length, r.sha256)
+			note("number %d to arrive, %d bytes with hash %s, was not sent", n, r.length, r.sha256)
 			continue
 		}
 		i := indexes[0]
-		want[r.sha256] = indexes[1:]
+		missing[r.sha256] = indexes[1:]
 		if o == inOrder && i < last {
-			complain("message %d arrived after message %d", i, last)
+			note("message %d arrived after message %d", i, last)
 		}
 		last = max(last, i)
 	}
-	for h, indexes := range want {
-		for _, i := range indexes {
-			complain("message %d with hash %s did not arrive", i, h)
-		}
-	}
-	return wrong
+	return wrong, missing
 }

@@ -5,10 +5,12 @@ package interop
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -71,15 +73,15 @@ func (c peerConfig) flags() []string {
 	return append(flags, c.Flags...)
 }
 
-// peer is a running Java node. Its methods fail the test they were started for, so they are for the goroutine of
-// that test.
+// peer is a running node in a process of its own: one of Java, or one of this module that takes the same commands. Its
+// methods fail the test they were started for, so they are for the goroutine of that test.
 type peer struct {
 	t        *testing.T
 	name     string // for messages: version and address
 	addr     string // host:port
 	id       string // unique id, hex
 	udpPort  int
-	tomcat   string // full version of the jars
+	tomcat   string // full version of the jars; empty for a node of this module
 	process  *process
 	commands int // sent so far
 }
@@ -94,9 +96,15 @@ func startPeer(ctx context.Context, t *testing.T, v version, c peerConfig) *peer
 		"-XX:+ExitOnOutOfMemoryError", // else threads of the node die in silence, and the test waits for them
 		"-cp", v.classPath(t), "EchoPeer",
 	}, c.flags()...)
-	p := &peer{t: t, name: fmt.Sprintf("%s on port %d", v, c.Port)}
+	return launch(ctx, t, fmt.Sprintf("%s on port %d", v, c.Port), exec.Command(javaCommand(), args...))
+}
+
+// launch runs cmd as a node and returns when it has started. The node is killed when the test ends.
+func launch(ctx context.Context, t *testing.T, name string, cmd *exec.Cmd) *peer {
+	t.Helper()
+	p := &peer{t: t, name: name}
 	var err error
-	if p.process, err = startProcess(exec.Command(javaCommand(), args...)); err != nil {
+	if p.process, err = startProcess(cmd); err != nil {
 		t.Fatalf("start %s: %v", p.name, err)
 	}
 	t.Cleanup(p.cleanUp)
@@ -133,9 +141,25 @@ func (p *peer) events(name string, match func(event) bool) []event {
 	return p.process.inbox.takeAll(func(e event) bool { return e.Name == name && (match == nil || match(e)) })
 }
 
-// about matches the membership events that speak of q.
-func about(q *peer) func(event) bool {
-	return func(e event) bool { return e.Member == q.addr && e.ID == q.id }
+// member is who a node is to others.
+type member interface {
+	identity() (addr, id string)
+}
+
+func (p *peer) identity() (addr, id string) { return p.addr, p.id }
+
+func (p *peer) String() string { return p.name }
+
+// about matches the membership events that speak of m.
+func about(m member) func(event) bool {
+	addr, id := m.identity()
+	return func(e event) bool { return e.Member == addr && e.ID == id }
+}
+
+// awaitJoin waits until the node is told that m has joined.
+func (p *peer) awaitJoin(ctx context.Context, m member) event {
+	p.t.Helper()
+	return p.waitEvent(ctx, "memberAdded", about(m))
 }
 
 // command sends a line to the node and returns its number, by which answer finds what comes back. A line that begins
@@ -199,6 +223,19 @@ func (p *peer) leave(ctx context.Context) {
 	p.waitEvent(ctx, "stopped", nil)
 	if err := p.process.wait(ctx); err != nil {
 		p.t.Fatalf("%s: leave: %v", p.name, err)
+	}
+}
+
+// pause freezes the process until resume is called. Its kernel still accepts connections.
+func (p *peer) pause() { p.signal(syscall.SIGSTOP) }
+
+// resume lets a frozen process go on.
+func (p *peer) resume() { p.signal(syscall.SIGCONT) }
+
+func (p *peer) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.process.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%s: %v: %v", p.name, s, err)
 	}
 }
 

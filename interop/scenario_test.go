@@ -4,19 +4,35 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"testing"
 )
 
+// party is a node that a test can ask whom it sees.
+type party interface {
+	member
+	fmt.Stringer
+	awaitJoin(ctx context.Context, m member) event
+	members(ctx context.Context) []string
+}
+
 // meet waits until a and b have each other among their members.
-func meet(ctx context.Context, t *testing.T, a, b *peer) {
+func meet(ctx context.Context, t *testing.T, a, b party) {
 	t.Helper()
-	a.waitEvent(ctx, "memberAdded", about(b))
-	b.waitEvent(ctx, "memberAdded", about(a))
-	for _, pair := range [][2]*peer{{a, b}, {b, a}} {
-		if got := pair[0].members(ctx); !slices.Contains(got, pair[1].addr) {
-			t.Fatalf("members of %s = %v, want %s among them", pair[0].name, got, pair[1].addr)
+	a.awaitJoin(ctx, b)
+	b.awaitJoin(ctx, a)
+	meetAlready(ctx, t, a, b)
+}
+
+// meetAlready fails the test unless a and b have each other among their members.
+func meetAlready(ctx context.Context, t *testing.T, a, b party) {
+	t.Helper()
+	for _, pair := range [][2]party{{a, b}, {b, a}} {
+		addr, _ := pair[1].identity()
+		if got := pair[0].members(ctx); !slices.Contains(got, addr) {
+			t.Fatalf("members of %s = %v, want %s among them", pair[0], got, addr)
 		}
 	}
 }

@@ -138,94 +138,95 @@ func (s *silentTB) run(check func(testing.TB, Suite), suite Suite) (wrong string
 	return ""
 }
 
-// Each check finds a layer that breaks its rule.
+// broken are layers that break a rule, with the check that must find them.
+var broken = []struct {
+	name  string
+	check func(testing.TB, Suite)
+	new   func() channel.Interceptor
+	own   message.Options
+}{
+	{"ChangesOptions", checkPassesDown, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		m.Options |= message.Secure
+		return next(ctx, to, m, r)
+	}), 0},
+	{"ChangesPayload", checkPassesDown, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		m.Extend(1)
+		return next(ctx, to, m, r)
+	}), 0},
+	{"ForgetsTheMessage", checkPassesDown, sending(func(_ channel.SendFunc, _ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
+		r.SettleAll(to, message.Written, nil)
+		return nil
+	}), 0},
+	{"LeavesOutADestination", checkPassesDown, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		r.Settle(to[0], message.Written, nil)
+		return next(ctx, to[1:], m, r)
+	}), 0},
+	{"DeliversTwice", checkPassesUp, receiving(func(next channel.ReceiveFunc, ctx context.Context, m *message.Message) error {
+		return errors.Join(next(ctx, m), next(ctx, m))
+	}), 0},
+	{"ChangesOnTheWayUp", checkPassesUp, receiving(func(next channel.ReceiveFunc, ctx context.Context, m *message.Message) error {
+		m.Trim(1)
+		return next(ctx, m)
+	}), 0},
+	{"SaysAllIsWell", checkSettlesOnce, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		own := message.NewReceipt(len(to), func(*message.Receipt) { r.SettleAll(to, message.Written, nil) })
+		return next(ctx, to, m, own)
+	}), 0},
+	{"NeverSettles", checkSettlesOnce, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, _ *message.Receipt) error {
+		return next(ctx, to, m, message.NewReceipt(len(to), nil))
+	}), 0},
+	{"SettlesAndRefuses", checkRefusal, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		err := next(ctx, to, m, r)
+		if err != nil {
+			r.SettleAll(to, message.NotSent, err)
+		}
+		return err
+	}), 0},
+	{"SwallowsTheRefusal", checkRefusal, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		if err := next(ctx, to, m, r); err != nil {
+			r.SettleAll(to, message.Written, nil)
+		}
+		return nil
+	}), 0},
+	{"UsesTheMessageAgain", checkRoundTrip, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		r.Add(len(to))
+		if err := next(ctx, to, m, r); err != nil {
+			r.SettleAll(to, message.NotSent, err)
+		}
+		return next(ctx, to, m, r)
+	}), 0},
+	{"CutsLongMessages", checkRoundTrip, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		m.Trim(max(m.Len()-1<<16, 0))
+		return next(ctx, to, m, r)
+	}), 0},
+	{"LeavesABitSet", checkRoundTripUnhandled, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		m.Options |= message.Gzip
+		return next(ctx, to, m, r)
+	}), message.Secure},
+	{"Reorders", checkKeepsOrder, reorderer, 0},
+	{"SwallowsErrors", checkErrorsPassUp, receiving(func(next channel.ReceiveFunc, ctx context.Context, m *message.Message) error {
+		_ = next(ctx, m) // which is what is wrong with it
+		return nil
+	}), 0},
+	{"LosesTheQueueAtTheStop", checkStopCuts, forgetful, 0},
+	{"AnnouncesTwice", checkEvents, watching(func(next channel.EventFunc, ev membership.Event) { next(ev); next(ev) }), 0},
+	{"SwallowsEvents", checkEvents, watching(func(channel.EventFunc, membership.Event) {}), 0},
+	{"SwallowsFaults", checkFaults, func() channel.Interceptor {
+		return &layer{up: func(above channel.Up) channel.Up {
+			above.Fault = func(*membership.Member, message.ID, error) {}
+			return above
+		}}
+	}, 0},
+	{"LosesSomeWhenBusy", checkConcurrent, every(7), 0},
+	{"SendsNothingAtTheStop", checkStopDrains, forgetful, 0},
+	{"AcceptsAfterTheStop", checkSendAfterStop, sending(func(_ channel.SendFunc, _ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
+		r.SettleAll(to, message.Written, nil)
+		return nil
+	}), 0},
+}
+
 func TestChecksFindBrokenLayers(t *testing.T) {
-	tests := []struct {
-		name  string
-		check func(testing.TB, Suite)
-		new   func() channel.Interceptor
-		own   message.Options
-	}{
-		{"ChangesOptions", checkPassesDown, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			m.Options |= message.Secure
-			return next(ctx, to, m, r)
-		}), 0},
-		{"ChangesPayload", checkPassesDown, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			m.Extend(1)
-			return next(ctx, to, m, r)
-		}), 0},
-		{"ForgetsTheMessage", checkPassesDown, sending(func(_ channel.SendFunc, _ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
-			r.SettleAll(to, message.Written, nil)
-			return nil
-		}), 0},
-		{"LeavesOutADestination", checkPassesDown, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			r.Settle(to[0], message.Written, nil)
-			return next(ctx, to[1:], m, r)
-		}), 0},
-		{"DeliversTwice", checkPassesUp, receiving(func(next channel.ReceiveFunc, ctx context.Context, m *message.Message) error {
-			return errors.Join(next(ctx, m), next(ctx, m))
-		}), 0},
-		{"ChangesOnTheWayUp", checkPassesUp, receiving(func(next channel.ReceiveFunc, ctx context.Context, m *message.Message) error {
-			m.Trim(1)
-			return next(ctx, m)
-		}), 0},
-		{"SaysAllIsWell", checkSettlesOnce, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			own := message.NewReceipt(len(to), func(*message.Receipt) { r.SettleAll(to, message.Written, nil) })
-			return next(ctx, to, m, own)
-		}), 0},
-		{"NeverSettles", checkSettlesOnce, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, _ *message.Receipt) error {
-			return next(ctx, to, m, message.NewReceipt(len(to), nil))
-		}), 0},
-		{"SettlesAndRefuses", checkRefusal, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			err := next(ctx, to, m, r)
-			if err != nil {
-				r.SettleAll(to, message.NotSent, err)
-			}
-			return err
-		}), 0},
-		{"SwallowsTheRefusal", checkRefusal, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			if err := next(ctx, to, m, r); err != nil {
-				r.SettleAll(to, message.Written, nil)
-			}
-			return nil
-		}), 0},
-		{"UsesTheMessageAgain", checkRoundTrip, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			r.Add(len(to))
-			if err := next(ctx, to, m, r); err != nil {
-				r.SettleAll(to, message.NotSent, err)
-			}
-			return next(ctx, to, m, r)
-		}), 0},
-		{"CutsLongMessages", checkRoundTrip, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			m.Trim(max(m.Len()-1<<16, 0))
-			return next(ctx, to, m, r)
-		}), 0},
-		{"LeavesABitSet", checkRoundTripUnhandled, sending(func(next channel.SendFunc, ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-			m.Options |= message.Gzip
-			return next(ctx, to, m, r)
-		}), message.Secure},
-		{"Reorders", checkKeepsOrder, reorderer, 0},
-		{"SwallowsErrors", checkErrorsPassUp, receiving(func(next channel.ReceiveFunc, ctx context.Context, m *message.Message) error {
-			_ = next(ctx, m) // which is what is wrong with it
-			return nil
-		}), 0},
-		{"LosesTheQueueAtTheStop", checkStopCuts, forgetful, 0},
-		{"AnnouncesTwice", checkEvents, watching(func(next channel.EventFunc, ev membership.Event) { next(ev); next(ev) }), 0},
-		{"SwallowsEvents", checkEvents, watching(func(channel.EventFunc, membership.Event) {}), 0},
-		{"SwallowsFaults", checkFaults, func() channel.Interceptor {
-			return &layer{up: func(above channel.Up) channel.Up {
-				above.Fault = func(*membership.Member, message.ID, error) {}
-				return above
-			}}
-		}, 0},
-		{"LosesSomeWhenBusy", checkConcurrent, every(7), 0},
-		{"SendsNothingAtTheStop", checkStopDrains, forgetful, 0},
-		{"AcceptsAfterTheStop", checkSendAfterStop, sending(func(_ channel.SendFunc, _ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
-			r.SettleAll(to, message.Written, nil)
-			return nil
-		}), 0},
-	}
-	for _, tt := range tests {
+	for _, tt := range broken {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				good := Suite{New: func() channel.Interceptor { return new(layer) }, OwnBits: tt.own}

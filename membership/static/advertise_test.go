@@ -49,7 +49,7 @@ func TestAnnouncedAddressCannotBeReached(t *testing.T) {
 		if got := a.told(); len(got) != 0 {
 			t.Errorf("told %v, want nothing", got)
 		}
-		if log := a.log(); !strings.Contains(log, "does not answer as himself") || strings.Count(log, "\n") > 400 {
+		if log := a.log(); !strings.Contains(log, "does not answer as such") || strings.Count(log, "\n") > 400 {
 			t.Errorf("log has %d lines, want some about the announced address, at most one in 10 s:\n%.1000s", strings.Count(log, "\n"), log)
 		}
 		if got := len(w.parcels(addr(12))); got > 2*400 {

@@ -27,6 +27,7 @@ type asker struct {
 	id     membership.ID      // that must answer; zero for any
 	member *membership.Member // who is there, nil for nobody
 	uid    int64              // how members travel in objects there, 0 if that is not known
+	asked  time.Time          // when the question was put that showed that member is there
 }
 
 // hurry makes it ask at once.
@@ -147,7 +148,7 @@ func (s *Service) ask(ctx context.Context, a *asker) (result, error) {
 	case m.Key() == s.localKey():
 		return ourselves, nil
 	case home(m) != a.addr:
-		s.meet(m, got.uid) // who has to answer for himself there
+		s.meet(m, got.uid) // it has to answer there too
 		return elsewhere, nil
 	}
 	if q.to.Key() != m.Key() {

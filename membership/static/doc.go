@@ -8,7 +8,7 @@
 //	list, names, Resolver ── addresses ── one asker each ── START, PING ──▶
 //	                                            ▲  │      ◀── who is there ──
 //	                                            │  ▼
-//	who else says that he is there ── asked ──▶ table ── silent ── Failed
+//	who else says that it is there ── asked ──▶ table ── silent ── Failed
 //	                                                  ── STOP ──── Left
 //
 // The messages are those of Tribes' StaticMembershipService (docs/wire.md,
@@ -17,11 +17,13 @@
 //
 // # Who is a member
 //
-// Somebody is a member once he has answered a question that was put to the
-// address that he announces. Nothing that is only said counts: not what a third
-// party says, and not what somebody says of himself at another address. So
-// nobody can be brought in or pushed out by forged messages as long as he
-// answers, and a member that is seen can be reached.
+// A node is a member once it has answered a question that was put to the address
+// that it announces. Nothing that is only said counts: not what a third party
+// says, and not what a node says of itself at another address. So forged
+// messages bring nobody in, a forged announcement pushes nobody out, and a member
+// that is seen can be reached. A goodbye counts if it comes in the member's own
+// name; one that is forged even in that is undone by the next question, within
+// Ping.
 //
 // An address has one member. When somebody else answers there, the process was
 // restarted: the old member has Failed and the new one has Joined.

@@ -152,7 +152,7 @@ func TestPausesGrowUpToMaxPause(t *testing.T) {
 	})
 }
 
-// Nobody tells of the newcomer: his own list is empty but for an address that
+// Nobody tells of the newcomer: its own list is empty but for an address that
 // is dead.
 func TestLateMemberIsFoundWithinMaxPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -222,7 +222,7 @@ func TestFixedID(t *testing.T) {
 		b, c := w.end(2, Config{Members: list(1, 1)}), w.end(3, Config{Members: list(1, 1)})
 		a := w.end(1, Config{Members: []Peer{
 			{Addr: addr(2).String(), ID: b.local.ID()},
-			{Addr: addr(3).String(), ID: b.local.ID()}, // not his
+			{Addr: addr(3).String(), ID: b.local.ID()}, // not its own
 		}})
 		a.start()
 		b.start()

@@ -323,3 +323,42 @@ func TestGoodbyeOvertakesAQuestion(t *testing.T) {
 		}
 	})
 }
+
+// A goodbye that is forged in the member's own name cannot be told from a true
+// one. The member is back after the next question.
+func TestForgedGoodbyeIsUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		all := w.group(2, Config{})
+		until(t, time.Second, "a whole group", whole(all))
+		all[0].receive(notice(t, all[0].Service, all[1].local, nil, javaser.MemberStop))
+		synctest.Wait()
+		if ev := all[0].lastEvent(all[1].local); ev.Kind != membership.Left {
+			t.Errorf("told %v, want left", all[0].told())
+		}
+		until(t, DefaultPing+2*hop, "the member again", whole(all))
+	})
+}
+
+// The answer of a process that was replaced meanwhile comes late: it does not
+// bring the old one back.
+func TestLateAnswerOfThePredecessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		a := w.end(1, Config{Members: list(9, 9)})
+		a.start()
+		before := time.Now()
+		time.Sleep(time.Second)
+		old, successor := newMember(t, addr(2)), newMember(t, addr(2))
+		if err := a.prove(answer{member: successor, asked: time.Now()}, nil); err != nil {
+			t.Fatalf("prove the successor = %v, want nil", err)
+		}
+		if err := a.prove(answer{member: old, asked: before}, nil); err != errReplaced {
+			t.Errorf("prove the predecessor = %v, want %v", err, errReplaced)
+		}
+		synctest.Wait()
+		if got := a.told(); !slices.Equal(got, []string{"joined 10.0.0.2:4000"}) {
+			t.Errorf("told %v, want one join", got)
+		}
+	})
+}

@@ -7,30 +7,31 @@ import (
 	"github.com/gotribes/tribes/membership"
 )
 
-// stranger is somebody who said that he is there and is no member. He becomes
-// one when he has answered a question put to the address that he announces,
-// which proves that the address is his and can be reached.
+// stranger is a node that said that it is there and is no member. It becomes one
+// when it has answered a question put to the address that it announces, which
+// proves that the address is its own and can be reached.
 type stranger struct {
 	member   *membership.Member
-	uid      int64 // how members travel in his objects
+	uid      int64 // how members travel in its objects
 	heard    time.Time
-	told     bool // he got an answer, so he may have taken the local member
-	checking bool // he is being asked
+	told     bool // it got an answer, so it may have taken the local member
+	checking bool // it is being asked
 	failures int
-	retry    time.Time // when he may be asked again
+	retry    time.Time // when it may be asked again
 }
 
-// Reasons not to take somebody who answered.
+// Reasons not to take a node that answered.
 var (
 	errStopped  = errors.New("tribes: static: stopped")
 	errOurs     = errors.New("tribes: static: it has the address of the local member")
 	errDeparted = errors.New("tribes: static: it has said goodbye since")
+	errReplaced = errors.New("tribes: static: another one has answered at its address since")
 	errOtherID  = errors.New("tribes: static: another id is configured for its address")
 )
 
-// prove notes that somebody answered at his own address. So whoever else was
-// there before is gone: his process was restarted. by is who asked there, nil
-// if that was not the address's asker.
+// prove notes that a node answered at its own address. So whoever else was there
+// before is gone: the process was restarted. by is who asked there, nil if that
+// was not the address's asker.
 func (s *Service) prove(got answer, by *asker) error {
 	m := got.member
 	s.mu.Lock()
@@ -47,6 +48,9 @@ func (s *Service) prove(got answer, by *asker) error {
 	}
 	a := s.askers[home(m)]
 	if a != nil && a.member != nil && a.member.Key() != m.Key() {
+		if got.asked.Before(a.asked) {
+			return errReplaced
+		}
 		s.drop(membership.Failed, a.member, now)
 		a.member = nil
 	}
@@ -71,17 +75,17 @@ func (s *Service) prove(got answer, by *asker) error {
 func (s *Service) settleIn(got answer, a, by *asker) {
 	switch {
 	case a == nil && !s.env.Listen:
-		return // he asks us
+		return // it asks us
 	case a == nil:
 		a = s.begin(home(got.member))
 	case a.member == nil && a != by:
 		a.hurry()
 	}
-	a.member, a.uid = got.member, got.uid
+	a.member, a.uid, a.asked = got.member, got.uid, got.asked
 	delete(s.strangers, got.member.Key())
 }
 
-// meet notes that somebody says that he is there.
+// meet notes that a node says that it is there.
 func (s *Service) meet(m *membership.Member, uid int64) {
 	if odd := s.greet(m, uid); odd != "" {
 		s.warn(odd, m.String(), odd, "member", m)
@@ -90,9 +94,9 @@ func (s *Service) meet(m *membership.Member, uid int64) {
 
 // Odd things that strangers say.
 const (
-	oddAddress = "somebody else announces our own address; he is not taken"
-	oddID      = "somebody else announces our own unique id"
-	oddMany    = "too many strangers; he is not noticed"
+	oddAddress = "another node announces our own address; it is not taken"
+	oddID      = "another node announces our own unique id"
+	oddMany    = "too many strangers; one is not noticed"
 )
 
 // greet is meet without the log: it returns what is odd.
@@ -150,7 +154,7 @@ func (s *Service) refreshed(m *membership.Member, uid int64, now time.Time) {
 // Reasons why a stranger is not believed.
 var (
 	errElsewhere = errors.New("tribes: static: whoever answers there gives another address")
-	errAnother   = errors.New("tribes: static: somebody else answers at its address")
+	errAnother   = errors.New("tribes: static: another node answers at its address")
 )
 
 // disbelief is how many checks in a row fail before a human is told.
@@ -169,7 +173,7 @@ func (s *Service) check(st *stranger, q question) {
 		}
 	}
 	if s.checked(st, err) {
-		s.warn("unproven", home(q.to).String(), "somebody announces himself and does not answer as himself", "member", q.to, "err", err)
+		s.warn("unproven", home(q.to).String(), "a node announces itself and does not answer as such", "member", q.to, "err", err)
 	}
 }
 
@@ -221,7 +225,7 @@ func (s *Service) release(m *membership.Member) {
 	s.endIdle(a)
 }
 
-// tidy forgets strangers who are silent, and goodbyes that no call can be older
+// tidy forgets strangers that are silent, and goodbyes that no call can be older
 // than. It is called with mu held.
 func (s *Service) tidy(at time.Time) {
 	remembered := s.cfg.Expiration + 2*s.cfg.MaxPause // longer than the pauses before retry

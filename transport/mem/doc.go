@@ -61,6 +61,12 @@
 //
 // # Caveats
 //
+// As with TCP, a message to a member that was replaced by another one at its
+// address reaches that one.
+//
+// On a perfect wire nothing takes time. In a bubble of testing/synctest a loop
+// that only sends keeps time from passing, for all.
+//
 // The option Secure has no effect. There is one sender at an address; two
 // channels on one host need two host names.
 //

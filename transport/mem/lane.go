@@ -1,10 +1,11 @@
 package mem
 
 import (
-	"github.com/gotribes/tribes/membership"
-	"github.com/gotribes/tribes/message"
 	"slices"
 	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
 )
 
 // lane delivers the messages of one sender at one receiver, one after the
@@ -47,14 +48,18 @@ func (r *Receiver) lane(s *Sender) *lane {
 
 // take takes the frame of f, which is there now.
 func (x *lane) take(fx *effects, f *flight, now time.Time) {
+	c := f.c
 	m, err := x.parse(f.buf)
-	if err != nil {
+	if err != nil { // a connection that has lost its framing ends
 		x.s.giveUp(fx, f, err, true)
+		if c != nil {
+			c.end(fx, err, true)
+		}
 		return
 	}
 	p := parcel{m: m, size: f.size}
 	if f.listed { // and no copy
-		p.c = f.c
+		p.c = c
 	}
 	sync := f.receipt != nil && f.options.SyncAcked()
 	if sync {

@@ -183,7 +183,7 @@ func TestSeed(t *testing.T) {
 	}
 }
 
-// F6: a receiver that works off its messages slowly does not slow down others.
+// A receiver that works off its messages slowly does not slow down others.
 func TestSlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{Window: 10_000})

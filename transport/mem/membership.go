@@ -3,6 +3,7 @@ package mem
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +24,8 @@ type Membership struct {
 
 	env   membership.Env // set by Start
 	table membership.Table
+	left  map[membership.Key]goodbye // belongs to the loop, as does full
+	full  bool                       // it was said that the table is
 	begun time.Time
 	multi multicast
 
@@ -47,8 +50,19 @@ type datagram struct {
 	edge  *edge
 }
 
+// goodbye is what is remembered of a member that has left, so that a heartbeat
+// which the goodbye has overtaken does not bring it back.
+type goodbye struct {
+	alive time.Duration // of the member when it said so
+	heard time.Time
+}
+
+// keepGoodbye is how long it is remembered: longer than anything is on its way.
+const keepGoodbye = time.Minute
+
 func newMembership(nd *Node) *Membership {
-	return &Membership{n: nd.n, node: nd, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return &Membership{n: nd.n, node: nd, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		left: make(map[membership.Key]goodbye)}
 }
 
 // Start implements membership.Service.
@@ -257,7 +271,11 @@ func (s *Membership) hear(d datagram, now time.Time) {
 	s.n.mu.Lock()
 	s.n.stats.Heartbeats++
 	s.n.mu.Unlock()
+	if g, ok := s.left[m.Key()]; ok && m.Alive() <= g.alive {
+		return
+	}
 	if m.Leaving() {
+		s.left[m.Key()] = goodbye{m.Alive(), now}
 		if ev, ok := s.table.Remove(membership.Left, m, now); ok {
 			s.env.Notify(ev)
 		}
@@ -265,7 +283,8 @@ func (s *Membership) hear(d datagram, now time.Time) {
 	}
 	ev, changed, err := s.table.Heard(m, now)
 	switch {
-	case err != nil:
+	case err != nil && !s.full:
+		s.full = true
 		s.env.Logger.Warn("member not taken", "member", m, "err", err)
 	case changed:
 		if ev.Kind == membership.Joined {
@@ -291,6 +310,7 @@ func (s *Membership) rest(now time.Time) (next time.Time, on bool) {
 	for _, ev := range s.table.Expire(now, s.n.cfg.DropTime) {
 		s.env.Notify(ev)
 	}
+	maps.DeleteFunc(s.left, func(_ membership.Key, g goodbye) bool { return now.Sub(g.heard) > keepGoodbye })
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
 	s.alarm = s.beat

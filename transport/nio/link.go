@@ -60,9 +60,10 @@ type link struct {
 	answered int
 	armed    int64 // when read wakes up next, 0 if it waits for answers alone
 
-	w   linkWriter  // of run
-	out settlements // of run
-	rd  linkReader  // of read
+	w     linkWriter  // of run
+	crowd bool        // of run: there was more than one message at the last write
+	out   settlements // of run
+	rd    linkReader  // of read
 }
 
 // newLink makes a link and starts its goroutines. It is called with p.mu held.
@@ -139,6 +140,7 @@ func (l *link) open(conn net.Conn) {
 	p := l.p
 	p.mu.Lock()
 	l.conn = conn
+	l.w.brittle = inner(conn) != conn
 	alive := l.state == linkDialing
 	if alive {
 		l.state = linkOpen
@@ -167,9 +169,11 @@ const (
 // work writes what there is until the link ends.
 func (l *link) work() {
 	for {
-		// Whoever is ready to run may have more for the same write. Without this,
-		// 64 callers have half the rate.
-		runtime.Gosched()
+		if l.crowd {
+			// Others who are ready to run may have more for the same write. Without
+			// this 64 callers have half the rate.
+			runtime.Gosched()
+		}
 		next := l.next()
 		l.p.s.settle(&l.out)
 		switch next {
@@ -206,6 +210,7 @@ func (l *link) next() step {
 		l.take(now)
 		if l.batch.len > 0 {
 			p.kick() // for what is left
+			l.crowd = p.pending > 1
 			return stepWrite
 		}
 	}
@@ -270,7 +275,7 @@ func (l *link) hangUp() {
 // awaited. When it comes everything was read there, and what the next link
 // writes cannot overtake.
 func (l *link) part() {
-	if half, ok := inner(l.conn).(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		timer := time.NewTimer(min(l.p.s.cfg.Timeouts.Write, defaultWrite))
 		defer timer.Stop()
 		select {

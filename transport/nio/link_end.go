@@ -78,7 +78,7 @@ func (l *link) give(f *frame, now int64) bool {
 	default:
 		f.tries++
 		f.deadline = 0
-		up = f.tries > p.s.cfg.Retries
+		up = f.tries >= p.s.cfg.tries()
 	}
 	if up {
 		p.give(f, l.cause, l.end != endCut, &l.out)
@@ -133,7 +133,7 @@ func (l *link) strike(now int64, busy bool) {
 	if p.strikes > 1 {
 		p.notBefore = after(now, pause)
 	}
-	if p.strikes > p.s.cfg.Retries+1 && !p.connected() {
+	if p.strikes > p.s.cfg.tries() && !p.connected() {
 		p.failQueue(l.cause, &l.out)
 	}
 }

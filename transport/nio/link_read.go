@@ -201,6 +201,9 @@ func refusal(e *message.Settled) error {
 
 // settled notes the answer to one frame. It is called with p.mu held.
 func (l *link) settled(f *frame, o message.Outcome, err error) {
+	if f.writing {
+		f.copies++ // it is written, or there would be no answer
+	}
 	l.p.stats.waited(f, l.used)
 	l.p.finish(f, o, err, false, &l.rd.out)
 }

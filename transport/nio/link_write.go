@@ -135,12 +135,18 @@ func (l *link) arm(at int64) {
 	_ = l.conn.SetReadDeadline(l.p.s.time(at))
 }
 
-// linkWriter gives batches to a connection. It belongs to the goroutine that writes.
+// linkWriter gives batches to a connection. It belongs to the goroutine that
+// writes.
 type linkWriter struct {
 	spans    net.Buffers // memory for left
 	left     net.Buffers // what is to be written
 	deadline time.Time   // of the connection, for writing
+	brittle  bool        // a write that timed out cannot be resumed, as with TLS
 }
+
+// brittlePiece is how much is written at a time to a connection on which a
+// timeout is the end, so that it means that this much could not be written.
+const brittlePiece = 16 << 10
 
 // gather collects the bytes of the batch; what lies side by side becomes one
 // span.
@@ -183,7 +189,7 @@ func (w *linkWriter) write(conn net.Conn, within time.Duration) (int64, error) {
 		}
 		n, err := w.once(conn)
 		total += n
-		if err == nil {
+		if err == nil && len(w.left) == 0 {
 			clear(w.spans)
 			return total, nil
 		}
@@ -191,7 +197,8 @@ func (w *linkWriter) write(conn net.Conn, within time.Duration) (int64, error) {
 		if n > 0 {
 			progress = now
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || now.Sub(progress) >= within {
+		timeout := errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && (w.brittle || !timeout || now.Sub(progress) >= within) {
 			return total, err
 		}
 	}
@@ -201,7 +208,10 @@ func (w *linkWriter) write(conn net.Conn, within time.Duration) (int64, error) {
 // not later than the limit after progress. It is moved only when it comes near,
 // so that most writes need not; write then finds that it came too early.
 func (w *linkWriter) allow(conn net.Conn, now, progress time.Time, within time.Duration) error {
-	if within == never || w.deadline.After(now) && w.deadline.Sub(progress) > within/2 {
+	if within == never {
+		return nil
+	}
+	if !w.brittle && w.deadline.After(now) && w.deadline.Sub(progress) > within/2 {
 		return nil
 	}
 	w.deadline = progress.Add(within)
@@ -210,10 +220,16 @@ func (w *linkWriter) allow(conn net.Conn, now, progress time.Time, within time.D
 
 // once is one write of what is left.
 func (w *linkWriter) once(conn net.Conn) (int64, error) {
-	if len(w.left) == 1 {
-		n, err := conn.Write(w.left[0])
-		w.left[0] = w.left[0][n:]
-		return int64(n), err
+	if len(w.left) > 1 && !w.brittle {
+		return w.left.WriteTo(conn)
 	}
-	return w.left.WriteTo(conn)
+	piece := w.left[0]
+	if w.brittle {
+		piece = piece[:min(len(piece), brittlePiece)]
+	}
+	n, err := conn.Write(piece)
+	if w.left[0] = w.left[0][n:]; len(w.left[0]) == 0 {
+		w.left = w.left[1:]
+	}
+	return int64(n), err
 }

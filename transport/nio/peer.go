@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -45,13 +46,14 @@ type peer struct {
 	links     []*link
 	kind      kind
 	caps      message.Caps
-	closed    error // why nothing is taken any more
-	stalled   bool  // it has stopped answering: messages do not wait longer than Timeouts.Ack
-	dated     bool  // frames in the queue may have a deadline
-	strikes   int   // links in a row that broke before any answer
-	notBefore int64 // when the next connection may be tried
-	pending   int   // messages accepted and not settled
-	drained   chan struct{}
+	closed    error         // why nothing is taken any more, and why all was settled
+	ending    bool          // nothing is taken any more; what was is still sent
+	stalled   bool          // it has stopped answering: messages do not wait longer than Timeouts.Ack
+	dated     bool          // frames in the queue may have a deadline
+	strikes   int           // links in a row that broke before any answer
+	notBefore int64         // when the next connection may be tried
+	pending   int           // messages accepted and not settled
+	drained   chan struct{} // of drain, nil before
 	stats     peerStats
 }
 
@@ -71,14 +73,23 @@ func newPeer(s *Sender, m *membership.Member) *peer {
 func (p *peer) offer(o *outgoing, head []byte, m *membership.Member) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed != nil {
-		return false, p.closed
+	if err := p.refusal(); err != nil {
+		return false, err
 	}
 	if len(p.waiters) > 0 || !p.fits(o.size) {
 		return false, nil
 	}
 	p.accept(o, head, m)
 	return true, nil
+}
+
+// refusal is why nothing is taken any more, nil if something is. It is called
+// with mu held.
+func (p *peer) refusal() error {
+	if p.closed == nil && p.ending {
+		return channel.ErrClosed
+	}
+	return p.closed
 }
 
 // accept queues the frame of o to m. It is called with mu held.
@@ -196,15 +207,16 @@ func (p *peer) close(err error) {
 	p.s.settle(&out)
 }
 
-// idle returns a channel that is closed when no message is pending.
-func (p *peer) idle() <-chan struct{} {
+// drain takes no more messages. The channel that it returns is closed when those
+// that were taken are settled. It is called once.
+func (p *peer) drain() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.drained == nil {
-		p.drained = make(chan struct{})
-		if p.pending == 0 {
-			close(p.drained)
-		}
+	p.ending = true
+	p.refuse(channel.ErrClosed)
+	p.drained = make(chan struct{})
+	if p.pending == 0 {
+		close(p.drained)
 	}
 	return p.drained
 }

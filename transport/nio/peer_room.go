@@ -22,8 +22,7 @@ type waiter struct {
 func (p *peer) queueUp(w *waiter, now int64) {
 	var out settlements
 	p.mu.Lock()
-	if p.closed != nil {
-		w.err = p.closed
+	if w.err = p.refusal(); w.err != nil {
 		w.ready <- w
 	} else {
 		p.waiters = append(p.waiters, w)
@@ -66,8 +65,8 @@ func (p *peer) use(w *waiter, o *outgoing, head []byte) error {
 	defer p.mu.Unlock()
 	p.promised.frames--
 	p.promised.bytes -= w.size
-	if p.closed != nil {
-		return p.closed
+	if err := p.refusal(); err != nil {
+		return err
 	}
 	p.accept(o, head, w.member)
 	return nil

@@ -32,6 +32,9 @@ func (s *Sender) settle(l *settlements) {
 		}
 		e.receipt.SettleResult(e.result)
 	}
+	if cap(*l) > spareFrames {
+		*l = nil
+	}
 	clear(*l)
 	*l = (*l)[:0]
 }

@@ -109,11 +109,15 @@ func (p *epollReactor) accept() (rxSocket, netip.AddrPort, error) {
 	return s, from, nil
 }
 
-func (p *epollReactor) add(s rxSocket, c *rxConn) error {
+func (p *epollReactor) bind(s rxSocket, c *rxConn) {
 	e := s.(*epollSocket)
 	e.c = c
 	e.loop = p.loops[p.next%len(p.loops)]
 	p.next++
+}
+
+func (p *epollReactor) add(s rxSocket) error {
+	e := s.(*epollSocket)
 	return e.loop.add(e)
 }
 

@@ -19,7 +19,7 @@ type epollLoop struct {
 
 	mu      sync.Mutex
 	sockets map[int32]*epollSocket
-	todo    []*epollSocket // to be closed, or not to be read any more
+	todo    []*epollSocket // with wishes
 	woken   bool           // wake was written to and not read yet
 	ending  bool
 }
@@ -50,12 +50,15 @@ func (l *epollLoop) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// add begins to wait for s.
+// add begins to wait for s. After an error the loop does not have it.
 func (l *epollLoop) add(s *epollSocket) error {
 	l.mu.Lock()
 	l.sockets[int32(s.fd)] = s
 	l.mu.Unlock()
-	err := s.want(unix.EPOLLIN, 0)
+	s.mu.Lock()
+	err := s.set(unix.EPOLLIN)
+	s.added = err == nil
+	s.mu.Unlock()
 	if err != nil {
 		l.remove(s)
 	}
@@ -115,7 +118,7 @@ func (l *epollLoop) run() {
 		var ending bool
 		todo, ending = l.take(todo)
 		for _, s := range todo {
-			l.finish(s)
+			l.oblige(s)
 		}
 		if ending {
 			return
@@ -171,10 +174,16 @@ func (l *epollLoop) take(old []*epollSocket) (todo []*epollSocket, ending bool) 
 	return todo, l.ending
 }
 
-// finish does what was posted for s: it is not read any more, or closed.
-func (l *epollLoop) finish(s *epollSocket) {
-	s.c.endRead()
-	if !s.isClosing() {
+// oblige does what was posted for s.
+func (l *epollLoop) oblige(s *epollSocket) {
+	shrink, stop, end := s.wishes()
+	if shrink {
+		s.c.buffer.shrink()
+	}
+	if stop || end {
+		s.c.endRead()
+	}
+	if !end {
 		s.pause(0)
 		return
 	}

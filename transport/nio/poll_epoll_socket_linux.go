@@ -12,14 +12,17 @@ import (
 // epollSocket is an rxSocket on a non-blocking descriptor of our own.
 type epollSocket struct {
 	fd   int
-	loop *epollLoop // nil before add
+	loop *epollLoop
 	c    *rxConn
 	read func([]byte) (int, error) // readOnce; made once
 
 	mu       sync.Mutex // held over system calls on fd: none of them blocks
 	events   uint32     // what epoll waits for
+	added    bool       // the loop has it, and alone closes it
 	known    bool       // epoll knows the descriptor
 	stalled  bool       // awaitWrite was called since the last look
+	quiet    bool       // it is to part with its memory
+	silent   bool       // it is not to be read any more
 	closing  bool       // it is to be closed
 	shutDown bool       // it is closed
 }
@@ -166,32 +169,43 @@ func (s *epollSocket) resume() {
 	}
 }
 
-func (s *epollSocket) stopReading() { s.loop.post(s) }
+func (s *epollSocket) stopReading() {
+	s.mu.Lock()
+	s.silent = true
+	s.mu.Unlock()
+	s.loop.post(s)
+}
 
-// shrink has nothing to do: a connection that is silent has no memory.
-func (s *epollSocket) shrink() {}
+func (s *epollSocket) shrink() {
+	s.mu.Lock()
+	s.quiet = true
+	s.mu.Unlock()
+	s.loop.post(s)
+}
 
 // relieve has nothing to do: a loop does not deliver.
 func (s *epollSocket) relieve() {}
 
 func (s *epollSocket) close() {
 	s.mu.Lock()
-	first := !s.closing
+	first, added := !s.closing, s.added
 	s.closing = true
 	s.mu.Unlock()
 	switch {
 	case !first:
-	case s.loop == nil:
-		s.shut()
-	default:
+	case added:
 		s.loop.post(s)
+	default:
+		s.shut()
 	}
 }
 
-func (s *epollSocket) isClosing() bool {
+// wishes returns what was asked for since the last call. Called by the loop.
+func (s *epollSocket) wishes() (shrink, stop, end bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closing
+	shrink, s.quiet = s.quiet, false
+	return shrink, s.silent, s.closing
 }
 
 // shut closes the descriptor, once. Called by the loop, or before add.
@@ -202,9 +216,7 @@ func (s *epollSocket) shut() {
 		return
 	}
 	s.shutDown = true
-	if s.loop != nil {
-		s.forget()
-	}
+	s.forget()
 	unix.Close(s.fd) // the descriptor is gone whatever the system says
 }
 

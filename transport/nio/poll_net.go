@@ -15,8 +15,10 @@ import (
 type reactor interface {
 	// accept waits for a connection. After stopAccept it returns net.ErrClosed.
 	accept() (rxSocket, netip.AddrPort, error)
-	// add begins to read s into c.
-	add(s rxSocket, c *rxConn) error
+	// bind says that s will be the socket of c.
+	bind(s rxSocket, c *rxConn)
+	// add begins to read s.
+	add(s rxSocket) error
 	// stopAccept closes the listener.
 	stopAccept() error
 	// close ends everything. On return no rxConn is touched any more. All
@@ -43,10 +45,14 @@ func (p *netReactor) accept() (rxSocket, netip.AddrPort, error) {
 	return &netSocket{conn: conn, wake: make(chan struct{}, 1)}, from, nil
 }
 
-func (p *netReactor) add(s rxSocket, c *rxConn) error {
+func (p *netReactor) bind(s rxSocket, c *rxConn) {
 	n := s.(*netSocket)
 	n.c, n.readers = c, &p.readers
-	c.mayDeliver = !p.r.workers.bounded
+	c.mayDeliver, c.keeps = !p.r.workers.bounded, rxSmall
+}
+
+func (p *netReactor) add(s rxSocket) error {
+	n := s.(*netSocket)
 	p.readers.Go(func() { n.read(0) }) // ends when the connection is not read any more
 	return nil
 }

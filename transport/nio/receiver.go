@@ -153,8 +153,9 @@ func (r *Receiver) chooseReactor() (reactor, error) {
 	return p, err
 }
 
-// now is the monotonic time in nanoseconds since the receiver was made.
-func (r *Receiver) now() int64 { return int64(time.Since(r.epoch)) }
+// now is the monotonic time in nanoseconds since shortly before the receiver was
+// made. It is never 0, which stands for no time.
+func (r *Receiver) now() int64 { return int64(time.Since(r.epoch)) + 1 }
 
 // Stop implements channel.Receiver. What was received is delivered and answered
 // until ctx ends; then connections are cut, so that senders learn that what was

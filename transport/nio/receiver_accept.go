@@ -61,6 +61,7 @@ func (r *Receiver) isClosing() bool {
 func (r *Receiver) admit(s rxSocket, from netip.AddrPort) {
 	c := newRxConn(r, from)
 	c.sock = s
+	r.reactor.bind(s, c)
 	reason, ok := r.enter(c)
 	if reason != "" {
 		r.reject(from, reason)
@@ -71,7 +72,7 @@ func (r *Receiver) admit(s rxSocket, from netip.AddrPort) {
 	}
 	r.count.accepted.Add(1)
 	r.env.Trace.Accepted(from)
-	if err := r.reactor.add(s, c); err != nil {
+	if err := r.reactor.add(s); err != nil {
 		r.reject(from, reasonPoller, "err", err)
 		s.close()
 		c.closed()

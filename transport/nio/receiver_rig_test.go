@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type rxRig struct {
 	r     *Receiver
 	pool  message.Pool
 	bound channel.Bound
+
+	forgetful atomic.Bool // messages are not noted
 
 	mu         sync.Mutex
 	changed    chan struct{} // closed at the next change of what follows
@@ -86,7 +89,9 @@ func (g *rxRig) env(handle channel.ReceiveFunc) channel.Env {
 		Logger: slog.New(slog.NewTextHandler(lockedWriter{g}, nil)),
 		Trace:  trace.WithDefaults(),
 		Deliver: func(ctx context.Context, m *message.Message) error {
-			g.note(func() { g.delivered = append(g.delivered, string(m.Payload())) })
+			if !g.forgetful.Load() {
+				g.note(func() { g.delivered = append(g.delivered, string(m.Payload())) })
+			}
 			if handle == nil {
 				return nil
 			}
@@ -145,9 +150,15 @@ func (g *rxRig) wantDelivered(want ...string) {
 	}
 }
 
+// wantRejected waits for the first rejection and compares its reason.
 func (g *rxRig) wantRejected(reason string) {
 	g.Helper()
-	g.until("rejection "+reason, func() bool { return slices.Contains(g.rejected, reason) })
+	g.until("a rejection", func() bool { return len(g.rejected) > 0 })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.rejected[0] != reason {
+		g.Errorf("rejected for %q, want %q", g.rejected[0], reason)
+	}
 }
 
 func (g *rxRig) logged() string {
@@ -174,6 +185,42 @@ func (g *rxRig) wantNothingHeld() {
 	}
 	if b := g.r.budget; b.used.Load() != 0 || len(b.line) != 0 || b.holder != nil {
 		g.Errorf("after Stop: budget has %d bytes in use, %d in line, holder %v", b.used.Load(), len(b.line), b.holder)
+	}
+}
+
+// rxConnRig is the receiver's side of a connection.
+type rxConnRig struct {
+	g *rxRig
+	*rxConn
+}
+
+// conn is the only connection.
+func (g *rxRig) conn() *rxConnRig {
+	g.Helper()
+	g.poll("a connection", func() bool { return len(g.r.connections()) == 1 })
+	return &rxConnRig{g, g.r.connections()[0]}
+}
+
+func (c *rxConnRig) untilReset() {
+	c.g.Helper()
+	c.g.poll("the reset to be noticed", c.reset.Load)
+}
+
+// untilHeld waits until the connection is not read for that reason.
+func (c *rxConnRig) untilHeld(bit uint32) {
+	c.g.Helper()
+	c.g.poll("the reading to pause", func() bool { return c.hold.Load()&bit != 0 })
+}
+
+// poll waits for what a receiver tells nobody when it happens.
+func (g *rxRig) poll(what string, ok func() bool) {
+	g.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(waiting); !ok(); <-tick.C {
+		if time.Now().After(end) {
+			g.Fatalf("waited %v for %s", waiting, what)
+		}
 	}
 }
 

@@ -279,3 +279,26 @@ func TestAckQueueForgets(t *testing.T) {
 		t.Errorf("push() = %d, want %d", n, 10*ackRecords+2)
 	}
 }
+
+// TestAckQueueSlides keeps a window of open frames for long: what was answered
+// must not add up.
+func TestAckQueueSlides(t *testing.T) {
+	var q ackQueue
+	const window, frames = 100, 20 * ackRecords
+	for n := uint64(1); n <= frames; n++ {
+		q.push(0)
+		if n <= window {
+			continue
+		}
+		q.settle(n-window, false, "")
+		if got, want := string(q.append(nil)), numberedAck(n-window); got != want {
+			t.Fatalf("append() after frame %d = %q, want %q", n-window, got, want)
+		}
+		if q.answered(n-window+1) || !q.answered(n-window) {
+			t.Fatalf("answered(%d, %d) wrong", n-window, n-window+1)
+		}
+	}
+	if cap(q.recs) > 4*ackRecords {
+		t.Errorf("room for %d records, want at most %d", cap(q.recs), 4*ackRecords)
+	}
+}

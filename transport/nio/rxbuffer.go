@@ -1,6 +1,10 @@
 package nio
 
-import "github.com/gotribes/tribes/message"
+import (
+	"math/bits"
+
+	"github.com/gotribes/tribes/message"
+)
 
 // The sizes of the memory that a connection reads into; they are sizes that the
 // pool keeps. A connection begins with the smallest and gets a larger one when a
@@ -17,9 +21,9 @@ const (
 // parsed in place. It belongs to the goroutine that reads. Messages hold
 // references to its chunk; what they hold is never written again.
 //
-// A frame that does not fit its chunk moves to a larger one, which is at most
-// twice what has arrived of the frame, or as large as a frame that has come whole
-// by this connection before. An announced length alone reserves nothing.
+// A frame that does not fit its chunk moves to a larger one: of less than four
+// times what has arrived of it, or fit for the last large frame that has come
+// whole by this connection. An announced length alone reserves nothing.
 type rxBuffer struct {
 	pool   *message.Pool
 	ledger *rxLedger
@@ -43,11 +47,22 @@ func (x *rxBuffer) room() []byte {
 	if x.start == x.end && have == x.size && !x.chunk.Shared() {
 		x.start, x.end = 0, 0
 	}
-	if x.start+x.want > have || x.want == 0 && have-x.end < have/2 {
+	if x.outgrown(have) {
 		return x.fresh()
 	}
 	x.ledger.decline()
 	return x.free()
+}
+
+// outgrown reports whether a chunk of have bytes is of no more use.
+func (x *rxBuffer) outgrown(have int) bool {
+	switch {
+	case x.want == 0:
+		return have-x.end < have/2
+	case x.start+x.want <= have:
+		return false
+	}
+	return x.start > 0 || x.end == have || x.proven >= x.want
 }
 
 // free is the part of the chunk to read to. A frame that is larger than any
@@ -63,13 +78,16 @@ func (x *rxBuffer) free() []byte {
 // fresh takes another chunk and moves what is not parsed to it.
 func (x *rxBuffer) fresh() []byte {
 	have := x.end - x.start
+	if x.chunk != nil && have == 0 {
+		x.drop() // before it waits for memory that this may be
+	}
 	n := x.size
 	if x.want > n {
 		n = min(x.want, max(n, 2*have, x.proven))
 	} else if have == 0 && x.proven > 0 {
 		n = min(n, rxMedium) // the next frame too will need more than a chunk
 	}
-	if n = x.afford(n, have); n == 0 {
+	if n = x.afford(wholeClass(n), have); n == 0 {
 		return nil
 	}
 	c := x.pool.Get(n)
@@ -81,17 +99,18 @@ func (x *rxBuffer) fresh() []byte {
 	return x.free()
 }
 
-// afford returns how much of n bytes the ledger grants: all, or the smallest
-// chunk if that can help, or none for now.
+// afford returns how much of n bytes the ledger grants: all, or less that helps
+// too, or none for now.
 func (x *rxBuffer) afford(n, have int) int {
 	if x.ledger.take(n) {
 		return n
 	}
-	if max(x.want, have+1) <= rxSmall && x.ledger.take(rxSmall) {
-		return rxSmall
+	least := rxSmall
+	if max(x.want, have+1) > rxSmall {
+		least = min(n, wholeClass(max(2*have, rxSmall)))
 	}
-	if x.ledger.ask(n, have > 0) {
-		return n
+	if x.ledger.take(least) || x.ledger.ask(least, have > 0) {
+		return least
 	}
 	return 0
 }
@@ -127,17 +146,21 @@ func (x *rxBuffer) parsed(size int) {
 	}
 }
 
-// rest gives memory back that a silent connection does not need.
+// rest gives an empty chunk back. One that messages are in is kept: it has more
+// room.
 func (x *rxBuffer) rest() {
-	if x.chunk != nil && x.start == x.end {
+	if x.chunk != nil && x.start == x.end && !x.chunk.Shared() {
 		x.drop()
 	}
 }
 
-// shrink forgets that large chunks were needed.
+// shrink gives back the memory that a silent connection does not need, and
+// forgets that it needed large chunks.
 func (x *rxBuffer) shrink() {
 	x.size, x.quiet, x.proven = rxSmall, 0, 0
-	x.rest()
+	if x.chunk != nil && x.start == x.end {
+		x.drop()
+	}
 }
 
 // close gives everything back.
@@ -153,6 +176,14 @@ func (x *rxBuffer) drop() {
 	x.passed.owe(len(x.chunk.Bytes()))
 	x.chunk.Release()
 	x.chunk, x.start, x.end = nil, 0, 0
+}
+
+// wholeClass is the size of the memory that the pool gives for n bytes.
+func wholeClass(n int) int {
+	if n > message.MaxPooled {
+		return n
+	}
+	return 1 << bits.Len(uint(n-1))
 }
 
 func largerChunk(n int) int {

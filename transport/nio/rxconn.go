@@ -2,6 +2,7 @@ package nio
 
 import (
 	"errors"
+	"io"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -79,6 +80,7 @@ type rxConn struct {
 	arrived  bool               // one of them is to be answered at once
 	ended    bool               // endRead was called
 
+	keeps      int64        // bytes that a silent connection has with this reactor
 	mayDeliver bool         // the reactor delivers on the goroutine that reads when here is set
 	here       bool         // after fill: the drainer is to be run by the caller
 	elsewhere  int          // so many times yet it is run by a worker
@@ -155,7 +157,12 @@ func (c *rxConn) fill(read func([]byte) (int, error)) rxNext {
 		}
 	}
 	if err != nil && err != errWouldBlock {
-		c.reset.Store(c.reset.Load() || isReset(err))
+		switch {
+		case isReset(err):
+			c.reset.Store(true)
+		case err == io.EOF && c.buffer.start != c.buffer.end:
+			c.r.reject(c.from, reasonCutShort)
+		}
 		return c.endRead()
 	}
 	if c.hold.Load() != 0 {

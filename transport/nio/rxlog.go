@@ -20,8 +20,9 @@ const (
 // lineGate lets through one log line of a kind about a source per lineGap, and
 // counts the others. It is safe for concurrent use; the zero lineGate is ready.
 type lineGate struct {
-	mu   sync.Mutex
-	last map[lineKey]*lineCount
+	mu    sync.Mutex
+	last  map[lineKey]*lineCount
+	swept int64 // when old entries were looked for
 }
 
 type lineKey struct {
@@ -51,13 +52,14 @@ func (g *lineGate) allow(kind string, from netip.Addr, now int64) (missed int, o
 		return 0, false
 	}
 	missed = c.missed
-	c.at, c.missed = max(now, 1), 0
+	c.at, c.missed = now, 0
 	return missed, true
 }
 
 // add makes a place for k. If there is none, all further sources share one.
 func (g *lineGate) add(k lineKey, now int64) *lineCount {
-	if len(g.last) >= lineKinds {
+	if len(g.last) >= lineKinds && now-g.swept >= lineGap {
+		g.swept = now
 		for old, c := range g.last {
 			if now-c.at >= lineGap && c.missed == 0 {
 				delete(g.last, old)

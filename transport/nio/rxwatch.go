@@ -224,7 +224,7 @@ func (c *rxConn) check(now int64) {
 		c.sock.stopReading()
 		return
 	}
-	if c.watch.idle() && c.queued.Load() == 0 && c.ledger.held.Load() > rxSmall {
+	if c.watch.idle() && c.queued.Load() == 0 && c.ledger.held.Load() > c.keeps {
 		c.sock.shrink()
 	}
 }

@@ -167,15 +167,13 @@ func (s *Sender) Stop(ctx context.Context) error {
 
 // drain waits until no message is pending, or until ctx ends.
 func (s *Sender) drain(ctx context.Context) error {
-	peers := s.known()
-	for _, p := range peers {
-		p.mu.Lock()
-		p.refuse(channel.ErrClosed)
-		p.mu.Unlock()
+	var all []<-chan struct{}
+	for _, p := range s.known() {
+		all = append(all, p.drain())
 	}
-	for _, p := range peers {
+	for _, drained := range all {
 		select {
-		case <-p.idle():
+		case <-drained:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -108,7 +108,8 @@ const (
 func (c SenderConfig) WithDefaults() (SenderConfig, error) { return c.withDefaults() }
 
 // withDefaults returns a checked copy; the error joins all problems. In the
-// copy a limit that is off is never, and no other value is zero or negative.
+// copy a limit that is off is never, Retries is negative if there are none, and
+// no other value is zero or negative.
 func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	errs := c.validate()
 	fillLimit(&c.Timeouts.Connect, defaultConnect)
@@ -124,7 +125,7 @@ func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	fillInt(&c.Pool.Size, defaultPoolSize)
 	fillInt(&c.Pool.Links, 1)
 	fillInt(&c.Retries, 1)
-	c.Retries = max(c.Retries, 0)
+	c.Retries = max(c.Retries, -1)
 	if c.Pool.MaxUses <= 0 {
 		c.Pool.MaxUses = int(^uint(0) >> 1)
 	}
@@ -133,6 +134,9 @@ func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	}
 	return c, errors.Join(errs...)
 }
+
+// tries is how often a message is written at most.
+func (c *SenderConfig) tries() int { return max(c.Retries, 0) + 1 }
 
 // fillLimit replaces zero by the default and what is switched off by never.
 func fillLimit(d *time.Duration, standard time.Duration) {

@@ -311,6 +311,13 @@ func (b *bench) sendCtx(ctx context.Context, o message.Options, payload string, 
 	return s
 }
 
+// sendLater is send on a goroutine of its own, for sends that have to wait.
+func (b *bench) sendLater(o message.Options, payload string, to ...*fake) <-chan *sending {
+	sent := make(chan *sending, 1)
+	go func() { sent <- b.send(o, payload, to...) }() // ends when the send is accepted or refused
+	return sent
+}
+
 func (b *bench) message(o message.Options, payload string) *message.Message {
 	m := b.pool.New(len(payload))
 	copy(m.Payload(), payload)

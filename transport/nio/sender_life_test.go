@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,8 @@ func TestRoomIsGranted(t *testing.T) {
 		for i := range 10 {
 			c.want(fmt.Sprint(i))
 			c.ack()
+		}
+		for range 10 {
 			(<-sent).want(message.Acknowledged, nil)
 		}
 	})
@@ -94,8 +97,7 @@ func TestForget(t *testing.T) {
 		c.want("written")
 		f.hang = true
 		queued := []*sending{b.send(message.UseAck, "queued", f), b.send(0, "queued", f)}
-		blocked := make(chan *sending, 1)
-		go func() { blocked <- b.send(message.UseAck, "blocked", f) }() // ends when it is refused
+		blocked := b.sendLater(message.UseAck, "blocked", f)
 		synctest.Wait()
 		b.s.Forget(f.member)
 		b.s.Forget(f.member)
@@ -131,8 +133,7 @@ func TestStopDrains(t *testing.T) {
 			all = append(all, b.send(message.UseAck, fmt.Sprint(i), f))
 			synctest.Wait()
 		}
-		blocked := make(chan *sending, 1)
-		go func() { blocked <- b.send(message.UseAck, "blocked", f) }() // ends when it is refused
+		blocked := b.sendLater(message.UseAck, "blocked", f)
 		synctest.Wait()
 		stopped := make(chan error, 2)
 		for range 2 {
@@ -328,5 +329,68 @@ func TestSenderConfig(t *testing.T) {
 	}
 	if cfg.MaxFrame != 0 || cfg.Timeouts.Ack != 0 {
 		t.Error("NewSender changed the caller's struct")
+	}
+}
+
+// TestStopWhileSending has senders at work when the stop begins: every message
+// is either refused or settled before Stop returns.
+func TestStopWhileSending(t *testing.T) {
+	for range 20 {
+		b := newTCPBench(t, SenderConfig{QueueMessages: 4})
+		f := b.listen()
+		go func() { // ends with the test's connections
+			for c := range f.conns {
+				go c.serve(true) // ends with the connection
+			}
+		}()
+		var callers sync.WaitGroup
+		begun := make(chan struct{})
+		for range 4 {
+			callers.Go(func() { // ends when the sender is closed
+				for i := 0; ; i++ {
+					if i == 10 {
+						begun <- struct{}{}
+					}
+					m := b.message(message.UseAck, "x")
+					r := message.NewReceipt(1, nil)
+					err := b.s.Send(t.Context(), []*membership.Member{f.member}, m, r)
+					m.Release()
+					if err == nil {
+						<-r.Done()
+						continue
+					}
+					if !errors.Is(err, channel.ErrClosed) {
+						t.Errorf("Send: %v", err)
+					}
+					return
+				}
+			})
+		}
+		for range 4 {
+			<-begun
+		}
+		if err := b.s.Stop(t.Context()); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+		callers.Wait()
+		close(f.conns)
+	}
+}
+
+// TestSenderDefaultsAreStable feeds WithDefaults with its own result.
+func TestSenderDefaultsAreStable(t *testing.T) {
+	for _, cfg := range []SenderConfig{{}, {Retries: -5, Timeouts: SenderTimeouts{Connect: -1, Write: -1, Ack: -1}, Pool: SenderPool{MaxUses: -1, MaxAge: -1}}} {
+		once, err := cfg.WithDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		twice, err := once.WithDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		once.Dial, twice.Dial = nil, nil // functions do not compare
+		if diff := cmp.Diff(once, twice); diff != "" {
+			t.Errorf("defaults of the defaults (-once +twice):\n%s", diff)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package nio
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,122 +214,6 @@ func TestNoTimeouts(t *testing.T) {
 		c.ack()
 		s.want(message.Acknowledged, nil)
 	})
-}
-
-func TestMaxUses(t *testing.T) {
-	for _, plain := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, SenderConfig{Pool: SenderPool{MaxUses: 3, Size: 1}})
-			f := b.member()
-			var all []*sending
-			for i := range 8 {
-				all = append(all, b.send(message.UseAck, fmt.Sprint(i), f))
-			}
-			for i := 0; i < 8; {
-				c := f.accept()
-				for n := range min(3, 8-i) {
-					c.want(fmt.Sprint(i))
-					if plain {
-						c.ack()
-					} else {
-						c.numbered(uint64(n + 1))
-					}
-					i++
-				}
-				if i%3 == 0 {
-					synctest.Wait()
-					c.Close()
-				}
-			}
-			for _, s := range all {
-				s.want(message.Acknowledged, nil)
-			}
-			if n := f.dialled(); n != 3 {
-				t.Errorf("%d connections, want 3", n)
-			}
-			if b.has("retry") || b.has("down: error") {
-				t.Errorf("events = %v, want neither retries nor errors", b.heard())
-			}
-		})
-	}
-}
-
-// TestMaxAge renews an old connection, also one that is never idle, and waits
-// for the answers first.
-func TestMaxAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, SenderConfig{Pool: SenderPool{MaxAge: 10 * time.Second}})
-		f := b.member()
-		c := b.proven(f)
-		<-time.After(9 * time.Second)
-		s := b.send(message.Sync, "x", f)
-		c.want("x")
-		<-time.After(2 * time.Second)
-		late := b.send(message.Sync, "late", f)
-		synctest.Wait()
-		if n := f.dialled(); n != 1 || !late.pending() {
-			t.Errorf("%d connections before the last answer on the old one, want 1", n)
-		}
-		c.numbered(2)
-		s.want(message.Acknowledged, nil)
-		c.wantEnd()
-		c = f.accept()
-		c.want("late")
-		c.numbered(1)
-		late.want(message.Acknowledged, nil)
-		c.wantEnd() // ten seconds later
-		if b.has("down: error") {
-			t.Errorf("events = %v, want no errors", b.heard())
-		}
-	})
-}
-
-func TestIdleClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, SenderConfig{Pool: SenderPool{IdleClose: 7 * time.Second}})
-		f := b.member()
-		c := b.proven(f)
-		for i := range 5 {
-			<-time.After(6 * time.Second)
-			s := b.send(message.UseAck, "x", f)
-			c.want("x")
-			c.numbered(uint64(i + 2))
-			s.want(message.Acknowledged, nil)
-		}
-		begin := time.Now()
-		c.wantEnd()
-		took(t, begin, 7*time.Second)
-		b.proven(f)
-		if b.has("down: error") {
-			t.Errorf("events = %v, want no errors", b.heard())
-		}
-	})
-}
-
-func TestPreconnect(t *testing.T) {
-	for _, on := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, SenderConfig{Pool: SenderPool{Preconnect: on}})
-			f := b.member()
-			b.s.Prepare(f.member)
-			b.s.Prepare(f.member)
-			synctest.Wait()
-			if got, want := f.dialled(), map[bool]int{true: 1}[on]; got != want {
-				t.Errorf("%d connections, want %d", got, want)
-			}
-			b.proven(f)
-			if n := f.dialled(); n != 1 {
-				t.Errorf("%d connections, want 1", n)
-			}
-			if err := b.s.Stop(t.Context()); err != nil {
-				t.Errorf("Stop: %v", err)
-			}
-			b.s.Prepare(f.member)
-			if n := f.dialled(); n != 1 {
-				t.Errorf("%d connections after Stop, want 1", n)
-			}
-		})
-	}
 }
 
 // TestAbandoned drops what nobody waits for and was not begun, and only that.

@@ -110,7 +110,8 @@ func (p *peer) castConn(m *membership.Member) (net.Conn, error) {
 		return nil, errors.Join(context.Cause(p.ctx), conn.Close())
 	}
 	if p.udp.conn != nil { // somebody was faster
-		return p.udp.conn, conn.Close()
+		_ = conn.Close() // nothing was written to it
+		return p.udp.conn, nil
 	}
 	p.udp.conn = conn
 	return conn, nil
@@ -169,31 +170,33 @@ func (p *peer) awaitExchange(ctx context.Context, m *membership.Member, d *datag
 // taken for that to d, and waits for it on a goroutine of its own.
 func (p *peer) exchange(m *membership.Member, d *datagram) {
 	p.mu.Lock()
-	err := p.closed
+	err := p.refusal()
 	if err == nil {
 		p.pending++
+		d.frame.Retain()
+		p.s.wg.Go(func() { p.waitExchange(m, d) }) // ends with the answer, the timeout, or the peer
 	}
 	p.mu.Unlock()
 	if err != nil {
 		<-p.udp.waiting
 		p.s.reject(d.receipt, m, d.id, err)
-		return
 	}
-	d.frame.Retain()
-	p.s.wg.Go(func() { // ends with the answer, the timeout, or the peer
-		o, err := p.ask(m, d)
-		if o.OK() || o == message.Refused {
-			d.receipt.Settle(m, o, err)
-		} else {
-			p.failDatagram(m, d, o, err)
-		}
-		d.frame.Release()
-		<-p.udp.waiting
-		p.mu.Lock()
-		p.stats.outcome(o)
-		p.done()
-		p.mu.Unlock()
-	})
+}
+
+// waitExchange is an exchange from beginning to end.
+func (p *peer) waitExchange(m *membership.Member, d *datagram) {
+	o, err := p.ask(m, d)
+	if o.OK() || o == message.Refused {
+		d.receipt.Settle(m, o, err)
+	} else {
+		p.failDatagram(m, d, o, err)
+	}
+	d.frame.Release()
+	<-p.udp.waiting
+	p.mu.Lock()
+	p.stats.outcome(o)
+	p.done()
+	p.mu.Unlock()
 }
 
 // ask sends d and waits for the answer.

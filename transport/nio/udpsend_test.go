@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
@@ -188,8 +189,7 @@ func TestUDPRoom(t *testing.T) {
 	if r.Outcome != message.NotSent || !errorsAre(r.Err, channel.ErrQueueFull, context.Canceled) {
 		t.Errorf("result = %+v, want not sent, queue full", r)
 	}
-	blocked := make(chan *sending, 1)
-	go func() { blocked <- b.send(o, "x", &f.fake) }() // ends when there is room
+	blocked := b.sendLater(o, "x", &f.fake)
 	for range 3 {
 		_, from := f.want("x")
 		f.answer(from, message.AckFrame)
@@ -199,32 +199,37 @@ func TestUDPRoom(t *testing.T) {
 	}
 }
 
-// TestUDPEnds settles what waits when the member is forgotten or the sender
-// stops.
+// TestUDPEnds settles what waits, for an answer and for room, when the member
+// is forgotten or the sender stops.
 func TestUDPEnds(t *testing.T) {
 	for _, stop := range []bool{false, true} {
-		b := newTCPBench(t, SenderConfig{Pool: SenderPool{Size: 1}})
-		f := b.listenUDP()
-		b.send(message.UDP, "no ack", &f.fake).want(message.Written, nil)
-		s := b.send(message.UDP|message.UseAck, "x", &f.fake)
-		blocked := make(chan *sending, 1)
-		go func() { blocked <- b.send(message.UDP|message.UseAck, "y", &f.fake) }() // ends with the peer
-		f.want("no ack")
-		f.want("x")
-		want := ErrForgotten
-		if stop {
-			want = channel.ErrClosed
-			b.stop()
-		} else {
-			b.s.Forget(f.member)
-		}
-		s.want(message.Unknown, want)
-		if r := (<-blocked).results()[0]; stop && (r.Outcome != message.NotSent || !errors.Is(r.Err, want)) {
-			t.Errorf("result = %+v, want not sent, %v", r, want)
-		}
-		if len(b.faults) > 0 {
-			t.Errorf("Fault was called for %v", b.faults)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, SenderConfig{Pool: SenderPool{Size: 1}})
+			f := b.member()
+			var err error
+			if f.member, err = f.member.With(func(a *membership.Attributes) { a.UDPPort = a.Port }); err != nil {
+				t.Fatal(err)
+			}
+			cast := b.sendLater(message.UDP, "no ack", f)
+			f.accept().want("no ack")
+			(<-cast).want(message.Written, nil)
+			s := b.send(message.UDP|message.UseAck, "x", f)
+			f.accept().want("x")
+			blocked := b.sendLater(message.UDP|message.UseAck, "y", f)
+			synctest.Wait()
+			want := ErrForgotten
+			if stop {
+				want = channel.ErrClosed
+				b.stop()
+			} else {
+				b.s.Forget(f.member)
+			}
+			s.want(message.Unknown, want)
+			(<-blocked).want(message.NotSent, want)
+			if len(b.faults) > 0 {
+				t.Errorf("Fault was called for %v", b.faults)
+			}
+		})
 	}
 }
 

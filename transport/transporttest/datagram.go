@@ -16,7 +16,7 @@ var datagramChecks = []check{
 // datagrams looks at what a transport does with the option UDP: if its receiver
 // has no UDP port, sends with that option are refused.
 func datagrams(g *rig) {
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(defaults, discard), g.node(defaults, rec.receive)
 	if b.bound.UDPPort == membership.NoPort {
 		a.send(message.UDP, []byte("x"), b).want(message.NotSent)

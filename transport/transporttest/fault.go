@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -17,6 +18,7 @@ var faultChecks = []check{
 	{"stuck listener, full buffers", stuckFull},
 	{"context ends while there is no room", contextEnds},
 	{"forget", forget},
+	{"told of members early", prepared},
 }
 
 func nobodyThere(g *rig) {
@@ -38,7 +40,7 @@ func nobodyThere(g *rig) {
 // somebodyThereAgain has a link that broke because the other side ended, and
 // then a healthy one to another member.
 func somebodyThereAgain(g *rig) {
-	rec := newRecorder(10)
+	rec := g.recorder(10)
 	a, b, c := g.node(defaults, discard), g.node(defaults, discard), g.node(defaults, rec.receive)
 	a.send(message.UseAck, []byte("x"), b).want(message.Acknowledged)
 	b.stop(g.Context())
@@ -55,25 +57,19 @@ func somebodyThereAgain(g *rig) {
 // was acknowledged must reach it.
 func receiverStops(g *rig) {
 	const count = 50
-	block := g.gate()
 	delivered := 0
 	a := g.node(defaults, discard)
-	b := g.node(defaults, func(ctx context.Context, m *message.Message) error {
+	b := g.node(defaults, func(context.Context, *message.Message) error {
+		time.Sleep(slow)
 		delivered++ // one sender: calls come one after the other
-		return block.receive(ctx, m)
+		return nil
 	})
 	for range count {
 		a.send(message.UseAck, []byte("x"), b).want(message.Acknowledged)
 	}
-	await(g, block.entered, "the first message")
-	stopped := make(chan error, 1)
-	go func() { // ends when the receiver has stopped
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		stopped <- b.Receiver.Stop(ctx)
-	}()
-	block.open()
-	if err := await(g, stopped, "the receiver's end"); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := b.Receiver.Stop(ctx); err != nil {
 		g.Errorf("Receiver.Stop: %v", err)
 	}
 	if delivered != count {
@@ -83,7 +79,7 @@ func receiverStops(g *rig) {
 
 func stuckSync(g *rig) {
 	block := g.gate()
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b, c := g.node(short, discard), g.node(short, block.receive), g.node(short, rec.receive)
 	begin := time.Now()
 	for range 3 {
@@ -118,7 +114,7 @@ func isTimeout(err error) bool {
 // full: the sender must say so.
 func stuckFull(g *rig) {
 	block := g.gate()
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b, c := g.node(short, discard), g.node(short, block.receive), g.node(short, rec.receive)
 	fill(g, a, b)
 	a.send(message.UseAck, []byte("x"), c).want(message.Acknowledged)
@@ -167,9 +163,25 @@ func contextEnds(g *rig) {
 	}
 }
 
+// prepared tells the sender of members before the first message to them, if it
+// wants to know. That must change nothing but how long things take.
+func prepared(g *rig) {
+	rec := g.recorder(1)
+	a, b, gone := g.node(defaults, discard), g.node(defaults, rec.receive), g.gone(defaults)
+	if p, ok := a.Sender.(channel.Preparer); ok {
+		for _, m := range []*membership.Member{b.member(), gone, b.member()} {
+			p.Prepare(m)
+		}
+	}
+	a.send(message.UseAck, []byte("x"), b).want(message.Acknowledged)
+	await(g, rec.got, "the message")
+	a.sendTo(g.Context(), message.UseAck, []byte("x"), gone).want(message.NotSent)
+	a.Sender.Forget(gone)
+}
+
 func forget(g *rig) {
 	block := g.gate()
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b, c := g.node(defaults, discard), g.node(defaults, block.receive), g.node(defaults, rec.receive)
 	waiting := []*sent{a.send(message.Sync, []byte("x"), b), a.send(message.Sync, []byte("x"), b)}
 	await(g, block.entered, "the first message")

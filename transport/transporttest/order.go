@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -136,12 +137,13 @@ func manyCallers(g *rig) {
 // twoSendersAtATime has a listener that returns only when messages of two
 // senders are in it together.
 func twoSendersAtATime(g *rig) {
-	var met sync.WaitGroup
-	met.Add(2)
-	c := g.node(defaults, func(context.Context, *message.Message) error {
-		met.Done()
-		met.Wait()
-		return nil
+	var inside atomic.Int32
+	both := g.gate()
+	c := g.node(defaults, func(ctx context.Context, m *message.Message) error {
+		if inside.Add(1) == 2 {
+			both.open()
+		}
+		return both.receive(ctx, m)
 	})
 	a, b := g.node(defaults, discard), g.node(defaults, discard)
 	first := a.send(message.Sync, []byte("x"), c)

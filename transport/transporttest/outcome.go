@@ -97,7 +97,7 @@ func severalDestinations(g *rig) {
 	recs := make([]*recorder, count)
 	to := make([]*node, count)
 	for i := range to {
-		recs[i] = newRecorder(3)
+		recs[i] = g.recorder(3)
 		to[i] = g.node(defaults, recs[i].receive)
 	}
 	for _, mode := range modes {
@@ -115,7 +115,7 @@ func severalDestinations(g *rig) {
 // oneBadDestination sends to four members at once of which one is gone, one
 // fails and two are well.
 func oneBadDestination(g *rig) {
-	rec := newRecorder(2 * len(modes))
+	rec := g.recorder(2 * len(modes))
 	a, b, c := g.node(defaults, discard), g.node(defaults, rec.receive), g.node(defaults, rec.receive)
 	angry := g.node(defaults, func(context.Context, *message.Message) error { return errors.New("no") })
 	to := []*membership.Member{b.member(), g.gone(defaults), angry.member(), c.member()}

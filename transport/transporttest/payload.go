@@ -28,7 +28,7 @@ func random(size int) []byte {
 }
 
 func payloadSizes(g *rig) {
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(defaults, discard), g.node(defaults, rec.receive)
 	for _, size := range []int{0, 1, 100, 4 << 10, 16<<10 - 1, 16 << 10, 16<<10 + 1, 1 << 20} {
 		for _, mode := range modes {
@@ -53,7 +53,7 @@ func frameOf(n *node, size int) []byte {
 func largestFrame(g *rig) {
 	s := defaults
 	s.MaxFrame = 300_000
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(s, discard), g.node(s, rec.receive)
 	payload := frameOf(a, s.MaxFrame)
 	a.send(message.UseAck, payload, b).want(message.Acknowledged)
@@ -65,7 +65,7 @@ func largestFrame(g *rig) {
 func tooLarge(g *rig) {
 	s := defaults
 	s.MaxFrame = 300_000
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(s, discard), g.node(s, rec.receive)
 	for _, mode := range modes {
 		lost := a.send(mode.options, frameOf(a, s.MaxFrame+1), b)
@@ -81,7 +81,7 @@ func tooLarge(g *rig) {
 }
 
 func fieldsArrive(g *rig) {
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(defaults, discard), g.node(defaults, rec.receive)
 	for _, o := range []message.Options{0, message.UseAck, message.Sync, message.Async | message.Gzip | 0x0002_8000, message.Sync | 1<<31} {
 		s := a.send(o, []byte("x"), b)
@@ -100,7 +100,7 @@ func fieldsArrive(g *rig) {
 }
 
 func privateOption(g *rig) {
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(defaults, discard), g.node(defaults, rec.receive)
 	for range 3 { // the first answer may open the link for numbered acks
 		for _, mode := range modes {

@@ -37,7 +37,7 @@ func (n *node) probe(ctx context.Context, m *membership.Member, kind channel.Pro
 var probePayload = random(64)
 
 func probeLive(g *rig) {
-	rec := newRecorder(1)
+	rec := g.recorder(1)
 	a, b := g.node(defaults, discard), g.node(defaults, rec.receive)
 	for range 2 {
 		for _, kind := range probeKinds {

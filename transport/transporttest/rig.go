@@ -25,7 +25,7 @@ var short = Settings{MaxFrame: 4 << 20, Timeout: 500 * time.Millisecond, Buffer:
 
 // rig holds the nodes of one check.
 type rig struct {
-	*testing.T
+	testing.TB
 	make  Maker
 	nodes []*node
 	gates []*gate

@@ -40,7 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Maker) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			before := goleak.IgnoreCurrent()
-			run(t, open, c.run)
+			run(t, open(t), c.run)
 			if err := goleak.Find(before); err != nil {
 				t.Errorf("goroutines after the check: %v", err)
 			}
@@ -53,13 +53,14 @@ func Run(t *testing.T, open func(t *testing.T) Maker) {
 func RunVirtual(t *testing.T, open func(t *testing.T) Maker) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { run(t, open, c.run) })
+			synctest.Test(t, func(t *testing.T) { run(t, open(t), c.run) })
 		})
 	}
 }
 
-func run(t *testing.T, open func(t *testing.T) Maker, check func(g *rig)) {
-	g := &rig{T: t, make: open(t)}
+// run runs one check and looks at what it leaves behind.
+func run(t testing.TB, maker Maker, check func(g *rig)) {
+	g := &rig{TB: t, make: maker}
 	func() {
 		defer g.stopAll()
 		check(g)

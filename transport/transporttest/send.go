@@ -94,12 +94,21 @@ func (s *sent) isSettled() bool {
 }
 
 // recorder is a listener that keeps a copy of each message.
-type recorder struct{ got chan *message.Message }
+type recorder struct {
+	g   *rig
+	got chan *message.Message
+}
 
-func newRecorder(room int) *recorder { return &recorder{make(chan *message.Message, room)} }
+// recorder returns one that has room for as many messages as can come before
+// the check takes one.
+func (g *rig) recorder(room int) *recorder { return &recorder{g, make(chan *message.Message, room)} }
 
 func (r *recorder) receive(_ context.Context, m *message.Message) error {
-	r.got <- m.Clone()
+	select {
+	case r.got <- m.Clone():
+	default:
+		r.g.Errorf("more messages came than were sent: %v", m.ID)
+	}
 	return nil
 }
 

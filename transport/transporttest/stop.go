@@ -3,6 +3,7 @@ package transporttest
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/message"
@@ -53,29 +54,25 @@ func sendAfterStop(g *rig) {
 	a.Sender.Forget(b.member())
 }
 
+// slow is how long a listener takes for a message when a check wants to have
+// some that wait.
+const slow = 3 * time.Millisecond
+
 func stopDrains(g *rig) {
 	const count = 60
-	block := g.gate()
 	q := newSequence(count)
 	a := g.node(defaults, discard)
 	b := g.node(defaults, func(ctx context.Context, m *message.Message) error {
-		block.receive(ctx, m)
+		time.Sleep(slow)
 		return q.receive(ctx, m)
 	})
 	all := make([]*sent, count)
 	for i := range all {
 		all[i] = a.send(modes[i%3].options, numbered(0, uint32(i), 1000), b)
 	}
-	await(g, block.entered, "the first message")
-	stopped := make(chan struct{})
-	go func() { // ends when the sender has stopped
-		defer close(stopped)
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		a.stop(ctx)
-	}()
-	block.open()
-	await(g, stopped, "the sender's end")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	a.stop(ctx)
 	for i, s := range all {
 		s.want(modes[i%3].success)
 	}
@@ -123,29 +120,29 @@ func stopUnderLoad(g *rig) {
 		}
 		return nil
 	})
-	acked := make(chan message.ID, 1<<20)
+	var acked []message.ID
+	var over atomic.Bool
 	var wg sync.WaitGroup
 	for range callers {
-		wg.Go(func() { // ends when a send was not sent, which the stop brings about
-			for {
+		wg.Go(func() { // ends with the stop, and before when nothing is sent any more
+			for outcome := message.Outcome(0); outcome != message.NotSent && !over.Load(); {
 				s := a.send(message.Sync, []byte("x"), b, c)
-				r := s.results()[0]
-				if r.Outcome == message.Acknowledged {
-					acked <- s.id
-				}
-				if r.Outcome == message.NotSent {
-					return
+				if outcome = s.results()[0].Outcome; outcome == message.Acknowledged {
+					mu.Lock()
+					acked = append(acked, s.id)
+					mu.Unlock()
 				}
 			}
 		})
 	}
 	await(g, under, "the load")
 	a.stop(g.Context())
+	over.Store(true)
 	wg.Wait()
-	close(acked)
+	a.send(message.Sync, []byte("x"), b).want(message.NotSent)
 	mu.Lock()
 	defer mu.Unlock()
-	for id := range acked {
+	for _, id := range acked {
 		if !seen[id] {
 			g.Errorf("message %v was acknowledged and not delivered", id)
 		}
@@ -177,26 +174,26 @@ func receiverStopsWithoutTime(g *rig) {
 
 // receiverStopsUnderLoad counts what is delivered after Stop has returned.
 func receiverStopsUnderLoad(g *rig) {
-	var mu sync.Mutex
-	var stopped bool
-	late, count := 0, 0
+	var stopped atomic.Bool
+	var late, count atomic.Int32
 	under := make(chan struct{})
 	b := g.node(short, func(context.Context, *message.Message) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if count++; count == 100 {
+		if count.Add(1) == 100 {
 			close(under)
 		}
-		if stopped {
-			late++
+		if stopped.Load() {
+			late.Add(1)
 		}
 		return nil
 	})
 	var wg sync.WaitGroup
 	for range 3 {
 		a := g.node(short, discard)
-		wg.Go(func() { // ends when the receiver is gone
-			for a.send(message.Sync, []byte("x"), b).result().Outcome.OK() {
+		wg.Go(func() { // ends when it has found out that the receiver is gone, or has not
+			for left := 3; left > 0 && a.send(message.Sync, []byte("x"), b).result().Outcome.OK(); {
+				if stopped.Load() {
+					left--
+				}
 			}
 		})
 	}
@@ -204,13 +201,9 @@ func receiverStopsUnderLoad(g *rig) {
 	if err := b.Receiver.Stop(g.Context()); err != nil {
 		g.Errorf("Receiver.Stop: %v", err)
 	}
-	mu.Lock()
-	stopped = true
-	mu.Unlock()
+	stopped.Store(true)
 	wg.Wait()
-	mu.Lock()
-	defer mu.Unlock()
-	if late != 0 {
-		g.Errorf("%d messages were delivered after Receiver.Stop had returned", late)
+	if n := late.Load(); n != 0 {
+		g.Errorf("%d messages were delivered after Receiver.Stop had returned", n)
 	}
 }

@@ -1,0 +1,93 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/interceptor"
+	"github.com/gotribes/tribes/message"
+)
+
+// TestOrder sends one sequence each way that takes many ways at once: from us over the pool of connections that a Java
+// node is sent to, from Java by the threads of its dispatch queue as well. The Order layers put it in order again. The
+// time for which they wait is set so long that a slow machine does not matter.
+func TestOrder(t *testing.T) {
+	tests := []struct {
+		version version
+		count   int
+	}{{v101, 10_000}, {v90, 1000}, {v110, 1000}}
+	for _, test := range tests {
+		t.Run(string(test.version), func(t *testing.T) {
+			ctx := testContext(t)
+			group := freeGroup(t)
+			order := &interceptor.Order{Expire: patience}
+			n := startNode(ctx, t, goConfig{Group: group, Layers: []channel.Interceptor{
+				new(interceptor.Dispatch), order, new(interceptor.TCPFailureDetector),
+			}})
+			p := startPeer(ctx, t, test.version, peerConfig{
+				Group: group, Stack: "order,dispatch,tcpfd", Heap: "1g",
+				Flags: append([]string{"--order-expire", "120000"}, roomyQueue...),
+			})
+			meet(ctx, t, n, p)
+			trade(ctx, t, n, p, bulkSend{Options: optAsync | optAck, Series: series{profile: mix}, Count: test.count}, inOrder)
+			stats := order.Stats()
+			t.Logf("%d messages of %s came in order, %d had to wait", stats.InOrder, p, stats.Early)
+			if stats.Missing+stats.Late+stats.Recounts+stats.Overflows != 0 {
+				t.Errorf("Order.Stats = %+v, want nothing missing, late, counted anew or overflowing", stats)
+			}
+		})
+	}
+}
+
+// TestGzip sends the mix and a text both ways. Java compresses every message that is not empty, we those that get
+// smaller by it, which random bytes do not.
+func TestGzip(t *testing.T) {
+	for _, v := range versions {
+		t.Run(string(v), func(t *testing.T) {
+			ctx := testContext(t)
+			const count = 1000
+			group := freeGroup(t)
+			gzip := &interceptor.Gzip{MinSize: 1000}
+			n := startNode(ctx, t, goConfig{Group: group, Layers: []channel.Interceptor{
+				new(interceptor.Dispatch), gzip, new(interceptor.TCPFailureDetector),
+			}})
+			p := startPeer(ctx, t, v, peerConfig{Group: group, Stack: "dispatch,gzip,tcpfd", Heap: "512m"})
+			meet(ctx, t, n, p)
+			s := series{profile: mix}
+			trade(ctx, t, n, p, bulkSend{Options: optSync, Series: s, Count: count}, inOrder)
+			var empty uint64
+			for i := range count {
+				if len((series{102, mix}).message(i)) == 0 {
+					empty++
+				}
+			}
+			got := gzip.Stats().Received
+			if got.Plain != empty || got.Compressed != count-empty {
+				t.Errorf("%d messages of Java were compressed and %d not, want %d and %d", got.Compressed, got.Plain, count-empty, empty)
+			}
+
+			text := bytes.Repeat([]byte("all work and no play makes jack a dull boy. "), 1000)
+			p.call(ctx, "forget", "ok")
+			n.recorder.forget()
+			before := gzip.Stats().Sent
+			for _, payload := range [][]byte{text, text[:100]} {
+				p.send(ctx, n.id, optSync, payload)
+				if _, err := n.group.SendAll(ctx, payload, message.Sync); err != nil {
+					t.Errorf("send %d bytes of text: %v", len(payload), err)
+				}
+			}
+			sent := gzip.Stats().Sent
+			if sent.Compressed-before.Compressed != 1 || sent.Plain-before.Plain != 1 || sent.WireBytes-before.WireBytes > 1000 {
+				t.Errorf("long and short text went as %+v after %+v, want one of them compressed to less than 1000 bytes in all", sent, before)
+			}
+			for _, all := range [][]record{p.received(ctx, n.id), n.recorder.from(p.id)} {
+				if len(all) != 2 || all[0].sha256 != hashOf(text) || all[1].sha256 != hashOf(text[:100]) {
+					t.Errorf("received %v, want the long text and the short one", all)
+				}
+			}
+		})
+	}
+}

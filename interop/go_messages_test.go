@@ -1,0 +1,89 @@
+//go:build interop
+
+package interop
+
+import (
+	"context"
+	"testing"
+
+	"github.com/gotribes/tribes/transport/nio"
+)
+
+// modes are the ways to send, as far as answers and queues go. Tribes promises an order for one of them only, between
+// messages that were sent one after the other.
+var modes = []struct {
+	name    string
+	options int
+	order   order
+}{
+	{"none", 0, anyOrder},
+	{"ack", optAck, anyOrder},
+	{"sync", optSync, inOrder},
+	{"async", optAsync, anyOrder},
+	{"async+ack", optAsync | optAck, anyOrder},
+	{"async+sync", optAsync | optSync, anyOrder},
+}
+
+// roomyQueue makes Java's dispatch queue hold the whole mix: when it overflows, Java forgets to tell the outcome.
+var roomyQueue = []string{"--queue", "400000000"}
+
+// TestMessages sends the mix both ways at the same time in every mode: nothing is lost, damaged or doubled.
+func TestMessages(t *testing.T) {
+	tests := []struct {
+		version version
+		count   int
+		poller  nio.Poller
+	}{
+		{v101, 10_000, nio.PollerAuto},
+		{v90, 1000, nio.PollerEpoll},
+		{v110, 1000, nio.PollerRuntime},
+	}
+	for _, test := range tests {
+		for _, mode := range modes {
+			t.Run(string(test.version)+" "+mode.name, func(t *testing.T) {
+				ctx := testContext(t)
+				group := freeGroup(t)
+				n := startNode(ctx, t, goConfig{Group: group, Poller: test.poller})
+				p := startPeer(ctx, t, test.version, peerConfig{Group: group, Heap: "1g", Flags: roomyQueue})
+				meet(ctx, t, n, p)
+				trade(ctx, t, n, p, bulkSend{Options: mode.options, Series: series{profile: mix}, Count: test.count}, mode.order)
+			})
+		}
+	}
+}
+
+// trade sends series of the kind that b describes both ways at the same time and compares what arrives. If the order
+// counts one caller sends, and else four.
+func trade(ctx context.Context, t *testing.T, n *node, p *peer, b bulkSend, o order) {
+	t.Helper()
+	there, back := b, b
+	there.Series.seed, back.Series.seed = 101, 102
+	there.To, back.To = p.id, n.id
+	if o == anyOrder {
+		there.Threads, back.Threads = 4, 4
+	}
+	p.call(ctx, "quiet on", "ok")
+	number := p.startBulk(back)
+	sent := n.send(ctx, there)
+	result := p.bulkDone(ctx, number)
+	if result.Failed != 0 {
+		t.Errorf("%s: %d of %d failed: %v", p, result.Failed, b.Count, result.Failures)
+	}
+	p.awaitReceived(ctx, b.Count)
+	n.awaitReceived(ctx, b.Count)
+	t.Logf("%d messages with options %#x: %v to Java, %d µs from Java; retried %v and %v",
+		b.Count, b.Options, sent.took, result.Micros, sent.more, result.Retries)
+	checkSeries(t, withoutRepeats(p.received(ctx, n.id), sent.retriedIDs()), there.Series, b.Count, o)
+	checkSeries(t, n.recorder.from(p.id), back.Series, b.Count, o) // we deliver no repeats, retried or not
+}
+
+// withoutRepeats drops the repeats of messages that are known to have been written more than once.
+func withoutRepeats(all []record, retried map[string]bool) []record {
+	kept := make([]record, 0, len(all))
+	for _, r := range all {
+		if !r.repeat || !retried[r.uniqueID] {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
