@@ -83,8 +83,10 @@ func (b *Bottom) Take(ctx context.Context, to []*membership.Member, m *message.M
 // Note notes a message and spoils its bytes, as the layers of a real stack may.
 func (b *Bottom) Note(to []*membership.Member, m *message.Message) {
 	s := Sent{To: slices.Clone(to), Message: m.Clone()}
-	for i := range m.Payload() {
-		m.Payload()[i] ^= 0xA5
+	if p := m.Payload(); len(p) > 0 {
+		first := p[0]
+		clear(p)
+		p[0] = ^first
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -39,7 +39,8 @@
 //   - Acknowledged and Refused: the answer came back. The error of a refusal is a
 //     *message.RemoteError with the text of the listener's error.
 //   - Written: no ack was asked for, there was a connection and the window had
-//     room. The message still arrives, unless the connection ends before.
+//     room. The message still arrives, unless the connection ends before; then
+//     the stack's Fault flow is told of it.
 //   - NotSent: it was not put on a connection. The error wraps
 //     syscall.ECONNREFUSED if nobody listens at the address,
 //     syscall.EHOSTUNREACH if there is no such host, message.ErrTimeout if there

@@ -51,7 +51,7 @@ type link struct {
 	proof    kind // what an answer on this connection has shown
 	parked   bool // run rests, or is about to
 	end      end
-	cause    error // why the link has ended, nil if endOrderly
+	cause    error // why the link has ended, nil if it ended in order
 	flight   flight
 	batch    frameList // what run is writing
 	born     int64
@@ -166,7 +166,10 @@ const (
 	stepGone // the link has ended
 )
 
-// work writes what there is until the link ends.
+// work writes what there is until the link ends. It alone calls next and flush,
+// and parked says whether it is about to: whoever clears that under p.mu could
+// call them in its place, so that callers write themselves. On loopback that
+// was no faster for one caller and slower for eight.
 func (l *link) work() {
 	for {
 		if l.crowd {

@@ -2,8 +2,10 @@ package nio
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -249,6 +251,35 @@ func TestLargestAnswer(t *testing.T) {
 		for i, s := range all {
 			if r := s.want(message.Refused, nil); !isRemote(r.Err, settled[i].Reason) {
 				t.Errorf("error = %v", r.Err)
+			}
+		}
+	})
+}
+
+// TestWrongAnswersAreLoggedOnce has one line for each kind in ten seconds.
+func TestWrongAnswersAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, SenderConfig{})
+		f := b.member()
+		steps := []struct {
+			answer string
+			after  time.Duration
+			lines  int
+		}{
+			{"nonsense", 0, 1},
+			{"nonsense", time.Second, 1},
+			{message.AckFrame, time.Second, 2}, // nothing was asked
+			{"nonsense", 7 * time.Second, 2},
+			{"nonsense", 2 * time.Second, 3},
+		}
+		for _, step := range steps {
+			<-time.After(step.after)
+			c := b.provenAs(f, true)
+			c.say(step.answer)
+			c.wantEnd()
+			synctest.Wait()
+			if got := strings.Count(b.log.String(), "wrong answer"); got != step.lines {
+				t.Errorf("%d log lines, want %d:\n%s", got, step.lines, b.log.String())
 			}
 		}
 	})

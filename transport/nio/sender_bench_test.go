@@ -127,3 +127,33 @@ func (l *loop) drive(b *testing.B, callers, size int) {
 	}
 	wg.Wait()
 }
+
+// BenchmarkPost sends as fast as the queue takes messages, from one goroutine
+// and without acks, to a receiver whose listener does nothing.
+func BenchmarkPost(b *testing.B) {
+	for _, size := range []int{100, 1 << 10, 10 << 10, 100 << 10} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			l := newLoop(b, SenderConfig{}, 1, PollerAuto)
+			free := make(chan *message.Receipt, 1<<15)
+			back := func(r *message.Receipt) { free <- r }
+			for range cap(free) {
+				free <- message.NewReceipt(0, nil)
+			}
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				r := <-free
+				r.Reset(1, back)
+				m := l.pool.New(size)
+				m.ID, m.Source, m.Options = message.NewID(), l.local, message.ByteMessage
+				if err := l.s.Send(b.Context(), l.to, m, r); err != nil {
+					b.Fatal(err)
+				}
+				m.Release()
+			}
+			for range cap(free) {
+				<-free
+			}
+		})
+	}
+}

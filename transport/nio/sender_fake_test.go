@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ type bench struct {
 	mu     sync.Mutex
 	events []string
 	faults []message.ID
+	log    strings.Builder
 }
 
 // has reports whether the sender was heard to do that.
@@ -104,7 +106,7 @@ func (b *bench) env() channel.Env {
 			b.faults = append(b.faults, id)
 		},
 		Pool:   &b.pool,
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.NewTextHandler(&b.log, nil)),
 		Trace:  trace.WithDefaults(),
 	}
 }

@@ -111,6 +111,10 @@ func TestForget(t *testing.T) {
 		if len(b.faults) > 0 {
 			t.Errorf("Fault was called for %v", b.faults)
 		}
+		synctest.Wait()
+		if b.has("down: error") || !b.has("down") {
+			t.Errorf("events = %v, want the end of a link and no error", b.heard())
+		}
 		if n := len(b.s.Stats()); n != 0 {
 			t.Errorf("Stats has %d members, want 0", n)
 		}

@@ -21,7 +21,7 @@ const patience = 30 * time.Second
 var defaults = Settings{MaxFrame: 4 << 20, Timeout: 10 * time.Second, Buffer: 1 << 20}
 
 // short is for checks that wait for a timeout.
-var short = Settings{MaxFrame: 4 << 20, Timeout: 500 * time.Millisecond, Buffer: 1 << 20}
+var short = Settings{MaxFrame: 4 << 20, Timeout: 800 * time.Millisecond, Buffer: 1 << 20}
 
 // rig holds the nodes of one check.
 type rig struct {
