@@ -97,8 +97,7 @@ func (c *inflater) inflate(pool *message.Pool, src []byte, limit int) (out *mess
 	}
 	claim := int(min(binary.LittleEndian.Uint32(src[len(src)-4:]), 1<<30))
 	defer c.src.Reset(nil)
-	for size := min(max(claim, 1), len(src)*guessRatio, limit); ; size = min(size, limit/growth+1) * growth {
-		size = min(size, limit)
+	for size := min(max(claim, 1), len(src)*guessRatio, limit); ; size = larger(size, limit) {
 		out = pool.Get(size)
 		n, err = c.fill(out.Bytes(), src)
 		if err == nil {
@@ -109,6 +108,14 @@ func (c *inflater) inflate(pool *message.Pool, src []byte, limit int) (out *mess
 			return nil, 0, err
 		}
 	}
+}
+
+// larger is the size to try after size; what is near limit is limit.
+func larger(size, limit int) int {
+	if size > limit/(2*growth) {
+		return limit
+	}
+	return size * growth
 }
 
 // fill inflates src into dst. The error is errInflatesTooFar if dst is too

@@ -132,8 +132,11 @@ func (u *udpReceiver) take(b []byte, from udpSource) {
 	defer chunk.Release()
 	copy(chunk.Bytes(), b)
 	all, err := u.parse(chunk, from)
-	if err == nil && !u.put(all, len(b)) {
-		err = errInbox
+	if err == nil {
+		u.r.count.frames.Add(uint64(len(all)))
+		if !u.put(all, len(b)) {
+			err = errInbox
+		}
 	}
 	if err != nil {
 		u.r.reject(from.shown(), reasonOf(err), "transport", "udp", "err", err, "begin", quote(b))
@@ -141,7 +144,6 @@ func (u *udpReceiver) take(b []byte, from udpSource) {
 			all[i].m.Release()
 		}
 	} else {
-		u.r.count.frames.Add(uint64(len(all)))
 		for i := range all {
 			if e := &all[i]; e.number != 0 && !e.sync {
 				u.answer(&e.from, verdict{})
