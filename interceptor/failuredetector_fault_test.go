@@ -186,3 +186,21 @@ func TestFaultBeforeAHealIsNotForgotten(t *testing.T) {
 		b.expect(t, m, "failed")
 	})
 }
+
+func TestFaultThatWasLookedIntoIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, new(TCPFailureDetector))
+		m := interceptortest.Member(2)
+		b.joined(t, m)
+		b.Fault(m, message.NewID(), syscall.ECONNRESET)
+		b.pass(100 * time.Millisecond) // it answers
+		b.Part(membership.Failed, m)
+		b.pass(100 * time.Millisecond) // and again
+		before := b.net.count()
+		b.Join(m)
+		b.pass(time.Minute)
+		if got := b.net.count() - before; got != 0 {
+			t.Errorf("%d probes of a member that is heard again, want none", got)
+		}
+	})
+}

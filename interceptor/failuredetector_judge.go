@@ -104,24 +104,12 @@ func (r *roster) result(p *probe, v verdict, res probeResult) {
 	r.plan.ended(p)
 	for _, w := range p.who {
 		s := r.subjects[w.key]
-		if s == nil {
-			continue
-		}
-		if s.version != w.version {
-			r.again(s, res.At)
-			continue
+		if s == nil || s.version != w.version {
+			continue // who changes a member asks for the next probe of it
 		}
 		s.last = res
 		s.last.version = w.version
 		r.judge(s, v, res)
-	}
-}
-
-// again asks for another probe of s, since the last was of an older state, if
-// there is still a reason.
-func (r *roster) again(s *subject, now time.Time) {
-	if !s.shown || s.suspect() || s.doubted {
-		r.request(s, now)
 	}
 }
 

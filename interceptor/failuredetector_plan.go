@@ -23,13 +23,25 @@ type witness struct {
 	version uint64
 }
 
-func (p *probe) has(w witness) bool {
+// add makes p count for w too. It returns false if p was asked for by an older
+// version of the same member, whose probe says nothing about this one.
+func (p *probe) add(w witness) bool {
 	for _, x := range p.who {
-		if x == w {
-			return true
+		if x.key == w.key {
+			return x.version == w.version
 		}
 	}
-	return false
+	p.who = append(p.who, w)
+	return true
+}
+
+// replace makes p count for w in place of an older version of the member.
+func (p *probe) replace(w witness) {
+	for i := range p.who {
+		if p.who[i].key == w.key {
+			p.who[i] = w
+		}
+	}
 }
 
 // plan says which probe runs next: never two on one address, no more than a
@@ -50,10 +62,7 @@ func newPlan(limit int) plan {
 func (pl *plan) add(s *subject, kind channel.ProbeKind) {
 	w := witness{s.member.Key(), s.version}
 	addr := s.member.AddrPort()
-	if p := pl.running[addr]; p != nil && p.kind >= kind {
-		if !p.has(w) {
-			p.who = append(p.who, w)
-		}
+	if p := pl.running[addr]; p != nil && p.kind >= kind && p.add(w) {
 		return
 	}
 	p := pl.waiting[addr]
@@ -65,8 +74,8 @@ func (pl *plan) add(s *subject, kind channel.ProbeKind) {
 		}
 	}
 	p.kind = max(p.kind, kind)
-	if !p.has(w) {
-		p.who = append(p.who, w)
+	if !p.add(w) {
+		p.replace(w)
 	}
 	if s.shown && !p.urgent {
 		p.urgent = true

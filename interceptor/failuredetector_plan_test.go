@@ -82,6 +82,27 @@ func TestPlanTakesTheDeepestKindOfAllWhoWait(t *testing.T) {
 	}
 }
 
+// What a running probe finds says nothing about a member that has changed since
+// it began; one that waits has not begun.
+func TestPlanProbesAgainWhoHasChanged(t *testing.T) {
+	r, _, shown := planned(4, 0, 1)
+	s := shown[0]
+	r.plan.add(s, channel.ProbeRead)
+	first := r.plan.start(r)
+	for range 3 {
+		r.touch(s)
+		r.plan.add(s, channel.ProbeRead)
+	}
+	if len(first[0].who) != 1 {
+		t.Errorf("the running probe counts for %d versions, want 1", len(first[0].who))
+	}
+	r.plan.ended(first[0])
+	second := r.plan.start(r)
+	if len(second) != 1 || len(second[0].who) != 1 || second[0].who[0].version != s.version {
+		t.Errorf("then begins %+v, want one probe for the present version", second)
+	}
+}
+
 func TestPlanLeavesOutWhoIsNotThereAnyMore(t *testing.T) {
 	r, others, shown := planned(4, 1, 1)
 	r.plan.add(others[0], channel.ProbeConnect)

@@ -234,6 +234,25 @@ func TestResultForAnOlderVersionDoesNotCount(t *testing.T) {
 	})
 }
 
+// Nor does one that was begun in an earlier silence than the present one.
+func TestResultFromAnEarlierSilenceDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, new(TCPFailureDetector))
+		m := interceptortest.Member(2)
+		b.joined(t, m)
+		b.net.set(hung, m)
+		b.Part(membership.Failed, m)
+		b.pass(time.Second)
+		b.Join(m)
+		b.pass(3 * time.Second)
+		b.Part(membership.Failed, m)
+		b.pass(defaultReadTimeout - 100*time.Millisecond)
+		b.expect(t, m, "")
+		b.pass(5 * time.Second) // the second probe began when the first had ended
+		b.expect(t, m, "failed")
+	})
+}
+
 func TestWatchdogFindsAMemberThatOnlyTCPCannotReach(t *testing.T) {
 	tests := []struct {
 		name     string
