@@ -25,8 +25,9 @@ type (
 
 	// ReceiveFunc takes a message that has arrived. It returns when the message
 	// is processed; the error is what the sender of a SyncAck message is told. m
-	// is borrowed. Messages of one sender come one after the other; those of
-	// different senders may come at the same time.
+	// is borrowed. Messages that arrive by one connection come one after the
+	// other. A member of ours sends by one connection; a Java node has several,
+	// whose messages may come at the same time.
 	ReceiveFunc func(ctx context.Context, m *message.Message) error
 
 	// EventFunc takes a change of the membership. Calls are serial.

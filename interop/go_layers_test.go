@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/interceptor"
 	"github.com/gotribes/tribes/message"
 )
 
 // TestOrder sends one sequence each way that takes many ways at once: from us over the pool of connections that a Java
-// node is sent to, from Java by the threads of its dispatch queue as well. The Order layers put it in order again. The
-// time for which they wait is set so long that a slow machine does not matter.
+// node is sent to, from Java by the threads of its dispatch queue as well. The Order layers put it in order again. What
+// bounds their patience is set so high that a slow machine does not matter.
 func TestOrder(t *testing.T) {
 	tests := []struct {
 		version version
@@ -22,14 +23,16 @@ func TestOrder(t *testing.T) {
 	for _, test := range tests {
 		t.Run(string(test.version), func(t *testing.T) {
 			ctx := testContext(t)
-			group := freeGroup(t)
-			order := &interceptor.Order{Expire: patience}
-			n := startNode(ctx, t, goConfig{Group: group, Layers: []channel.Interceptor{
-				new(interceptor.Dispatch), order, new(interceptor.TCPFailureDetector),
-			}})
+			address := freeGroup(t)
+			order := &interceptor.Order{Expire: patience, MaxBytes: -1}
+			n := startNode(ctx, t, goConfig{
+				Group:   address,
+				Layers:  []channel.Interceptor{new(interceptor.Dispatch), order, new(interceptor.TCPFailureDetector)},
+				Options: []group.Option{patientGo},
+			})
 			p := startPeer(ctx, t, test.version, peerConfig{
-				Group: group, Stack: "order,dispatch,tcpfd", Heap: "1g",
-				Flags: append([]string{"--order-expire", "120000"}, roomyQueue...),
+				Group: address, Stack: "order,dispatch,tcpfd", Heap: "1g",
+				Flags: append([]string{"--order-expire", "120000"}, patientJava...),
 			})
 			meet(ctx, t, n, p)
 			trade(ctx, t, n, p, bulkSend{Options: optAsync | optAck, Series: series{profile: mix}, Count: test.count}, inOrder)
@@ -49,12 +52,14 @@ func TestGzip(t *testing.T) {
 		t.Run(string(v), func(t *testing.T) {
 			ctx := testContext(t)
 			const count = 1000
-			group := freeGroup(t)
+			address := freeGroup(t)
 			gzip := &interceptor.Gzip{MinSize: 1000}
-			n := startNode(ctx, t, goConfig{Group: group, Layers: []channel.Interceptor{
-				new(interceptor.Dispatch), gzip, new(interceptor.TCPFailureDetector),
-			}})
-			p := startPeer(ctx, t, v, peerConfig{Group: group, Stack: "dispatch,gzip,tcpfd", Heap: "512m"})
+			n := startNode(ctx, t, goConfig{
+				Group:   address,
+				Layers:  []channel.Interceptor{new(interceptor.Dispatch), gzip, new(interceptor.TCPFailureDetector)},
+				Options: []group.Option{patientGo},
+			})
+			p := startPeer(ctx, t, v, peerConfig{Group: address, Stack: "dispatch,gzip,tcpfd", Heap: "512m", Flags: patientJava})
 			meet(ctx, t, n, p)
 			s := series{profile: mix}
 			trade(ctx, t, n, p, bulkSend{Options: optSync, Series: s, Count: count}, inOrder)

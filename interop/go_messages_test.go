@@ -4,8 +4,10 @@ package interop
 
 import (
 	"context"
+	"strconv"
 	"testing"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/transport/nio"
 )
 
@@ -24,8 +26,12 @@ var modes = []struct {
 	{"async+sync", optAsync | optSync, anyOrder},
 }
 
-// roomyQueue makes Java's dispatch queue hold the whole mix: when it overflows, Java forgets to tell the outcome.
-var roomyQueue = []string{"--queue", "400000000"}
+// Settings for great exchanges on slow machines. Java's send timeout is for the whole message, however large, and when
+// its dispatch queue overflows it forgets to tell the outcome, so that one has to hold the whole mix.
+var (
+	patientJava = []string{"--timeout", strconv.FormatInt(patience.Milliseconds(), 10), "--queue", "400000000"}
+	patientGo   = group.WithSender(nio.SenderConfig{Timeouts: nio.SenderTimeouts{Write: patience, Ack: patience}})
+)
 
 // TestMessages sends the mix both ways at the same time in every mode: nothing is lost, damaged or doubled.
 func TestMessages(t *testing.T) {
@@ -42,9 +48,9 @@ func TestMessages(t *testing.T) {
 		for _, mode := range modes {
 			t.Run(string(test.version)+" "+mode.name, func(t *testing.T) {
 				ctx := testContext(t)
-				group := freeGroup(t)
-				n := startNode(ctx, t, goConfig{Group: group, Poller: test.poller})
-				p := startPeer(ctx, t, test.version, peerConfig{Group: group, Heap: "1g", Flags: roomyQueue})
+				address := freeGroup(t)
+				n := startNode(ctx, t, goConfig{Group: address, Poller: test.poller, Options: []group.Option{patientGo}})
+				p := startPeer(ctx, t, test.version, peerConfig{Group: address, Heap: "1g", Flags: patientJava})
 				meet(ctx, t, n, p)
 				trade(ctx, t, n, p, bulkSend{Options: mode.options, Series: series{profile: mix}, Count: test.count}, mode.order)
 			})

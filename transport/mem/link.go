@@ -53,7 +53,7 @@ func (l Link) validate() error {
 	chance("Reorder", l.Reorder)
 	length("Spread", l.Spread)
 	if l.Bandwidth < 0 {
-		errs = append(errs, fmt.Errorf("Bandwidth %d: want no negative number", l.Bandwidth))
+		errs = append(errs, fmt.Errorf("negative Bandwidth %d: want 0 or more", l.Bandwidth))
 	}
 	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package nio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // ErrForgotten is why a message is settled when [Sender.Forget] was called for
 // its destination.
-var ErrForgotten = fmt.Errorf("tribes: nio: the member was forgotten")
+var ErrForgotten = errors.New("tribes: nio: the member was forgotten")
 
 // settlement is an outcome that is not yet told.
 type settlement struct {

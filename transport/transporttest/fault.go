@@ -3,6 +3,7 @@ package transporttest
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
@@ -57,11 +58,11 @@ func somebodyThereAgain(g *rig) {
 // was acknowledged must reach it.
 func receiverStops(g *rig) {
 	const count = 50
-	delivered := 0
+	var delivered atomic.Int64
 	a := g.node(defaults, discard)
 	b := g.node(defaults, func(context.Context, *message.Message) error {
 		time.Sleep(slow)
-		delivered++ // one sender: calls come one after the other
+		delivered.Add(1)
 		return nil
 	})
 	for range count {
@@ -72,8 +73,8 @@ func receiverStops(g *rig) {
 	if err := b.Receiver.Stop(ctx); err != nil {
 		g.Errorf("Receiver.Stop: %v", err)
 	}
-	if delivered != count {
-		g.Errorf("%d messages were acknowledged and %d delivered", count, delivered)
+	if n := delivered.Load(); n != count {
+		g.Errorf("%d messages were acknowledged and %d delivered", count, n)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gotribes/tribes/membership"
@@ -136,10 +137,13 @@ func oneBadDestination(g *rig) {
 
 func noDuplicates(g *rig) {
 	const count = 300
+	var mu sync.Mutex // a sender may have several connections
 	seen := make(map[message.ID]int)
 	a := g.node(defaults, discard)
 	b := g.node(defaults, func(_ context.Context, m *message.Message) error {
-		seen[m.ID]++ // one sender: calls come one after the other
+		mu.Lock()
+		defer mu.Unlock()
+		seen[m.ID]++
 		return nil
 	})
 	all := make([]*sent, count)
