@@ -289,14 +289,6 @@ func (p *rxPeer) wantClosed() {
 	}
 }
 
-// wantSilence says that nothing was written to the connection: the answer to a
-// further message is the next that comes.
-func (p *rxPeer) wantSilence(g *frames) {
-	p.g.Helper()
-	p.put(g.frame(message.UseAck, "silence?"))
-	p.want(message.AckFrame)
-}
-
 // reset closes the connection such that the other end sees a reset.
 func (p *rxPeer) reset() {
 	p.g.Helper()
