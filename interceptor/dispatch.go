@@ -212,10 +212,11 @@ func (d *Dispatch) admit(ctx context.Context, bytes, messages int) error {
 	return err
 }
 
-// event lets an event pass and clears the queue of a member that is gone.
+// event clears the queue of a member that is gone, before the event makes the
+// sender forget it, and passes the event on.
 func (d *Dispatch) event(ev membership.Event) {
-	d.up.Event(ev)
 	if ev.Kind == membership.Left || ev.Kind == membership.Failed {
 		d.abandon(ev.Member.Key())
 	}
+	d.up.Event(ev)
 }

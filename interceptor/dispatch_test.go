@@ -183,6 +183,11 @@ func TestMemberThatIsGoneIsNotWaitedFor(t *testing.T) {
 					receipts = append(receipts, h.Post(context.Background(), []*membership.Member{m, other}, []byte("x"), async))
 				}
 				synctest.Wait()
+				h.Top.Watch(func(membership.Event) {
+					if got := d.Stats().Queues; got != 1 {
+						t.Errorf("%d queues when the event is passed on, want that of the other member alone", got)
+					}
+				})
 				h.Part(kind, m)
 				h.Flush()
 				synctest.Wait()

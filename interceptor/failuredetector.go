@@ -27,12 +27,11 @@ import (
 // A listener that failed on a message (message.RemoteError) says nothing about
 // its member.
 //
-// A member of which a send was not answered N times (Faults) while it still
-// sends heartbeats, and one whose heartbeats are missing, must answer a frame,
-// because the kernel of a process that hangs still accepts connections. One
-// that was silent for the drop time of the membership and ReadTimeout is gone;
-// it joins again when it answers. See ReadTest for what this sends to Java
-// nodes.
+// A member whose heartbeats are missing, and one to which several sends have
+// timed out (Faults) while it still sends heartbeats, must answer a frame,
+// because the kernel of a process that hangs still accepts connections. Who was
+// silent for the drop time of the membership and for ReadTimeout has Failed, and
+// joins again when it answers. See ReadTest for what this sends to Java nodes.
 //
 // Probes run in parallel and outside of all locks. A result counts only if
 // nothing new was heard of the member meanwhile. A process that finds its own
@@ -65,9 +64,9 @@ type TCPFailureDetector struct {
 	// MaxProbes is how many probes run at a time, never two to one address; zero
 	// means 256. Members not announced yet get at most half of them.
 	MaxProbes int
-	// Faults is the number of timed-out sends to a member since it last answered
-	// a frame of ours after which it must answer one again, even if it sends
-	// heartbeats; zero means 3, negative never.
+	// Faults is the number of sends to a member that must time out before it has
+	// to answer a frame of a probe, even if it sends heartbeats; each such answer
+	// begins the count anew. Zero means 3, negative never.
 	Faults int
 	// Watchdog is the time between probes of members for which there is no reason
 	// to doubt them; it finds a member whose TCP port alone is cut off when

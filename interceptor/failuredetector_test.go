@@ -140,6 +140,27 @@ func TestSuspectIsKeptAndCheckedAgain(t *testing.T) {
 	})
 }
 
+func TestCheckPeriod(t *testing.T) {
+	for _, period := range []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, &TCPFailureDetector{CheckPeriod: period})
+			silent, stranger := interceptortest.Member(2), interceptortest.Member(3)
+			b.joined(t, silent)
+			b.Part(membership.Failed, silent)
+			b.net.set(refused, stranger)
+			b.Join(stranger)
+			b.pass(time.Minute)
+			s, o := b.net.count(silent), b.net.count(stranger)
+			b.pass(time.Minute)
+			for _, got := range []int{b.net.count(silent) - s, b.net.count(stranger) - o} {
+				if want := int(time.Minute / period); got < want*9/10 || got > want {
+					t.Errorf("%d probes in a minute with CheckPeriod %v, want about %d", got, period, want)
+				}
+			}
+		})
+	}
+}
+
 func TestHungPeerIsFoundByReadTest(t *testing.T) {
 	tests := []struct {
 		name string

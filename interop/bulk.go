@@ -85,12 +85,6 @@ func (s series) length(i int, r uint64) int {
 	return int(r % uint64(limit+1))
 }
 
-// hash is the SHA-256 of message i in the form that Java nodes report it.
-func (s series) hash(i int) string { return hashOf(s.message(i)) }
-
-// hashOf is the SHA-256 of b in hex.
-func hashOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
-
 // digest is the SHA-256 over the hashes of the first count messages in order: the whole series in one word, as a
 // Java node reports it for what it sent and for what it received.
 func (s series) digest(count int) string {

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,6 +118,12 @@ func parseRecord(fields []string) (record, error) {
 	length, err := strconv.Atoi(fields[3])
 	return record{fields[0], fields[1], fields[2], length, fields[4] == "repeat"}, err
 }
+
+// hash is the SHA-256 of message i in the form that Java nodes report it.
+func (s series) hash(i int) string { return hashOf(s.message(i)) }
+
+// hashOf is the SHA-256 of b in hex.
+func hashOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
 // order says if checkSeries asks for the order of sending.
 type order bool

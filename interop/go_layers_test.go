@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"github.com/gotribes/tribes/channel"
@@ -61,38 +62,48 @@ func TestGzip(t *testing.T) {
 			})
 			p := startPeer(ctx, t, v, peerConfig{Group: address, Stack: "dispatch,gzip,tcpfd", Heap: "512m", Flags: patientJava})
 			meet(ctx, t, n, p)
-			s := series{profile: mix}
-			trade(ctx, t, n, p, bulkSend{Options: optSync, Series: s, Count: count}, inOrder)
-			var empty uint64
-			for i := range count {
-				if len((series{102, mix}).message(i)) == 0 {
-					empty++
-				}
-			}
-			got := gzip.Stats().Received
-			if got.Plain != empty || got.Compressed != count-empty {
+			trade(ctx, t, n, p, bulkSend{Options: optSync, Series: series{profile: mix}, Count: count}, inOrder)
+			empty := series{seedFromJava, mix}.empty(count)
+			if got := gzip.Stats().Received; got.Plain != uint64(empty) || got.Compressed != uint64(count-empty) {
 				t.Errorf("%d messages of Java were compressed and %d not, want %d and %d", got.Compressed, got.Plain, count-empty, empty)
 			}
-
-			text := bytes.Repeat([]byte("all work and no play makes jack a dull boy. "), 1000)
-			p.call(ctx, "forget", "ok")
-			n.recorder.forget()
-			before := gzip.Stats().Sent
-			for _, payload := range [][]byte{text, text[:100]} {
-				p.send(ctx, n.id, optSync, payload)
-				if _, err := n.group.SendAll(ctx, payload, message.Sync); err != nil {
-					t.Errorf("send %d bytes of text: %v", len(payload), err)
-				}
-			}
-			sent := gzip.Stats().Sent
-			if sent.Compressed-before.Compressed != 1 || sent.Plain-before.Plain != 1 || sent.WireBytes-before.WireBytes > 1000 {
-				t.Errorf("long and short text went as %+v after %+v, want one of them compressed to less than 1000 bytes in all", sent, before)
-			}
-			for _, all := range [][]record{p.received(ctx, n.id), n.recorder.from(p.id)} {
-				if len(all) != 2 || all[0].sha256 != hashOf(text) || all[1].sha256 != hashOf(text[:100]) {
-					t.Errorf("received %v, want the long text and the short one", all)
-				}
-			}
+			tradeText(ctx, t, n, p, gzip)
 		})
+	}
+}
+
+// empty is how many of the first count messages have no bytes.
+func (s series) empty(count int) int {
+	n := 0
+	for i := range count {
+		if len(s.message(i)) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// tradeText sends a long text and a short one both ways.
+func tradeText(ctx context.Context, t *testing.T, n *node, p *peer, gzip *interceptor.Gzip) {
+	t.Helper()
+	long := bytes.Repeat([]byte("all work and no play makes jack a dull boy. "), 1000)
+	short := long[:100]
+	p.call(ctx, "forget", "ok")
+	n.recorder.forget()
+	before := gzip.Stats().Sent
+	for _, text := range [][]byte{long, short} {
+		p.send(ctx, n.id, optSync, text)
+		if _, err := n.group.SendAll(ctx, text, message.Sync); err != nil {
+			t.Errorf("send %d bytes of text: %v", len(text), err)
+		}
+	}
+	sent := gzip.Stats().Sent
+	if sent.Compressed-before.Compressed != 1 || sent.Plain-before.Plain != 1 || sent.WireBytes-before.WireBytes > 1000 {
+		t.Errorf("long and short text went as %+v after %+v, want one of them compressed and less than 1000 bytes in all", sent, before)
+	}
+	for _, got := range [][]record{p.received(ctx, n.id), n.recorder.from(p.id)} {
+		if len(got) != 2 || got[0].sha256 != hashOf(long) || got[1].sha256 != hashOf(short) {
+			t.Errorf("received %v, want the long text and the short one", got)
+		}
 	}
 }

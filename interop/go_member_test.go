@@ -140,12 +140,12 @@ func identityOf(m *membership.Member) (addr, id string) {
 	return m.AddrPort().String(), m.ID().String()
 }
 
-// memberEvent is ev in the form of nodes' events.
+// memberEvent is ev, of which the application is told now, in the form of nodes' events.
 func memberEvent(ev group.Event) event {
 	m := ev.Member
 	addr, id := identityOf(m)
 	return event{
-		Name: eventNames[ev.Kind], Time: ev.At.UnixMilli(), Member: addr, ID: id,
+		Name: eventNames[ev.Kind], Time: time.Now().UnixMilli(), Member: addr, ID: id,
 		Alive: m.Alive().Milliseconds(), UDPPort: m.UDPPort(), SecurePort: m.SecurePort(),
 		Domain: hexOf(m.Domain()), Payload: hexOf(m.Payload()), Command: hexOf(m.Command()),
 	}

@@ -58,12 +58,18 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// Seeds of the series that trade sends.
+const (
+	seedFromGo   = 101
+	seedFromJava = 102
+)
+
 // trade sends series of the kind that b describes both ways at the same time and compares what arrives. If the order
 // counts one caller sends, and else four.
 func trade(ctx context.Context, t *testing.T, n *node, p *peer, b bulkSend, o order) {
 	t.Helper()
 	there, back := b, b
-	there.Series.seed, back.Series.seed = 101, 102
+	there.Series.seed, back.Series.seed = seedFromGo, seedFromJava
 	there.To, back.To = p.id, n.id
 	if o == anyOrder {
 		there.Threads, back.Threads = 4, 4

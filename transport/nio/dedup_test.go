@@ -211,7 +211,7 @@ func TestDuplicateBytes(t *testing.T) {
 	const limit = 1 << 20
 	g := newDupRig(t, DuplicateMemory{Bytes: limit})
 	var last *membership.Member
-	for i := range 2000 {
+	for i := range 600 {
 		m, err := membership.New(membership.Attributes{Host: netip.MustParseAddr("10.0.0.1"), Port: 4000,
 			SecurePort: -1, UDPPort: -1, ID: membership.ID(idOf(uint64(i)))})
 		if err != nil {

@@ -73,13 +73,15 @@ func (s *Sender) probeWrite(conn net.Conn, m *message.Message) error {
 	return err
 }
 
-// probeRead waits for one byte.
+// probeRead waits for the first byte of an answer. It takes in the whole answer
+// of a Java node: closing a connection with bytes unread would reset it, and the
+// other end log that.
 func probeRead(conn net.Conn, within time.Duration) error {
 	if within > 0 {
 		if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 			return err
 		}
 	}
-	_, err := conn.Read(make([]byte, 1))
+	_, err := conn.Read(make([]byte, 2*len(message.AckFrame)))
 	return err
 }

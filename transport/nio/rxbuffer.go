@@ -146,10 +146,13 @@ func (x *rxBuffer) parsed(size int) {
 	}
 }
 
-// rest gives an empty chunk back. One that messages are in is kept: it has more
-// room.
+// rest gives an empty chunk back, unless there are messages in it and room for
+// more.
 func (x *rxBuffer) rest() {
-	if x.chunk != nil && x.start == x.end && !x.chunk.Shared() {
+	if x.chunk == nil || x.start != x.end {
+		return
+	}
+	if !x.chunk.Shared() || x.outgrown(len(x.chunk.Bytes())) {
 		x.drop()
 	}
 }
