@@ -61,12 +61,12 @@ func (r *roll) play(t *testing.T, script string) {
 	}
 }
 
-// inDomain is the member number n in a domain; the higher, the younger.
+// inDomain is the member number n in a domain; the higher, the younger, by hours.
 func inDomain(t *testing.T, n int, domain string) *membership.Member {
 	t.Helper()
 	m, err := interceptortest.Member(n).With(func(a *membership.Attributes) {
 		a.Domain = domain
-		a.Alive = int64(1000 - n)
+		a.Alive = int64(1000-n) * time.Hour.Milliseconds()
 	})
 	if err != nil {
 		t.Fatal(err)

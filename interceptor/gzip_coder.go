@@ -123,7 +123,7 @@ func larger(size, limit int) int {
 func (c *inflater) fill(dst, src []byte) (n int, err error) {
 	c.src.Reset(src)
 	if err := c.z.Reset(&c.src); err != nil {
-		return 0, noEOF(err)
+		return 0, err
 	}
 	c.z.Multistream(false)
 	for n < len(dst) && err == nil {
@@ -144,13 +144,4 @@ func (c *inflater) fill(dst, src []byte) (n int, err error) {
 		return 0, errBehindMember
 	}
 	return n, nil
-}
-
-// noEOF turns the end of the input where there must be more into an error that
-// says so.
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

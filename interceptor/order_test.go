@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,39 +64,41 @@ func expectStats(t *testing.T, o *Order, want OrderStats) {
 }
 
 func TestOrderVectorFromTribes(t *testing.T) {
-	v := loadVector(t, "order-two-members-two-messages")
-	first, local := parse(t, v.frames[0].bytes)
-	second, _ := parse(t, v.frames[2].bytes)
-	h := interceptortest.New(t, interceptortest.Config{Local: local}, new(Order))
-	h.Start()
-	to := interceptortest.Members(2, 3)
-	for i, f := range []message.Frame{first, second} {
-		m := h.Message(v.input[i], message.ByteMessage)
-		m.ID, m.Sent = message.ID(f.ID), f.Sent
-		r := message.NewReceipt(len(to), nil)
-		if err := h.SendMessage(context.Background(), to, m, r); err != nil {
-			t.Fatalf("Send = %v, want nil", err)
+	synctest.Test(t, func(t *testing.T) { // in which no destination is slow
+		v := loadVector(t, "order-two-members-two-messages")
+		first, local := parse(t, v.frames[0].bytes)
+		second, _ := parse(t, v.frames[2].bytes)
+		h := interceptortest.New(t, interceptortest.Config{Local: local}, new(Order))
+		h.Start()
+		to := interceptortest.Members(2, 3)
+		for i, f := range []message.Frame{first, second} {
+			m := h.Message(v.input[i], message.ByteMessage)
+			m.ID, m.Sent = message.ID(f.ID), f.Sent
+			r := message.NewReceipt(len(to), nil)
+			if err := h.SendMessage(context.Background(), to, m, r); err != nil {
+				t.Fatalf("Send = %v, want nil", err)
+			}
+			m.Release()
 		}
-		m.Release()
-	}
-	sent := h.Bottom.Sent()
-	if len(sent) != len(v.frames) {
-		t.Fatalf("%d frames were handed down, want %d", len(sent), len(v.frames))
-	}
-	for i, s := range sent {
-		if len(s.To) != 1 || s.To[0] != to[i%2] {
-			t.Errorf("frame %d goes to %v, want %v", i, s.To, to[i%2])
+		sent := h.Bottom.Sent()
+		if len(sent) != len(v.frames) {
+			t.Fatalf("%d frames were handed down, want %d", len(sent), len(v.frames))
 		}
-		if d := cmp.Diff(v.frames[i].bytes, message.AppendFrame(nil, s.Message, 0)); d != "" {
-			t.Errorf("frame %d differs (-want +got):\n%s", i, d)
+		for i, s := range sent {
+			if len(s.To) != 1 || s.To[0] != to[i%2] {
+				t.Errorf("frame %d goes to %v, want %v", i, s.To, to[i%2])
+			}
+			if d := cmp.Diff(v.frames[i].bytes, message.AppendFrame(nil, s.Message, 0)); d != "" {
+				t.Errorf("frame %d differs (-want +got):\n%s", i, d)
+			}
 		}
-	}
-	for i, frame := range []frameTo{v.frames[0], v.frames[2]} {
-		if err := arrive(t, h, frame.bytes); err != nil {
-			t.Errorf("Receive %d = %v, want nil", i, err)
+		for i, frame := range []frameTo{v.frames[0], v.frames[2]} {
+			if err := arrive(t, h, frame.bytes); err != nil {
+				t.Errorf("Receive %d = %v, want nil", i, err)
+			}
 		}
-	}
-	expectDelivered(t, h, "m1 m2")
+		expectDelivered(t, h, "m1 m2")
+	})
 }
 
 func TestOrderSettings(t *testing.T) {

@@ -206,7 +206,7 @@ func TestMemberThatIsOnNoListIsAsked(t *testing.T) {
 			t.Errorf("told %v, want one join", got)
 		}
 		b.kill()
-		until(t, DefaultExpiration, "the end of the member", func() bool { return a.sees() })
+		until(t, DefaultExpiration+2*hop, "the end of the member", func() bool { return a.sees() })
 		time.Sleep(time.Minute)
 		before := len(w.parcels(addr(2)))
 		time.Sleep(time.Minute)

@@ -319,7 +319,7 @@ func TestMessagesAreSignsOfLife(t *testing.T) {
 		if !b.sees() {
 			t.Errorf("the silent one is still seen: %v", b.View().Members)
 		}
-		until(t, DefaultExpiration, "the end", func() bool { return a.sees() })
+		until(t, DefaultExpiration+2*hop, "the end", func() bool { return a.sees() })
 	})
 }
 

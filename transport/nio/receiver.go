@@ -111,7 +111,7 @@ func (r *Receiver) Start(ctx context.Context, env channel.Env) (channel.Bound, e
 	r.ctx, r.endRun = context.WithCancelCause(context.Background())
 	bound, err := r.listen(ctx)
 	if err == nil {
-		r.reactor, err = r.chooseReactor()
+		r.reactor, err = r.newReactor()
 		if err != nil {
 			err = closeAll(err, r.listener, r.packets)
 		}
@@ -136,21 +136,12 @@ func (r *Receiver) run() {
 	r.watching.Go(r.watchAll) // ends when quit is closed
 }
 
-// chooseReactor returns the reactor for the configured poller.
-func (r *Receiver) chooseReactor() (reactor, error) {
-	poller := r.cfg.Poller
-	if poller == PollerAuto {
-		poller = autoPoller
+// newReactor returns the reactor for the configured poller.
+func (r *Receiver) newReactor() (reactor, error) {
+	if r.cfg.Poller == PollerEpoll {
+		return newEpollReactor(r)
 	}
-	if _, tcp := r.listener.(*net.TCPListener); poller == PollerRuntime || !tcp {
-		return &netReactor{r: r}, nil
-	}
-	p, err := newEpollReactor(r)
-	if err != nil && r.cfg.Poller == PollerAuto {
-		r.env.Logger.Info("epoll cannot be used, the runtime's poller is", "err", err)
-		return &netReactor{r: r}, nil
-	}
-	return p, err
+	return &netReactor{r: r}, nil
 }
 
 // now is the monotonic time in nanoseconds since shortly before the receiver was

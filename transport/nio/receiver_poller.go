@@ -7,20 +7,18 @@ type Poller uint8
 
 // The pollers.
 const (
-	// PollerAuto is the one that measured best on the system: the runtime's. If the
-	// measurements of package bench say otherwise for your load, choose.
+	// PollerAuto is the one that measured best for the connections of a group, on
+	// every system: PollerRuntime.
 	PollerAuto Poller = iota
-	// PollerRuntime has a goroutine per connection and leaves the waiting to the
-	// Go runtime. It works on every system and with every listener.
+	// PollerRuntime has a goroutine per connection, which also delivers what it
+	// reads as long as deliveries are short, and leaves the waiting to the Go
+	// runtime. It works on every system and with every listener.
 	PollerRuntime
 	// PollerEpoll has few goroutines that wait for many connections each, by
-	// epoll. It needs Linux and a TCP listener; connections that are silent cost
-	// no memory for reading.
+	// epoll. It needs Linux and a TCP listener. For thousands of connections it
+	// needs less memory: a silent one has neither a goroutine nor a buffer.
 	PollerEpoll
 )
-
-// autoPoller is what PollerAuto stands for.
-const autoPoller = PollerRuntime
 
 var pollerNames = [...]string{PollerAuto: "auto", PollerRuntime: "runtime", PollerEpoll: "epoll"}
 
