@@ -283,7 +283,7 @@ func TestStarvedProcessAccusesNobody(t *testing.T) {
 		for _, m := range members {
 			b.expect(t, m, "")
 		}
-		if last := b.net.probes[len(b.net.probes)-1]; last.Connect < defaultConnectTimeout+mostLag*9/10 || last.Read < defaultReadTimeout+mostLag*9/10 {
+		if last := b.net.last(); last.Connect < defaultConnectTimeout+mostLag*9/10 || last.Read < defaultReadTimeout+mostLag*9/10 {
 			t.Errorf("the last probe has the limits %v and %v, want about %v more than configured", last.Connect, last.Read, mostLag)
 		}
 		if got := b.d.Stats().Lag; got < mostLag*9/10 {

@@ -61,6 +61,13 @@ func (n *tcp) fail(err error) {
 	n.err = err
 }
 
+// last returns the latest probe.
+func (n *tcp) last() channel.Probe {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.probes[len(n.probes)-1]
+}
+
 // count returns the number of probes so far, of members if any are given.
 func (n *tcp) count(members ...*membership.Member) int {
 	n.mu.Lock()

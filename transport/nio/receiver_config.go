@@ -143,7 +143,7 @@ func (c ReceiverConfig) withDefaults() (ReceiverConfig, error) {
 	rxFill(&c.MaxFrame, message.DefaultMaxFrame)
 	rxFill(&c.InboxBytes, defaultInbox)
 	l := &c.Limits
-	rxFill(&l.MaxBytes, max(defaultMemory, 4*c.MaxFrame))
+	rxFill(&l.MaxBytes, max(defaultMemory, 4*min(c.MaxFrame, unbounded/4)))
 	rxFill(&l.MaxConns, defaultConns)
 	rxFill(&l.MaxConnsPerSource, defaultPerSource)
 	rxFill(&l.FirstFrameTimeout, defaultFirstFrame)
@@ -195,8 +195,8 @@ func (c *ReceiverConfig) validate() []error {
 	between("Duplicates.Bytes", c.Duplicates.Bytes, 1<<20, unbounded)
 	frame := c.MaxFrame
 	rxFill(&frame, message.DefaultMaxFrame)
-	if m := c.Limits.MaxBytes; m > 0 && m < 2*frame {
-		bad("Limits.MaxBytes", m, fmt.Sprintf("at least %d, twice MaxFrame, or negative for no bound", 2*frame))
+	if m := c.Limits.MaxBytes; m > 0 && m/2 < frame {
+		bad("Limits.MaxBytes", m, fmt.Sprintf("at least %d, twice MaxFrame, or negative for no bound", 2*int64(frame)))
 	}
 	if c.Poller > PollerEpoll {
 		bad("Poller", c.Poller, "PollerAuto, PollerRuntime or PollerEpoll")

@@ -73,9 +73,9 @@ func TestReceiverDefaults(t *testing.T) {
 	if cfg.Address != "" {
 		t.Error("the struct of the caller was changed")
 	}
-	large, err := NewReceiver(ReceiverConfig{MaxFrame: 1 << 30})
-	if err != nil || large.cfg.Limits.MaxBytes != 4<<30 {
-		t.Errorf("MaxBytes for frames of 1 GiB = %d, %v, want 4 GiB", large.cfg.Limits.MaxBytes, err)
+	large, err := NewReceiver(ReceiverConfig{MaxFrame: 128 << 20})
+	if err != nil || large.cfg.Limits.MaxBytes != 512<<20 {
+		t.Errorf("MaxBytes for frames of 128 MiB = %d, %v, want 512 MiB", large.cfg.Limits.MaxBytes, err)
 	}
 }
 
