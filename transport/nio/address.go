@@ -41,19 +41,22 @@ func splitAdvertise(s string) (host string, port int, err error) {
 			return "", 0, errors.New("a port of 1 to 65535")
 		}
 	}
-	if host == "" || len(host) > 253 || !printable(host) {
-		return "", 0, errors.New("host, or host:port, with at most 253 printable characters")
-	}
-	return host, port, nil
+	return host, port, checkHost(host)
 }
 
-func printable(s string) bool {
+var errHost = errors.New("host, or host:port, with at most 253 printable characters")
+
+// checkHost says whether s can be an address or a name at all.
+func checkHost(s string) error {
+	if s == "" || len(s) > 253 {
+		return errHost
+	}
 	for _, x := range []byte(s) {
 		if x <= ' ' || x == 0x7f {
-			return false
+			return errHost
 		}
 	}
-	return true
+	return nil
 }
 
 // checkTold says why others cannot be told to connect to ip.

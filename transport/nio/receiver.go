@@ -29,7 +29,7 @@ type Receiver struct {
 	listener net.Listener
 	packets  net.PacketConn
 	reactor  reactor
-	datagram *udpReceiver // nil without UDP
+	udp      *udpReceiver // nil without UDP
 
 	duplicates *dupMemory // nil if off
 	budget     *rxBudget
@@ -46,13 +46,13 @@ type Receiver struct {
 	quit    chan struct{} // closed to end the watch
 	stopped chan struct{} // closed when Stop has ended
 
-	closing  chan struct{}  // closed when nothing is accepted any more
-	accepts  sync.WaitGroup // the accepting goroutine
-	packages sync.WaitGroup // the goroutines for UDP
-	live     sync.WaitGroup // connections
-	pending  sync.WaitGroup // drainers
-	watching sync.WaitGroup
-	flushers sync.WaitGroup // of the watch
+	closing   chan struct{}  // closed when nothing is accepted any more
+	accepts   sync.WaitGroup // the accepting goroutine
+	datagrams sync.WaitGroup // the goroutines for UDP
+	live      sync.WaitGroup // connections
+	pending   sync.WaitGroup // drainers
+	watching  sync.WaitGroup
+	flushers  sync.WaitGroup // of the watch
 
 	mu      sync.Mutex
 	state   receiverState
@@ -129,9 +129,9 @@ func (r *Receiver) Start(ctx context.Context, env channel.Env) (channel.Bound, e
 func (r *Receiver) run() {
 	r.accepts.Go(r.acceptAll) // ends when the listener is closed
 	if r.packets != nil {
-		r.datagram = newUDPReceiver(r, r.packets)
-		r.packages.Go(r.datagram.read)    // ends after stopReading
-		r.packages.Go(r.datagram.deliver) // ends when read has, and all is delivered
+		r.udp = newUDPReceiver(r, r.packets)
+		r.datagrams.Go(r.udp.read)    // ends after stopReading
+		r.datagrams.Go(r.udp.deliver) // ends when read has, and all is delivered
 	}
 	r.watching.Go(r.watchAll) // ends when quit is closed
 }
@@ -167,8 +167,8 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	defer close(r.stopped)
 	close(r.closing)
 	errs := []error{r.reactor.stopAccept()}
-	if r.datagram != nil {
-		r.datagram.stopReading()
+	if r.udp != nil {
+		r.udp.stopReading()
 	}
 	r.accepts.Wait()
 	for _, c := range r.connections() {
@@ -191,7 +191,7 @@ func (r *Receiver) drain(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { // ends when everything has, which cutting brings about
 		defer close(done)
-		r.packages.Wait()
+		r.datagrams.Wait()
 		r.live.Wait()
 		r.pending.Wait()
 	}()
@@ -210,9 +210,10 @@ func (r *Receiver) drain(ctx context.Context) error {
 	for _, c := range r.connections() {
 		c.cut()
 	}
-	if r.datagram != nil {
-		r.datagram.cut()
+	if r.udp != nil {
+		r.udp.cut()
 	}
 	<-done
-	return fmt.Errorf("tribes: receiver: stop: not all that was received could be delivered: %w", context.Cause(ctx))
+	return fmt.Errorf("tribes: receiver: stop: cut short, %d messages not delivered so far: %w",
+		r.count.dropped.Load(), context.Cause(ctx))
 }

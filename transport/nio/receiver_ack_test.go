@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,6 +288,9 @@ func TestReceiverReset(t *testing.T) {
 		g.conn().untilReset()
 		close(w.open)
 		g.wantDelivered("a", "b", "c")
+		if n := g.r.Stats().Dropped; n != 1 || !slices.Equal(g.dropped, []string{droppedByReset}) {
+			t.Errorf("%d messages dropped, %q, want 1", n, g.dropped)
+		}
 	})
 }
 

@@ -19,11 +19,12 @@ func (r *Receiver) listen(ctx context.Context) (bound channel.Bound, err error) 
 			err = closeAll(err, r.listener, r.packets)
 		}
 	}()
+	r.listener, r.packets = r.cfg.Listener, r.cfg.PacketConn
 	bind, err := r.bindAddress(ctx)
 	if err != nil {
 		return bound, err
 	}
-	if r.listener = r.cfg.Listener; r.listener == nil {
+	if r.listener == nil {
 		if r.listener, err = listenTCP(ctx, bind, r.cfg.Port, r.cfg.PortTries); err != nil {
 			return bound, err
 		}
@@ -37,7 +38,7 @@ func (r *Receiver) listen(ctx context.Context) (bound channel.Bound, err error) 
 }
 
 func (r *Receiver) listenUDP(ctx context.Context, bind netip.Addr, bound *channel.Bound) (err error) {
-	if r.packets = r.cfg.PacketConn; r.packets == nil {
+	if r.packets == nil {
 		if r.cfg.UDPPort == 0 {
 			return nil
 		}

@@ -204,6 +204,9 @@ func (c *ReceiverConfig) validate() []error {
 	if _, ok := c.Listener.(*net.TCPListener); !ok && c.Listener != nil && c.Poller == PollerEpoll {
 		bad("Poller", c.Poller, fmt.Sprintf("another one: the listener is a %T, and epoll needs a *net.TCPListener", c.Listener))
 	}
+	if c.Address != "" && checkHost(c.Address) != nil {
+		bad("Address", fmt.Sprintf("%q", c.Address), "auto, an IP address or a host name, with at most 253 printable characters")
+	}
 	if err := checkAdvertise(c.Advertise); err != nil {
 		bad("Advertise", fmt.Sprintf("%q", c.Advertise), err.Error())
 	}

@@ -22,6 +22,7 @@ func TestReceiverConfigProblems(t *testing.T) {
 		MaxFrame:   100,
 		InboxBytes: 1,
 		Poller:     9,
+		Address:    "a\nb",
 		Advertise:  "0.0.0.0",
 		Limits:     ReceiverLimits{MaxBytes: 50},
 		Duplicates: DuplicateMemory{Bytes: 5},
@@ -31,13 +32,13 @@ func TestReceiverConfigProblems(t *testing.T) {
 		t.Fatal("NewReceiver took everything that is wrong")
 	}
 	for _, field := range []string{"Port", "UDPPort", "PortTries", "Loops", "Workers", "MaxFrame", "InboxBytes",
-		"Limits.MaxBytes", "Poller", "Advertise", "Duplicates.Bytes", "Socket.TrafficClass"} {
+		"Limits.MaxBytes", "Poller", "Address", "Advertise", "Duplicates.Bytes", "Socket.TrafficClass"} {
 		if !strings.Contains(err.Error(), " "+field+" ") {
 			t.Errorf("the error does not name %s:\n%v", field, err)
 		}
 	}
-	if n := strings.Count(err.Error(), "\n") + 1; n != 12 {
-		t.Errorf("%d lines, want 12:\n%v", n, err)
+	if n := strings.Count(err.Error(), "\n") + 1; n != 13 {
+		t.Errorf("%d lines, want 13:\n%v", n, err)
 	}
 }
 

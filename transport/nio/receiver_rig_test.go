@@ -35,6 +35,7 @@ type rxRig struct {
 	changed    chan struct{} // closed at the next change of what follows
 	delivered  []string      // payloads
 	rejected   []string
+	dropped    []string
 	duplicates int
 	log        bytes.Buffer
 }
@@ -81,6 +82,9 @@ func (g *rxRig) env(handle channel.ReceiveFunc) channel.Env {
 	trace := &channel.Trace{
 		Rejected: func(_ netip.AddrPort, reason string) {
 			g.note(func() { g.rejected = append(g.rejected, reason) })
+		},
+		MessageDropped: func(_ string, _ *membership.Member, _ message.ID, reason string) {
+			g.note(func() { g.dropped = append(g.dropped, reason) })
 		},
 		Duplicate: func(*membership.Member, message.ID) { g.note(func() { g.duplicates++ }) },
 	}

@@ -16,6 +16,9 @@ type ReceiverStats struct {
 	Messages uint64 // of those, taken out for delivery
 	// Duplicates are messages that were received again and not delivered again.
 	Duplicates uint64
+	// Dropped are messages that were received and not delivered, because their
+	// connection was reset before they were answered, or because Stop had no time.
+	Dropped uint64
 	// Datagrams are UDP datagrams received, good or bad.
 	Datagrams uint64
 	// AcceptErrors are failures of the system to accept a connection.
@@ -28,9 +31,9 @@ type ReceiverStats struct {
 }
 
 type receiverCounts struct {
-	accepted, frames, messages atomic.Uint64
-	duplicates, datagrams      atomic.Uint64
-	acceptErrors, panics       atomic.Uint64
+	accepted, frames, messages     atomic.Uint64
+	duplicates, dropped, datagrams atomic.Uint64
+	acceptErrors, panics           atomic.Uint64
 
 	mu       sync.Mutex
 	rejected map[string]uint64
@@ -60,6 +63,7 @@ func (r *Receiver) Stats() ReceiverStats {
 		Frames:       n.frames.Load(),
 		Messages:     n.messages.Load(),
 		Duplicates:   n.duplicates.Load(),
+		Dropped:      n.dropped.Load(),
 		Datagrams:    n.datagrams.Load(),
 		AcceptErrors: n.acceptErrors.Load(),
 		Panics:       n.panics.Load(),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,9 @@ func TestReceiverStopCuts(t *testing.T) {
 			t.Errorf("Stop() = %v, want its cause", err)
 		}
 		g.wantDelivered("a")
+		if n := g.r.Stats().Dropped; n != 2 || !slices.Equal(g.dropped, []string{droppedAtStop, droppedAtStop}) {
+			t.Errorf("%d messages dropped, %q, want 2", n, g.dropped)
+		}
 	})
 }
 

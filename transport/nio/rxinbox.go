@@ -114,14 +114,31 @@ func (c *rxConn) leave(n int) {
 // is not when the connection was reset: its sender gave it up, and knows.
 func (c *rxConn) wanted(e *rxEntry) bool {
 	if c.r.cutting.Load() {
+		c.r.drop(e.m, droppedAtStop)
 		return false
 	}
 	if e.number == 0 || !c.reset.Load() {
 		return true
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.answers.answered(e.number)
+	answered := c.answers.answered(e.number)
+	c.mu.Unlock()
+	if !answered {
+		c.r.drop(e.m, droppedByReset)
+	}
+	return answered
+}
+
+// Why a message was dropped, for channel.Trace.
+const (
+	droppedAtStop  = "stopped"
+	droppedByReset = "connection reset"
+)
+
+// drop counts a message that is not delivered, and tells.
+func (r *Receiver) drop(m *message.Message, reason string) {
+	r.count.dropped.Add(1)
+	r.env.Trace.MessageDropped("receiver", m.Source, m.ID, reason)
 }
 
 func (c *rxConn) deliverOne(e *rxEntry) {

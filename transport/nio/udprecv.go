@@ -231,7 +231,9 @@ func (u *udpReceiver) deliver() {
 }
 
 func (u *udpReceiver) deliverOne(e *udpMessage) {
-	if !u.r.cutting.Load() {
+	if u.r.cutting.Load() {
+		u.r.drop(e.m, droppedAtStop)
+	} else {
 		var v verdict
 		if e.number != 0 {
 			v = u.r.deliverOnce(&e.rxEntry, &u.cache)
