@@ -187,6 +187,24 @@ func TestReceiverWorkers(t *testing.T) {
 	})
 }
 
+// TestReceiverWorkersTakeTurns has one worker and a connection that always has
+// more: another one that waits is served in between.
+func TestReceiverWorkersTakeTurns(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p Poller) {
+		w := newRxGate()
+		g := newRx(t, ReceiverConfig{Poller: p, Workers: 1}, w.receive)
+		a, b, f := g.dial(), g.dial(), newFrames(t)
+		a.put(f.frame(optNone, "a1"))
+		w.wantEntered(t, "a1")
+		a.put(f.frame(optNone, "a2"))
+		g.poll("a2", func() bool { return g.r.Stats().Frames == 2 })
+		b.put(f.frame(optNone, "b"))
+		g.poll("b", func() bool { return g.r.Stats().Frames == 3 })
+		close(w.open)
+		g.wantDelivered("a1", "b", "a2")
+	})
+}
+
 // TestReceiverAnswersNotRead has a sender that never reads its answers: it is cut
 // off after WriteTimeout, and others are answered all the while.
 func TestReceiverAnswersNotRead(t *testing.T) {

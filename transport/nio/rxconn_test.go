@@ -1,0 +1,94 @@
+package nio
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// newBareConn makes a connection without a socket.
+func newBareConn(t *testing.T, b *bareRx) (*rxConn, *bareSocket) {
+	t.Helper()
+	c := newRxConn(b.Receiver, netip.AddrPort{})
+	s := &bareSocket{c: c}
+	c.sock, c.mayDeliver = s, true
+	if _, ok := b.enter(c); !ok {
+		t.Fatal("the connection was refused")
+	}
+	return c, s
+}
+
+// once makes a read function that gives b.
+func once(b string) func([]byte) (int, error) {
+	return func(room []byte) (int, error) { return copy(room, b), nil }
+}
+
+// TestConnStalledWrite has answers that the socket does not take: the connection
+// is not read until it does, and no byte is lost.
+func TestConnStalledWrite(t *testing.T) {
+	b := newBareRx(t, ReceiverConfig{})
+	c, s := newBareConn(t, b)
+	f := newFrames(t)
+	s.writes = 1 // the next one stalls
+	if got := c.fill(once(f.frame(optAck, "a"))); got != readNot {
+		t.Errorf("fill with a stalled answer = %v, want %v", got, readNot)
+	}
+	c.here = false
+	c.drain()
+	if got := c.fill(once("")); got != readNot {
+		t.Errorf("fill after a stalled answer = %v, want %v", got, readNot)
+	}
+	if !s.stalled || string(s.written) != ackPlainOK[:1] {
+		t.Fatalf("written %q, stalled %v, want one byte", s.written, s.stalled)
+	}
+	s.unstall()
+	if string(s.written) != ackPlainOK {
+		t.Errorf("written %q, want %q", s.written, ackPlainOK)
+	}
+	if got := c.fill(once(f.frame(optNone, "b"))); got != readOn {
+		t.Errorf("fill after the answer has left = %v, want %v", got, readOn)
+	}
+	c.drain()
+	c.closed()
+	if !c.finished {
+		t.Error("the connection has not ended")
+	}
+}
+
+// TestConnClosedWhileStalled closes a connection with an answer half written.
+func TestConnClosedWhileStalled(t *testing.T) {
+	b := newBareRx(t, ReceiverConfig{})
+	c, s := newBareConn(t, b)
+	s.writes = 1
+	c.fill(once(newFrames(t).frame(optAck, "a")))
+	c.drain()
+	c.closed()
+	if !c.finished {
+		t.Error("the connection has not ended")
+	}
+	if got := c.fill(once("x")); got != readEnd {
+		t.Errorf("fill after the end = %v, want %v", got, readEnd)
+	}
+}
+
+// TestConnHeldIsNotOverdue has a frame that has begun on a connection that is
+// not read for a long time: that is not its sender's fault.
+func TestConnHeldIsNotOverdue(t *testing.T) {
+	b := newBareRx(t, ReceiverConfig{})
+	c, _ := newBareConn(t, b)
+	whole := newFrames(t).frame(optNone, strings.Repeat("x", 1000))
+	c.fill(once(whole + whole[:500]))
+	c.drain()
+	limit := int64(b.cfg.Limits.PartialTimeout)
+	c.check(1)
+	c.hold.Store(holdInbox)
+	for now := limit / 2; now < 5*limit; now += limit / 2 {
+		c.check(now)
+	}
+	c.hold.Store(0)
+	c.check(5 * limit)
+	if n := len(b.Stats().Rejected); n != 0 {
+		t.Errorf("rejected: %v", b.Stats().Rejected)
+	}
+	c.closed()
+}
