@@ -22,4 +22,7 @@ var (
 	ErrServiceOff = errors.New("tribes: channel: service is switched off")
 	// ErrNoMulticast: the option Multicast, and no membership that can do it.
 	ErrNoMulticast = errors.New("tribes: channel: no membership that can multicast messages")
+	// ErrNotSecure: a message with the option Secure, and no way to the destination
+	// that is protected by TLS. Nothing of it was sent.
+	ErrNotSecure = errors.New("tribes: channel: no secure way")
 )

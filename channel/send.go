@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -172,6 +173,9 @@ func (c *Channel) sendBottom(ctx context.Context, to []*membership.Member, m *me
 	}
 	if !m.Options.Has(message.Multicast) {
 		return c.cfg.Sender.Send(ctx, to, m, r)
+	}
+	if m.Options.Has(message.Secure) {
+		return fmt.Errorf("tribes: send: a multicast datagram is sent in the clear: %w", ErrNotSecure)
 	}
 	if c.broadcaster == nil {
 		return ErrNoMulticast

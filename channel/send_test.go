@@ -307,11 +307,13 @@ func TestMulticast(t *testing.T) {
 		err     error
 		want    error
 		got     []string
+		options message.Options
 	}{
-		{"without", b.membership, nil, channel.ErrNoMulticast, nil},
-		{"with", m, nil, nil, []string{"x"}},
-		{"combined", both{m}, nil, nil, []string{"x"}},
-		{"failing", m, errWay, errWay, []string{"x"}},
+		{"without", b.membership, nil, channel.ErrNoMulticast, nil, 0},
+		{"with", m, nil, nil, []string{"x"}, 0},
+		{"combined", both{m}, nil, nil, []string{"x"}, 0},
+		{"failing", m, errWay, errWay, []string{"x"}, 0},
+		{"secure", m, nil, channel.ErrNotSecure, nil, message.Secure},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -324,7 +326,7 @@ func TestMulticast(t *testing.T) {
 				want = []message.Outcome{message.NotSent, message.NotSent}
 			}
 			to := members(t, "a", "b")
-			id, err := c.Send(t.Context(), to, []byte("x"), message.Multicast)
+			id, err := c.Send(t.Context(), to, []byte("x"), message.Multicast|test.options)
 			checkOutcomes(t, "Send", id, err, to, want, test.want)
 			if diff := cmp.Diff(test.got, m.got); diff != "" {
 				t.Errorf("multicast (-want +got):\n%s", diff)

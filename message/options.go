@@ -24,7 +24,9 @@ const (
 	SyncAck Options = 0x0004
 	// Async hands the message to the Dispatch layer, if the stack has it.
 	Async Options = 0x0008
-	// Secure asks for the TLS port that the member announces.
+	// Secure sends the message over TLS, to the port that the member announces for
+	// that, or not at all. A receiver with TLS sets it in each message that came
+	// over TLS and clears it in all others.
 	Secure Options = 0x0010
 	// UDP sends one datagram to the member's UDP port.
 	UDP Options = 0x0020

@@ -51,6 +51,7 @@ func (l *listener) frame(frame, data []byte, from netip.AddrPort) {
 		l.reject(notMember, from)
 		return
 	}
+	f.Options &^= message.Secure // which nothing is that comes by multicast
 	sender, err := l.talkers.sender(k, &f)
 	switch {
 	case err != nil:

@@ -29,7 +29,11 @@ type ear struct {
 
 func (r *ear) deliver(ctx context.Context, m *message.Message) error {
 	r.mu.Lock()
-	r.got = append(r.got, fmt.Sprintf("%s %s", m.Source.Host(), m.Payload()))
+	text := fmt.Sprintf("%s %s", m.Source.Host(), m.Payload())
+	if m.Options.Has(message.Secure) {
+		text += ", secure"
+	}
+	r.got = append(r.got, text)
 	r.mu.Unlock()
 	if r.hook != nil {
 		r.hook(ctx)
@@ -114,6 +118,26 @@ func TestMessages(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMessagesAreNeverSecure forges the option Secure, by which a message would
+// look as if it had come over TLS.
+func TestMessagesAreNeverSecure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		a := e.newNode(t, newMember(t, 1, nil), func(cfg *Config) { cfg.Messages = FromAnyone })
+		r := a.attach()
+		a.start()
+		var pool message.Pool
+		m := newMessage(&pool, newMember(t, 7, nil), []byte("forged"))
+		defer m.Release()
+		m.Options |= message.Secure
+		e.inject(host(7), message.AppendFrame(nil, m, 0))
+		pass(roundTrip)
+		if got, want := r.take(), []string{"10.0.0.7 forged"}; !slices.Equal(got, want) {
+			t.Errorf("delivered %q, want %q", got, want)
+		}
+	})
 }
 
 func TestDamagedMessages(t *testing.T) {

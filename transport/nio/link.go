@@ -110,7 +110,7 @@ func (l *link) dial() (net.Conn, error) {
 			return nil, context.Cause(l.p.ctx)
 		}
 	}
-	return s.connect(l.p.ctx, l.p.member.AddrPort().String(), s.cfg.Timeouts.Connect)
+	return l.p.connect()
 }
 
 // connect makes a TCP connection with the options of the sender.

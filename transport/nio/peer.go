@@ -33,6 +33,7 @@ const pause = 100 * time.Millisecond
 type peer struct {
 	s      *Sender
 	member *membership.Member
+	secure int             // the port for TLS; 0 if the links are clear
 	ctx    context.Context // ends when the peer is closed
 	cancel context.CancelCauseFunc
 	udp    udpSide

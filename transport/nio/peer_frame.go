@@ -140,6 +140,7 @@ type outgoing struct {
 	receipt *message.Receipt
 	size    int
 	acked   bool
+	secure  bool
 	now     int64
 }
 

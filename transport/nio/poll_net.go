@@ -29,12 +29,13 @@ type reactor interface {
 // netReactor has a goroutine per connection and leaves the waiting to the
 // runtime. It works with every net.Listener.
 type netReactor struct {
-	r       *Receiver
-	readers sync.WaitGroup
+	r        *Receiver
+	listener net.Listener
+	readers  sync.WaitGroup
 }
 
 func (p *netReactor) accept() (rxSocket, netip.AddrPort, error) {
-	conn, err := p.r.listener.Accept()
+	conn, err := p.listener.Accept()
 	if err != nil {
 		return nil, netip.AddrPort{}, err
 	}
@@ -57,7 +58,7 @@ func (p *netReactor) add(s rxSocket) error {
 	return nil
 }
 
-func (p *netReactor) stopAccept() error { return p.r.listener.Close() }
+func (p *netReactor) stopAccept() error { return p.listener.Close() }
 
 func (p *netReactor) close() error {
 	p.readers.Wait()

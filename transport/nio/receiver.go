@@ -27,8 +27,10 @@ type Receiver struct {
 	epoch time.Time
 
 	listener net.Listener
+	guarded  net.Listener // for TLS, nil without
 	packets  net.PacketConn
 	reactor  reactor
+	secure   reactor      // of guarded, nil without TLS
 	udp      *udpReceiver // nil without UDP
 
 	duplicates *dupMemory // nil if off
@@ -47,7 +49,7 @@ type Receiver struct {
 	stopped chan struct{} // closed when Stop has ended
 
 	closing   chan struct{}  // closed when nothing is accepted any more
-	accepts   sync.WaitGroup // the accepting goroutine
+	accepts   sync.WaitGroup // the accepting goroutines
 	datagrams sync.WaitGroup // the goroutines for UDP
 	live      sync.WaitGroup // connections
 	pending   sync.WaitGroup // drainers
@@ -113,12 +115,15 @@ func (r *Receiver) Start(ctx context.Context, env channel.Env) (channel.Bound, e
 	if err == nil {
 		r.reactor, err = r.newReactor()
 		if err != nil {
-			err = closeAll(err, r.listener, r.packets)
+			err = closeAll(err, r.listener, r.guarded, r.packets)
 		}
 	}
 	if err != nil {
 		r.endRun(channel.ErrClosed)
 		return channel.Bound{}, err
+	}
+	if r.guarded != nil {
+		r.secure = newTLSReactor(r)
 	}
 	r.state = receiverRuns
 	r.run()
@@ -127,7 +132,9 @@ func (r *Receiver) Start(ctx context.Context, env channel.Env) (channel.Bound, e
 
 // run starts what runs as long as the receiver does.
 func (r *Receiver) run() {
-	r.accepts.Go(r.acceptAll) // ends when the listener is closed
+	for _, p := range r.reactors() {
+		r.accepts.Go(func() { r.acceptAll(p) }) // ends when its listener is closed
+	}
 	if r.packets != nil {
 		r.udp = newUDPReceiver(r, r.packets)
 		r.datagrams.Go(r.udp.read)    // ends after stopReading
@@ -141,7 +148,15 @@ func (r *Receiver) newReactor() (reactor, error) {
 	if r.cfg.Poller == PollerEpoll {
 		return newEpollReactor(r)
 	}
-	return &netReactor{r: r}, nil
+	return &netReactor{r: r, listener: r.listener}, nil
+}
+
+// reactors returns that of each listener.
+func (r *Receiver) reactors() []reactor {
+	if r.secure == nil {
+		return []reactor{r.reactor}
+	}
+	return []reactor{r.reactor, r.secure}
 }
 
 // now is the monotonic time in nanoseconds since shortly before the receiver was
@@ -166,7 +181,10 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	}
 	defer close(r.stopped)
 	close(r.closing)
-	errs := []error{r.reactor.stopAccept()}
+	var errs []error
+	for _, p := range r.reactors() {
+		errs = append(errs, p.stopAccept())
+	}
 	if r.udp != nil {
 		r.udp.stopReading()
 	}
@@ -182,7 +200,10 @@ func (r *Receiver) Stop(ctx context.Context) error {
 	if r.packets != nil {
 		errs = append(errs, closeAll(nil, r.packets))
 	}
-	return errors.Join(append(errs, r.reactor.close())...)
+	for _, p := range r.reactors() {
+		errs = append(errs, p.close())
+	}
+	return errors.Join(errs...)
 }
 
 // drain waits until everything is delivered and answered; what has not been when

@@ -13,19 +13,19 @@ const (
 	lastPause  = time.Second
 )
 
-// acceptAll accepts connections until the listener is closed. Failures of the
+// acceptAll accepts the connections of p until its listener is closed. Failures of the
 // system, such as a lack of descriptors, concern new connections alone: it waits
 // a little and tries again.
-func (r *Receiver) acceptAll() {
+func (r *Receiver) acceptAll(p reactor) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	<-wait.C
 	delay := firstPause
 	for {
-		s, from, err := r.reactor.accept()
+		s, from, err := p.accept()
 		if err == nil {
 			delay = firstPause
-			r.admit(s, from)
+			r.admit(p, s, from)
 			continue
 		}
 		if r.isClosing() {
@@ -58,10 +58,10 @@ func (r *Receiver) isClosing() bool {
 }
 
 // admit makes a connection of an accepted socket, unless there are too many.
-func (r *Receiver) admit(s rxSocket, from netip.AddrPort) {
+func (r *Receiver) admit(p reactor, s rxSocket, from netip.AddrPort) {
 	c := newRxConn(r, from)
 	c.sock = s
-	r.reactor.bind(s, c)
+	p.bind(s, c)
 	reason, ok := r.enter(c)
 	if reason != "" {
 		r.reject(from, reason)
@@ -72,7 +72,7 @@ func (r *Receiver) admit(s rxSocket, from netip.AddrPort) {
 	}
 	r.count.accepted.Add(1)
 	r.env.Trace.Accepted(from)
-	if err := r.reactor.add(s); err != nil {
+	if err := p.add(s); err != nil {
 		r.reject(from, reasonPoller, "err", err)
 		s.close()
 		c.closed()

@@ -16,10 +16,10 @@ import (
 func (r *Receiver) listen(ctx context.Context) (bound channel.Bound, err error) {
 	defer func() {
 		if err != nil {
-			err = closeAll(err, r.listener, r.packets)
+			err = closeAll(err, r.listener, r.guarded, r.packets)
 		}
 	}()
-	r.listener, r.packets = r.cfg.Listener, r.cfg.PacketConn
+	r.listener, r.guarded, r.packets = r.cfg.Listener, r.cfg.SecureListener, r.cfg.PacketConn
 	bind, err := r.bindAddress(ctx)
 	if err != nil {
 		return bound, err
@@ -31,10 +31,26 @@ func (r *Receiver) listen(ctx context.Context) (bound channel.Bound, err error) 
 	}
 	bound.Port = int(addrPort(r.listener.Addr()).Port())
 	bound.SecurePort, bound.UDPPort = membership.NoPort, membership.NoPort
+	if err := r.listenTLS(ctx, bind, &bound); err != nil {
+		return bound, err
+	}
 	if err := r.listenUDP(ctx, bind, &bound); err != nil {
 		return bound, err
 	}
 	return bound, r.tell(ctx, bind, &bound)
+}
+
+func (r *Receiver) listenTLS(ctx context.Context, bind netip.Addr, bound *channel.Bound) (err error) {
+	if r.cfg.TLS == nil {
+		return nil
+	}
+	if r.guarded == nil {
+		if r.guarded, err = listenTCP(ctx, bind, r.cfg.SecurePort, r.cfg.PortTries); err != nil {
+			return err
+		}
+	}
+	bound.SecurePort = int(addrPort(r.guarded.Addr()).Port())
+	return nil
 }
 
 func (r *Receiver) listenUDP(ctx context.Context, bind netip.Addr, bound *channel.Bound) (err error) {

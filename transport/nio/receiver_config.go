@@ -1,6 +1,7 @@
 package nio
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,7 +10,8 @@ import (
 	"github.com/gotribes/tribes/message"
 )
 
-// AnyPort asks for any free port, for [ReceiverConfig].Port and UDPPort.
+// AnyPort asks for any free port, for Port, SecurePort and UDPPort of
+// [ReceiverConfig].
 const AnyPort = -1
 
 // AutoAddress is the Address that lets a [Receiver] choose one of the machine's.
@@ -28,10 +30,24 @@ type ReceiverConfig struct {
 	// Port is the first TCP port to try. Zero means 4000; AnyPort any free one.
 	Port int
 	// PortTries is how many successive ports are tried while they are taken. Zero
-	// means 100; with 1 a taken port is an error. It holds for UDPPort too.
+	// means 100; with 1 a taken port is an error. It holds for SecurePort and
+	// UDPPort too.
 	PortTries int
+	// TLS, if not nil, makes the receiver also listen on a port of its own for
+	// messages over TLS, which is announced as the secure port of the member. The
+	// clear port stays open: members announce one, and the failure detector, static
+	// membership and Java nodes know no other. The configuration must have a
+	// certificate, or a function that gets one; ClientAuth says whether others must
+	// have one too. It is cloned; its functions are called at each handshake, at
+	// the same time for several, with a context that ends when the receiver does.
+	// A handshake must end within Limits.FirstFrameTimeout.
+	TLS *tls.Config
+	// SecurePort is the first port to try for TLS. Zero means 4100; AnyPort any free
+	// one. It needs TLS.
+	SecurePort int
 	// Advertise is the host, or host:port, that others are told instead of what the
-	// receiver is bound to; for machines behind address translation. Names are
+	// receiver is bound to; for machines behind address translation. The secure
+	// port and the UDP port are told as they are bound. Names are
 	// resolved at the start. It can be neither unspecified nor multicast.
 	Advertise string
 	// UDPPort is the first port to try for messages with the option UDP. Zero
@@ -41,11 +57,15 @@ type ReceiverConfig struct {
 	// closed by Stop. If its address is not one that others can reach, Advertise
 	// says so.
 	Listener net.Listener
+	// SecureListener, if not nil, is used instead of SecurePort, and is closed by
+	// Stop. It returns connections in the clear; the receiver speaks TLS on them.
+	SecureListener net.Listener
 	// PacketConn, if not nil, is used instead of UDPPort, and is closed by Stop.
 	PacketConn net.PacketConn
 	// Socket has the options of accepted TCP connections.
 	Socket SocketOptions
-	// Poller says how sockets are read. The default, PollerAuto, chooses.
+	// Poller says how sockets are read. The default, PollerAuto, chooses. TLS
+	// connections are always read by PollerRuntime.
 	Poller Poller
 	// Loops is the number of epoll loops, 1 to 64. Zero means 1. It means nothing
 	// to the other poller.
@@ -72,7 +92,8 @@ type ReceiverLimits struct {
 	// MaxBytes bounds the bytes of all connections together: frames that are
 	// arriving and frames that wait. Each connection has a share of its own, a
 	// quarter divided by MaxConns, so that none can starve the others; one that
-	// needs more than there is waits, unread. Zero means 256 MiB or four times
+	// needs more than there is waits, unread. The state of TLS, some 40 KiB per
+	// connection, is not counted. Zero means 256 MiB or four times
 	// MaxFrame, whichever is more; at least twice MaxFrame. Negative means no
 	// bound.
 	MaxBytes int
@@ -83,7 +104,7 @@ type ReceiverLimits struct {
 	// no bound.
 	MaxConnsPerSource int
 	// FirstFrameTimeout is how long a new connection may take to bring its first
-	// whole frame. Zero means 10 s, negative no limit. Afterwards a connection may
+	// whole frame, the handshake of TLS included. Zero means 10 s, negative no limit. Afterwards a connection may
 	// be silent for ever.
 	FirstFrameTimeout time.Duration
 	// PartialTimeout is how long a frame that has begun may take; if it needs
@@ -109,6 +130,7 @@ type DuplicateMemory struct {
 
 const (
 	defaultPort       = 4000
+	defaultSecurePort = 4100
 	defaultPortTries  = 100
 	defaultInbox      = 1 << 20
 	defaultMemory     = 256 << 20
@@ -138,6 +160,10 @@ func (c ReceiverConfig) withDefaults() (ReceiverConfig, error) {
 	}
 	rxFill(&c.Port, defaultPort)
 	rxFill(&c.PortTries, defaultPortTries)
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
+		rxFill(&c.SecurePort, defaultSecurePort)
+	}
 	rxFill(&c.Loops, 1)
 	rxFill(&c.Workers, unbounded)
 	rxFill(&c.MaxFrame, message.DefaultMaxFrame)
@@ -186,6 +212,7 @@ func (c *ReceiverConfig) validate() []error {
 		}
 	}
 	port("Port", c.Port)
+	port("SecurePort", c.SecurePort)
 	port("UDPPort", c.UDPPort)
 	between("PortTries", c.PortTries, 1, 65535)
 	between("Loops", c.Loops, 1, maxLoops)
@@ -193,6 +220,7 @@ func (c *ReceiverConfig) validate() []error {
 	between("MaxFrame", c.MaxFrame, minMaxFrame, maxRxFrame)
 	between("InboxBytes", c.InboxBytes, 1<<10, unbounded)
 	between("Duplicates.Bytes", c.Duplicates.Bytes, 1<<20, unbounded)
+	errs = append(errs, c.validateTLS()...)
 	frame := c.MaxFrame
 	rxFill(&frame, message.DefaultMaxFrame)
 	if m := c.Limits.MaxBytes; m > 0 && m/2 < frame {

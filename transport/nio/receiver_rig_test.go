@@ -66,6 +66,9 @@ func newRx(t testing.TB, cfg ReceiverConfig, handle channel.ReceiveFunc) *rxRig 
 	if cfg.Port == 0 {
 		cfg.Port = AnyPort
 	}
+	if cfg.TLS != nil {
+		cfg.SecurePort = AnyPort
+	}
 	r, err := NewReceiver(cfg)
 	if err != nil {
 		t.Fatalf("NewReceiver: %v", err)

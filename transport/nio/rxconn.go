@@ -69,6 +69,7 @@ type rxConn struct {
 	r       *Receiver
 	sock    rxSocket
 	from    netip.AddrPort
+	secure  bool   // it speaks TLS
 	drainer func() // c.drain; made once, so that starting it needs no memory
 
 	// of the goroutine that reads
@@ -206,6 +207,7 @@ func (c *rxConn) take(f *message.Frame, size int) {
 	if c.incoming == nil {
 		c.incoming = c.r.newBatch()
 	}
+	c.r.markSecure(f, c.secure)
 	e := rxEntry{m: c.r.env.Pool.FromFrame(f, c.source, c.buffer.chunk), size: size, oddID: len(f.ID) != len(message.ID{})}
 	if f.Options.Acked() {
 		c.numbered++

@@ -19,6 +19,8 @@ const (
 	reasonInbox      = "inbox full"
 	reasonPoller     = "poller refused it"
 	reasonDatagram   = "datagram is no frame"
+	reasonHandshake  = "TLS handshake failed"
+	reasonTLS        = "TLS broken"
 )
 
 // reject ends the connection because of what came by it.

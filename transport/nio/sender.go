@@ -33,7 +33,14 @@ type Sender struct {
 // errAddress is why nothing is sent to a member that tells no usable address.
 var errAddress = errors.New("no connection can be made to such an address")
 
-type peerMap map[membership.Key]*peer
+// peerKey is what has a queue and links of its own: a member, and its secure port
+// for what goes over TLS, 0 for what goes in the clear.
+type peerKey struct {
+	member membership.Key
+	secure int
+}
+
+type peerMap map[peerKey]*peer
 
 var (
 	_ channel.Sender   = (*Sender)(nil)
@@ -87,9 +94,11 @@ func (s *Sender) usable() error {
 	return channel.ErrClosed
 }
 
-// peer returns what is kept for m, which is made if need be.
-func (s *Sender) peer(m *membership.Member) (*peer, error) {
-	if p := (*s.peers.Load())[m.Key()]; p != nil {
+// peer returns what is kept for m and the given secure port, which is made if
+// need be.
+func (s *Sender) peer(m *membership.Member, secure int) (*peer, error) {
+	k := peerKey{m.Key(), secure}
+	if p := (*s.peers.Load())[k]; p != nil {
 		return p, nil
 	}
 	s.mu.Lock()
@@ -98,16 +107,17 @@ func (s *Sender) peer(m *membership.Member) (*peer, error) {
 		return nil, err
 	}
 	old := *s.peers.Load()
-	if p := old[m.Key()]; p != nil {
+	if p := old[k]; p != nil {
 		return p, nil
 	}
 	if !m.Dialable() {
 		return nil, fmt.Errorf("tribes: send: %s: %w", m, errAddress)
 	}
 	p := newPeer(s, m)
+	p.secure = secure
 	peers := make(peerMap, len(old)+1)
 	maps.Copy(peers, old)
-	peers[m.Key()] = p
+	peers[k] = p
 	s.peers.Store(&peers)
 	return p, nil
 }
@@ -115,12 +125,13 @@ func (s *Sender) peer(m *membership.Member) (*peer, error) {
 // known returns all peers.
 func (s *Sender) known() peerMap { return *s.peers.Load() }
 
-// Prepare connects to m early, if the configuration says so. It does not block.
+// Prepare connects to m early, if the configuration says so: to its secure port
+// if both sides have TLS. It does not block.
 func (s *Sender) Prepare(m *membership.Member) {
 	if !s.cfg.Pool.Preconnect || s.usable() != nil {
 		return
 	}
-	if p, err := s.peer(m); err == nil {
+	if p, err := s.peer(m, s.likelyPort(m)); err == nil {
 		p.preconnect()
 	}
 }
@@ -129,16 +140,18 @@ func (s *Sender) Prepare(m *membership.Member) {
 // that wait are settled with [ErrForgotten]: as not sent, or as unknown if they
 // were written. It does not wait for that. A later Send to m begins anew.
 func (s *Sender) Forget(m *membership.Member) {
+	var gone []*peer
 	s.mu.Lock()
-	old := *s.peers.Load()
-	p := old[m.Key()]
-	if p != nil {
-		peers := maps.Clone(old)
-		delete(peers, m.Key())
-		s.peers.Store(&peers)
+	peers := maps.Clone(s.known())
+	for k, p := range peers {
+		if k.member == m.Key() {
+			gone = append(gone, p)
+			delete(peers, k)
+		}
 	}
+	s.peers.Store(&peers)
 	s.mu.Unlock()
-	if p != nil {
+	for _, p := range gone {
 		p.close(ErrForgotten)
 	}
 }

@@ -2,6 +2,7 @@ package nio
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -42,15 +43,23 @@ type SenderConfig struct {
 	Pool SenderPool
 	// Socket has the options of each connection.
 	Socket SocketOptions
+	// TLS, if not nil, lets messages with the option Secure be sent; without it they
+	// are not sent and get channel.ErrNotSecure. The certificate of a member must be
+	// valid for ServerName, if that is set, else for the IP address that the member
+	// announces. The configuration is cloned; its functions are called at each
+	// handshake, at the same time for several. Timeouts.Connect includes the
+	// handshake.
+	TLS *tls.Config
 	// Dial makes connections; network is "tcp" or "udp", address is host and port.
-	// Nil means a net.Dialer. It must return when ctx ends.
+	// Nil means a net.Dialer. It must return when ctx ends. For messages with the
+	// option Secure the sender speaks TLS on what it returns.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // SenderTimeouts are the time limits of a [Sender]. They run on the monotonic
 // clock and hold as they are written: nothing rounds them up.
 type SenderTimeouts struct {
-	// Connect bounds the making of a connection. Zero means 3 s, negative leaves
+	// Connect bounds the making of a connection, TLS included. Zero means 3 s, negative leaves
 	// it to the system.
 	Connect time.Duration
 	// Write bounds the time in which not one byte of a message could be given to
@@ -128,6 +137,9 @@ func (c SenderConfig) withDefaults() (SenderConfig, error) {
 	c.Retries = max(c.Retries, -1)
 	if c.Pool.MaxUses <= 0 {
 		c.Pool.MaxUses = int(^uint(0) >> 1)
+	}
+	if c.TLS != nil {
+		c.TLS = c.TLS.Clone()
 	}
 	if c.Dial == nil {
 		c.Dial = new(net.Dialer).DialContext

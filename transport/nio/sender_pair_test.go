@@ -16,6 +16,7 @@ import (
 // pair is a sender and the receiver that it sends to.
 type pair struct {
 	*bench
+	r  *Receiver
 	to *membership.Member
 }
 
@@ -23,6 +24,9 @@ func newPair(t *testing.T, cfg SenderConfig, rc ReceiverConfig, deliver channel.
 	t.Helper()
 	p := &pair{bench: newTCPBench(t, cfg)}
 	rc.Address, rc.Port = "127.0.0.1", AnyPort
+	if rc.TLS != nil {
+		rc.SecurePort = AnyPort
+	}
 	r, err := NewReceiver(rc)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +45,7 @@ func newPair(t *testing.T, cfg SenderConfig, rc ReceiverConfig, deliver channel.
 			t.Errorf("Receiver.Stop: %v", err)
 		}
 	})
-	p.to = testMember(t, bound.Host.String(), bound.Port)
+	p.r, p.to = r, withSecurePort(t, testMember(t, bound.Host.String(), bound.Port), bound.SecurePort)
 	return p
 }
 

@@ -18,6 +18,9 @@ const headRoom = 512
 // it in the queue of each destination; those that have room get it at once. If
 // ctx ends first, the destinations without room are settled as not sent with
 // channel.ErrQueueFull and the cause of ctx.
+//
+// A message with the option Secure goes over TLS or not at all: its error is
+// channel.ErrNotSecure where there is no such way.
 func (s *Sender) Send(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
 	if err := s.usable(); err != nil {
 		return err
@@ -29,7 +32,10 @@ func (s *Sender) Send(ctx context.Context, to []*membership.Member, m *message.M
 	if m.Options.Has(message.UDP) {
 		return s.sendUDP(ctx, to, m, r)
 	}
-	o := outgoing{m: m, receipt: r, size: size, acked: m.Options.Acked(), now: s.now()}
+	o := outgoing{m: m, receipt: r, size: size, acked: m.Options.Acked(), secure: m.Options.Has(message.Secure), now: s.now()}
+	if o.secure && s.cfg.TLS == nil {
+		return errNoTLS
+	}
 	var room [headRoom]byte
 	head := message.AppendHead(room[:0], m, s.extra(o.acked))
 	var full []*waiter
@@ -63,7 +69,7 @@ func (s *Sender) extra(acked bool) message.Options {
 // offer queues the frame of o to m if there is room at once.
 func (s *Sender) offer(o *outgoing, head []byte, m *membership.Member) (*peer, bool, error) {
 	for {
-		p, err := s.peer(m)
+		p, err := s.way(m, o.secure)
 		if err != nil {
 			return nil, false, err
 		}

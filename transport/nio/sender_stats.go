@@ -13,6 +13,9 @@ import (
 // message to it, and how it stands now.
 type MemberStats struct {
 	Member *membership.Member
+	// Secure says that these are the connections over TLS to the member. Those in
+	// the clear have counts of their own.
+	Secure bool
 	// Acks says how the member answers: unknown, numbered or plain.
 	Acks string
 	// Caps are the extensions that the member has told of.
@@ -105,7 +108,7 @@ func (p *peer) snapshot() MemberStats {
 	defer p.mu.Unlock()
 	st := &p.stats
 	m := MemberStats{
-		Member: p.member, Acks: p.kind.String(), Caps: p.caps, Links: len(p.links),
+		Member: p.member, Secure: p.secure != 0, Acks: p.kind.String(), Caps: p.caps, Links: len(p.links),
 		QueuedMessages: p.queue.len, QueuedBytes: p.queue.bytes,
 		Sent: st.sent, SentBytes: st.sentBytes, Retried: st.retried,
 		Refused: st.refused, Failed: st.failed, LastError: st.lastErr, AckWait: st.wait,

@@ -2,12 +2,7 @@ package nio
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -15,21 +10,6 @@ import (
 
 	"github.com/gotribes/tribes/message"
 )
-
-// tlsCertificate makes a certificate that nobody need trust.
-func tlsCertificate(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
 
 // TestDialTLS has connections that the caller's dial function wraps.
 func TestDialTLS(t *testing.T) {
@@ -39,7 +19,7 @@ func TestDialTLS(t *testing.T) {
 	}
 	b := newTCPBench(t, SenderConfig{Dial: dial, Timeouts: SenderTimeouts{Write: 200 * time.Millisecond}, Pool: SenderPool{MaxUses: 3}})
 	f := b.listen()
-	server := &tls.Config{Certificates: []tls.Certificate{tlsCertificate(t)}}
+	server := &tls.Config{Certificates: []tls.Certificate{newAuthority(t).issue(2)}}
 	accept := func() *fakeConn {
 		c := f.acceptTCP()
 		c.Conn = tls.Server(c.Conn, server)

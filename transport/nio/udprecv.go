@@ -185,6 +185,7 @@ func (u *udpReceiver) parse(chunk *message.Buffer, from udpSource) ([]udpMessage
 			}
 			u.source = source
 		}
+		u.r.markSecure(&f, false)
 		e := udpMessage{from: from}
 		e.m = u.r.env.Pool.FromFrame(&f, u.source, chunk)
 		e.size, e.oddID = size, len(f.ID) != len(message.ID{})

@@ -38,6 +38,9 @@ type datagram struct {
 // sendUDP sends m as one datagram to the UDP port of each destination. Nothing
 // is repeated.
 func (s *Sender) sendUDP(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+	if m.Options.Has(message.Secure) {
+		return errClearUDP
+	}
 	size := message.FrameSize(m)
 	if size > maxDatagram {
 		return tooLarge(size, maxDatagram)
@@ -47,7 +50,7 @@ func (s *Sender) sendUDP(ctx context.Context, to []*membership.Member, m *messag
 	message.AppendFrame(d.frame.Bytes()[:0], m, 0)
 	var full sync.WaitGroup
 	for _, member := range to {
-		p, err := s.peer(member)
+		p, err := s.peer(member, 0)
 		if err == nil && member.UDPPort() <= 0 {
 			err = fmt.Errorf("tribes: send: %s: %w", member, errNoUDP)
 		}
