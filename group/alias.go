@@ -31,7 +31,8 @@ const (
 	Updated = membership.Updated
 )
 
-// What a send waits for. They may be combined with Async, UDP and Multicast.
+// What a send waits for. They may be combined with Async, UDP, Multicast and
+// Secure.
 const (
 	NoAck     Options = 0                 // until the bytes are given to the network
 	UseAck            = message.UseAck    // until the destinations have the message
@@ -39,6 +40,7 @@ const (
 	Async             = message.Async     // the Dispatch layer queues the message
 	UDP               = message.UDP       // one datagram to each destination
 	Multicast         = message.Multicast // one datagram to the whole group
+	Secure            = message.Secure    // over TLS or not at all; see WithTLS for all messages
 )
 
 // Errors of other packages that most programs need.
@@ -47,6 +49,7 @@ var (
 	ErrNotStarted = channel.ErrNotStarted
 	ErrNoMembers  = channel.ErrNoMembers
 	ErrQueueFull  = channel.ErrQueueFull
+	ErrNotSecure  = channel.ErrNotSecure
 	ErrTooLarge   = message.ErrTooLarge
 	ErrTimeout    = message.ErrTimeout
 )

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -72,7 +73,11 @@ func (s Settings) build() (*Group, error) {
 	default:
 		cfg.Membership = membership.Union(services...)
 	}
-	cfg.Interceptors = append([]channel.Interceptor{new(noRPC)}, layers...)
+	if s.TLSOnly {
+		cfg.Interceptors = append(cfg.Interceptors, new(tlsOnly))
+	}
+	cfg.Interceptors = append(cfg.Interceptors, new(noRPC))
+	cfg.Interceptors = append(cfg.Interceptors, layers...)
 	cfg.Interceptors = append(cfg.Interceptors, s.layers()...)
 	c, err := channel.New(cfg)
 	if err != nil {
@@ -85,7 +90,7 @@ func (s Settings) build() (*Group, error) {
 
 // transport makes sender and receiver unless the options brought their own.
 func (g *Group) transport(s *Settings, cfg *channel.Config) error {
-	var errs []error
+	errs := []error{s.secure()}
 	cfg.Sender, cfg.Receiver = s.Transport.Sender, s.Transport.Receiver
 	if cfg.Sender == nil {
 		sender, err := nio.NewSender(s.Sender)
@@ -101,6 +106,21 @@ func (g *Group) transport(s *Settings, cfg *channel.Config) error {
 		g.parts.receiver, cfg.Receiver = receiver, receiver
 	}
 	return errors.Join(errs...)
+}
+
+// secure hands the configuration of WithTLS to sender and receiver.
+func (s *Settings) secure() error {
+	switch {
+	case !s.TLSOnly:
+		return nil
+	case s.TLS == nil:
+		return errors.New("tribes: group: WithTLS: want a configuration")
+	case s.Transport.Sender != nil || s.Transport.Receiver != nil:
+		return errors.New("tribes: group: WithTLS cannot protect what WithTransport brings")
+	}
+	s.Sender.TLS = cmp.Or(s.Sender.TLS, s.TLS)
+	s.Receiver.TLS = cmp.Or(s.Receiver.TLS, s.TLS)
+	return nil
 }
 
 // memberships makes the services. Static ones are layers too.

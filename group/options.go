@@ -1,6 +1,7 @@
 package group
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"slices"
 	"time"
@@ -27,6 +28,8 @@ type Settings struct {
 	Memberships  []membership.Service  // besides those two
 	Interceptors []channel.Interceptor // nil: the default layers
 	Transport    Transport             // instead of Sender and Receiver
+	TLSOnly      bool                  // all messages of the application go over TLS
+	TLS          *tls.Config           // for that, where Sender and Receiver have none
 	StopTimeout  time.Duration
 	Logger       *slog.Logger
 	Trace        *channel.Trace
@@ -72,6 +75,31 @@ func WithReceiver(c nio.ReceiverConfig) Option { return func(s *Settings) { s.Re
 
 // WithSender configures the sender: timeouts, retries, windows.
 func WithSender(c nio.SenderConfig) Option { return func(s *Settings) { s.Sender = c } }
+
+// WithTLS protects all messages of the application: each goes over TLS to the
+// secure port of its destination, as if it had the option Secure, or not at all
+// ([ErrNotSecure]); and one that came any other way is refused before a listener
+// or a topic sees it. So all members need it, and messages with the options UDP
+// or Multicast are not sent.
+//
+// The configuration serves both sides of connections: Certificates and RootCAs,
+// and for members that must prove who they are ClientAuth and ClientCAs. Without
+// ClientAuth everybody can send who reaches the secure port. Certificates are
+// verified against ServerName if that is set, else against the IP address that a
+// member announces. Which certificate goes with which member id nobody checks:
+// who has a certificate that is taken can speak for every member.
+//
+// Not protected is what is no message of the application: heartbeats, the
+// messages and probes by which layers and memberships find and check members,
+// and the answers to remote calls of Java nodes. Who reaches the ports can thus
+// still forge members and make others leave, but not read or write messages.
+//
+// For members that have TLS and members that have not in one group, and while a
+// group changes over, set TLS with WithReceiver and WithSender and send with the
+// option Secure what needs it. WithTLS cannot be combined with WithTransport.
+func WithTLS(c *tls.Config) Option {
+	return func(s *Settings) { s.TLSOnly, s.TLS = true, c }
+}
 
 // WithTransport replaces sender and receiver, for instance by those of
 // transport/mem in a test. A nil part stays what it was.
