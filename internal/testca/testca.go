@@ -10,8 +10,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -55,16 +58,25 @@ func (a *Authority) Issue(serial int64, names ...string) (tls.Certificate, error
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// PEM returns the certificate of the authority as in a file.
-func (a *Authority) PEM() []byte { return block("CERTIFICATE", a.cert.Raw) }
+// Files are the names of files in PEM.
+type Files struct{ Cert, Key, CA string }
 
-// PEM returns a certificate that was issued and its key as in files.
-func PEM(c tls.Certificate) (cert, key []byte, err error) {
-	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+// WriteFiles issues a certificate as Issue does and writes it, its key and the
+// certificate of the authority into dir.
+func (a *Authority) WriteFiles(dir string, serial int64) (Files, error) {
+	f := Files{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "ca.pem")}
+	c, err := a.Issue(serial)
 	if err != nil {
-		return nil, nil, err
+		return f, err
 	}
-	return block("CERTIFICATE", c.Certificate[0]), block("PRIVATE KEY", der), nil
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		return f, err
+	}
+	return f, errors.Join(
+		os.WriteFile(f.Cert, block("CERTIFICATE", c.Certificate[0]), 0o600),
+		os.WriteFile(f.Key, block("PRIVATE KEY", key), 0o600),
+		os.WriteFile(f.CA, block("CERTIFICATE", a.cert.Raw), 0o600))
 }
 
 func block(kind string, der []byte) []byte {

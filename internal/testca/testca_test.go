@@ -3,6 +3,7 @@ package testca
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"os"
 	"testing"
 )
 
@@ -24,27 +25,42 @@ func TestIssue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert, key, err := PEM(issued)
+		leaf, err := x509.ParseCertificate(issued.Certificate[0])
 		if err != nil {
 			t.Fatal(err)
-		}
-		read, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(a.PEM()) {
-			t.Fatal("the authority's certificate cannot be read")
 		}
 		for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
-			o := x509.VerifyOptions{DNSName: tt.good, Roots: roots, KeyUsages: []x509.ExtKeyUsage{usage}}
-			if _, err := read.Leaf.Verify(o); err != nil {
+			o := x509.VerifyOptions{DNSName: tt.good, Roots: a.Pool, KeyUsages: []x509.ExtKeyUsage{usage}}
+			if _, err := leaf.Verify(o); err != nil {
 				t.Errorf("%v for %s: %v", tt.names, tt.good, err)
 			}
 			o.DNSName = tt.wrong
-			if _, err := read.Leaf.Verify(o); err == nil {
+			if _, err := leaf.Verify(o); err == nil {
 				t.Errorf("%v is valid for %s", tt.names, tt.wrong)
 			}
 		}
+	}
+}
+
+func TestWriteFiles(t *testing.T) {
+	a, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := a.WriteFiles(t.TempDir(), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(f.CA)
+	roots := x509.NewCertPool()
+	if err != nil || !roots.AppendCertsFromPEM(pem) {
+		t.Fatalf("the authority's certificate cannot be read: %v", err)
+	}
+	if _, err := c.Leaf.Verify(x509.VerifyOptions{DNSName: "127.0.0.1", Roots: roots}); err != nil {
+		t.Error(err)
 	}
 }

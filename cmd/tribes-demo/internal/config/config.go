@@ -3,6 +3,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -72,6 +73,10 @@ func (p *printer) print(name string, v reflect.Value) {
 		fmt.Fprintf(p.w, "%s\t(default)\n", name)
 	case plain:
 		fmt.Fprintf(p.w, "%s\t%s\n", name, text(v))
+	case v.Type() == reflect.TypeFor[*tls.Config](): // which has keys in it
+		if !v.IsNil() {
+			fmt.Fprintf(p.w, "%s\t(set)\n", name)
+		}
 	case v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Struct:
 		p.print(name, v.Elem())
 	case v.Kind() == reflect.Struct:

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/gotribes/tribes/internal/testca"
 )
 
 func TestEffectiveSettings(t *testing.T) {
@@ -18,6 +20,30 @@ func TestEffectiveSettings(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("output does not match %q:\n%s", want, out.String())
 		}
+	}
+}
+
+// TestKeysAreNotPrinted prints the settings of a member with TLS.
+func TestKeysAreNotPrinted(t *testing.T) {
+	ca, err := testca.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ca.WriteFiles(t.TempDir(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if status := Run([]string{"-tls-cert", f.Cert, "-tls-key", f.Key, "-tls-ca", f.CA}, &out, io.Discard); status != 0 {
+		t.Fatalf("exit status %d, want 0", status)
+	}
+	for _, want := range []string{`-tls-key +/.*key\.pem +RN_TLS_KEY`, `receiver\.TLS +\(set\)`, `receiver\.SecurePort +4100`, `sender\.TLS +\(set\)`} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("output does not match %q:\n%s", want, out.String())
+		}
+	}
+	if regexp.MustCompile(`PrivateKey|Certificates`).MatchString(out.String()) {
+		t.Errorf("output has parts of the TLS configuration:\n%s", out.String())
 	}
 }
 

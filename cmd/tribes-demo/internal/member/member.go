@@ -29,11 +29,15 @@ func Options(s *settings.Settings, log *slog.Logger) []group.Option {
 		group.WithDomain(s.Domain),
 		group.WithID(s.ID),
 		group.WithBind(s.Bind),
-		group.WithReceiver(nio.ReceiverConfig{Address: s.Bind, Port: receiverPort(s), PortTries: s.AutoBind}),
+		group.WithReceiver(receiverConfig(s)),
+		group.WithSender(senderConfig(s)),
 		group.WithInterceptors(layers(s)...),
 	}
 	if s.ClockOffset != 0 {
 		all = append(all, group.WithClock(func() time.Time { return time.Now().Add(s.ClockOffset) }))
+	}
+	if s.TLS.Only {
+		all = append(all, group.WithTLS(s.TLS.Config))
 	}
 	if s.Mcast {
 		all = append(all, group.WithMulticast(Multicast(s)))
@@ -44,11 +48,23 @@ func Options(s *settings.Settings, log *slog.Logger) []group.Option {
 	return all
 }
 
-func receiverPort(s *settings.Settings) int {
-	if s.Port == 0 {
+func receiverConfig(s *settings.Settings) nio.ReceiverConfig {
+	c := nio.ReceiverConfig{Address: s.Bind, Port: receiverPort(s.Port), PortTries: s.AutoBind, TLS: s.TLS.Config}
+	if c.TLS != nil {
+		c.SecurePort = receiverPort(s.TLS.Port)
+	}
+	return c
+}
+
+func senderConfig(s *settings.Settings) nio.SenderConfig {
+	return nio.SenderConfig{TLS: s.TLS.Config}
+}
+
+func receiverPort(port int) int {
+	if port == 0 {
 		return nio.AnyPort
 	}
-	return s.Port
+	return port
 }
 
 // Multicast is the multicast membership of the settings.

@@ -8,7 +8,6 @@ import (
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
 	"github.com/gotribes/tribes/membership/static"
-	"github.com/gotribes/tribes/transport/nio"
 )
 
 // Part is one part of a member with its configuration: the effective one, or,
@@ -26,9 +25,9 @@ func Parts(s *settings.Settings) ([]Part, error) {
 	add := func(name string, config any, err error) {
 		parts, errs = append(parts, Part{Name: name, Config: config}), append(errs, err)
 	}
-	receiver, err := nio.ReceiverConfig{Address: s.Bind, Port: receiverPort(s), PortTries: s.AutoBind}.WithDefaults()
+	receiver, err := receiverConfig(s).WithDefaults()
 	add("receiver", receiver, err)
-	sender, err := nio.SenderConfig{}.WithDefaults()
+	sender, err := senderConfig(s).WithDefaults()
 	add("sender", sender, err)
 	if s.Mcast {
 		m, err := Multicast(s).WithDefaults()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gotribes/tribes/internal/testca"
 )
 
 // driven is a node that the test drives as a script would.
@@ -147,6 +149,38 @@ func TestSendInEveryMode(t *testing.T) {
 	if members := st["members"].([]any); len(members) != 1 || !strings.HasPrefix(members[0].(string), a.member+" ") {
 		t.Errorf("members %v, want %s with its id", members, a.member)
 	}
+}
+
+// TestTLS sends over TLS what has the option bit for it, or everything.
+func TestTLS(t *testing.T) {
+	ca, err := testca.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := ca.WriteFiles(t.TempDir(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := freeGroup(t)
+	files := []string{"-tls-port", "0", "-tls-cert", f.Cert, "-tls-key", f.Key, "-tls-ca", f.CA}
+	a, b := joined(t, group, files...), joined(t, group, append(files, "-tls-only", "1")...)
+	clear := joined(t, group)
+	for _, d := range []*driven{a, clear} {
+		d.expect("memberAdded", with("member", b.member))
+	}
+	a.say("send s 1 100 23 %s", b.member) // sync and secure
+	a.expect("ack", with("seq", 1))
+	a.say("send s 2 100 sync %s", b.member)
+	if e := a.expect("sendError", with("seq", 2)); !strings.Contains(fmt.Sprint(e), "in the clear") {
+		t.Errorf("send in the clear to a member that wants TLS: %v", e)
+	}
+	clear.say("send s 3 100 23 %s", b.member)
+	if e := clear.expect("sendError", with("seq", 3)); !strings.Contains(fmt.Sprint(e), "no TLS configuration") {
+		t.Errorf("send without TLS: %v", e)
+	}
+	b.expect("memberAdded", with("member", a.member))
+	b.say("send s 4 100 sync %s", a.member)
+	b.expect("ack", with("seq", 4))
 }
 
 func TestDestinations(t *testing.T) {

@@ -35,6 +35,7 @@ type Settings struct {
 	Channel     string
 	ClockOffset time.Duration
 	HTTP        string
+	TLS         TLS
 
 	given map[string]bool
 }
@@ -78,6 +79,11 @@ var fields = []field{
 	{"RN_CHANNEL", "channel", "channel `name` that static start messages of Java nodes contain", func(s *Settings, v string) error { s.Channel = v; return nil }},
 	{"RN_CLOCK_OFFSET_MS", "clock-offset", "shifts the wall clock of message stamps by so many `milliseconds`", setClockOffset},
 	{"RN_HTTP", "http", "`address` that serves the status page and metrics", func(s *Settings, v string) error { s.HTTP = v; return nil }},
+	{"RN_TLS_CERT", "tls-cert", "`file` with the certificate of this member, valid for its address; opens a port for TLS (PEM)", text(func(s *Settings) *string { return &s.TLS.Cert })},
+	{"RN_TLS_KEY", "tls-key", "`file` with the key of that certificate (PEM)", text(func(s *Settings) *string { return &s.TLS.Key })},
+	{"RN_TLS_CA", "tls-ca", "`file` with the authority that signs the certificates of all members (PEM)", text(func(s *Settings) *string { return &s.TLS.CA })},
+	{"RN_TLS_PORT", "tls-port", "`port` for TLS (default 4100)", number(0, 65535, func(s *Settings) *int { return &s.TLS.Port })},
+	{"RN_TLS_ONLY", "tls-only", "`1`: all messages go over TLS; else those with the option bit 16 do", boolean(func(s *Settings) *bool { return &s.TLS.Only })},
 }
 
 // Parse reads the environment and args. extra may add flags of a subcommand.
@@ -89,6 +95,7 @@ func Parse(command string, args []string, getenv func(string) string, help io.Wr
 		McastAddr: "228.0.0.4", McastPort: 45564,
 		Freq: 500 * time.Millisecond, Drop: 3 * time.Second,
 		Stack: []string{"dispatch", "tfd"},
+		TLS:   TLS{Port: 4100},
 		given: make(map[string]bool),
 	}
 	var problems []string
@@ -134,6 +141,9 @@ func (s *Settings) apply(f field, name, v string, problems *[]string) {
 func (s *Settings) check(problems *[]string) {
 	if len(s.Static) == 0 {
 		s.Mcast = true
+	}
+	if err := s.TLS.load(); err != nil {
+		*problems = append(*problems, err.Error())
 	}
 	if s.Drop < 3*s.Freq {
 		*problems = append(*problems, fmt.Sprintf("drop time %v: want at least three heartbeats of %v", s.Drop, s.Freq))
@@ -196,6 +206,13 @@ func number(least, most int, place func(*Settings) *int) func(*Settings, string)
 	}
 }
 
+func text(place func(*Settings) *string) func(*Settings, string) error {
+	return func(s *Settings, v string) error {
+		*place(s) = v
+		return nil
+	}
+}
+
 func duration(place func(*Settings) *time.Duration) func(*Settings, string) error {
 	return func(s *Settings, v string) error {
 		d, err := time.ParseDuration(v)
@@ -250,6 +267,8 @@ func (s *Settings) Rows() []Row {
 		"RN_DROP_MS": s.Drop, "RN_DOMAIN": s.Domain, "RN_STACK": strings.Join(s.Stack, ","),
 		"RN_QUIET": s.Quiet, "RN_STATIC": s.staticText(), "RN_MCAST": s.Mcast, "RN_ID": s.idText(),
 		"RN_CHANNEL": s.Channel, "RN_CLOCK_OFFSET_MS": s.ClockOffset.Milliseconds(), "RN_HTTP": s.HTTP,
+		"RN_TLS_CERT": s.TLS.Cert, "RN_TLS_KEY": s.TLS.Key, "RN_TLS_CA": s.TLS.CA,
+		"RN_TLS_PORT": s.TLS.Port, "RN_TLS_ONLY": s.TLS.Only,
 	}
 	rows := make([]Row, len(fields))
 	for i, f := range fields {

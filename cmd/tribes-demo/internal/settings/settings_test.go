@@ -44,6 +44,7 @@ func TestEachSettingHasAnEffect(t *testing.T) {
 		{"RN_CHANNEL", "channel", "c", func(s *Settings) any { return s.Channel }, "c"},
 		{"RN_CLOCK_OFFSET_MS", "clock-offset", "-5", func(s *Settings) any { return s.ClockOffset }, -5 * time.Millisecond},
 		{"RN_HTTP", "http", "127.0.0.1:0", func(s *Settings) any { return s.HTTP }, "127.0.0.1:0"},
+		{"RN_TLS_PORT", "tls-port", "4711", func(s *Settings) any { return s.TLS.Port }, 4711},
 	}
 	for _, tt := range tests {
 		t.Run(tt.env+"="+tt.value, func(t *testing.T) {
@@ -87,7 +88,7 @@ func TestWrongSettingsAreAllNamedOnOneLine(t *testing.T) {
 		{"bind", "nowhere"}, {"port", "-1"}, {"port", "65536"}, {"autobind", "0"},
 		{"mcast-addr", "10.0.0.1"}, {"mcast-port", "0"}, {"freq", "soon"}, {"drop", "0"},
 		{"stack", "encrypt"}, {"stack", "magic"}, {"quiet", "perhaps"}, {"static", "10.0.0.1"},
-		{"static", "10.0.0.1:1:zz"}, {"id", "12"}, {"clock-offset", "x"}, {"drop", "600ms"},
+		{"tls-only", "1"}, {"tls-cert", "alone.pem"}, {"tls-port", "x"}, {"static", "10.0.0.1:1:zz"}, {"id", "12"}, {"clock-offset", "x"}, {"drop", "600ms"},
 	}
 	for _, tt := range tests {
 		_, _, err := Parse("x", []string{"-" + tt.flag, tt.value}, environment("RN_NAME=n"), io.Discard, nil)
