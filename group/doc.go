@@ -34,6 +34,7 @@
 // # Caveats
 //
 // Whoever reaches the ports of a member can join its group and read and send
-// everything: the wire of Tribes has no authentication. Keep the ports inside
-// a trusted network.
+// everything: the wire of Tribes has no authentication. [WithTLS] protects the
+// messages, among members that all have it, and not the membership. Keep the
+// ports inside a trusted network.
 package group

@@ -57,6 +57,31 @@
 // that connection move to the next one and keep their own time. Where no
 // connection can be made everything that waits fails at once.
 //
+// # TLS
+//
+// With a TLS configuration a [Receiver] has a second port, which its member
+// announces as the secure port, and a [Sender] sends messages with the option
+// Secure there, by links of their own: each member has two sets of queue and links,
+// and messages keep their order within one set, not between the two. Frames, acks
+// and pipelining are the same in both. A message with the option Secure for which
+// there is no secure way is not sent; it never travels in the clear.
+//
+// On a receiver with TLS the option Secure of a delivered message says whether it
+// came over TLS, whatever its sender has written. TLS says who made the connection,
+// by its certificate; that the member in a frame is the same is not checked.
+//
+// The clear port stays open and takes messages: probes of the failure detector and
+// static membership use it, as do Java nodes. Who wants no other messages from it
+// looks at the option Secure, as the layer of group.WithTLS does.
+//
+// Certificates and authorities change by the functions of tls.Config, which each
+// handshake calls anew. A connection that is open keeps what it began with;
+// Pool.MaxAge bounds for how long.
+//
+// With TLS 1.3 a member that does not take the certificate of the sender says so
+// only after the sender has begun to write. Messages without UseAck then have the
+// outcome Written, those with it fail with the alert as the error.
+//
 // # Caveats
 //
 // An outcome of Written means that the system took the bytes. It may throw them
@@ -70,7 +95,6 @@
 // FirstFrameTimeout, so that a connection made by Preconnect and not used by
 // then is made again for the first message.
 //
-// The option Secure has no effect on the connection, as in Tribes; a Dial
-// function that returns TLS connections has. There Timeouts.Write bounds each
-// piece of 16 KiB, because such a write cannot be resumed.
+// Timeouts.Write bounds each piece of 16 KiB on connections with TLS, those of a
+// Dial function included, because such a write cannot be resumed.
 package nio

@@ -3,6 +3,7 @@ package nio
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -19,7 +20,7 @@ import (
 func (c *ReceiverConfig) validateTLS() []error {
 	switch {
 	case c.TLS == nil && c.SecurePort != 0:
-		return []error{errors.New("tribes: nio receiver config: SecurePort: want TLS with it")}
+		return []error{fmt.Errorf("tribes: nio receiver config: SecurePort %d: want TLS with it", c.SecurePort)}
 	case c.TLS == nil && c.SecureListener != nil:
 		return []error{errors.New("tribes: nio receiver config: SecureListener: want TLS with it")}
 	case c.TLS != nil && len(c.TLS.Certificates) == 0 && c.TLS.GetCertificate == nil && c.TLS.GetConfigForClient == nil:

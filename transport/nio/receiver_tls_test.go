@@ -250,6 +250,25 @@ func TestReceiverMarksSecure(t *testing.T) {
 	})
 }
 
+func TestReceiverTLSConfigProblems(t *testing.T) {
+	tests := []struct {
+		name string
+		cfg  ReceiverConfig
+		want string
+	}{
+		{"port alone", ReceiverConfig{SecurePort: 4100}, "SecurePort 4100: want TLS"},
+		{"any port alone", ReceiverConfig{SecurePort: AnyPort}, "SecurePort -1: want TLS"},
+		{"listener alone", ReceiverConfig{SecureListener: newPipeListener()}, "SecureListener: want TLS"},
+		{"no certificate", ReceiverConfig{TLS: new(tls.Config)}, "TLS: want Certificates"},
+		{"port too large", ReceiverConfig{TLS: newAuthority(t).server(), SecurePort: 65536}, "SecurePort 65536: want 1 to 65535"},
+	}
+	for _, tt := range tests {
+		if _, err := NewReceiver(tt.cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: NewReceiver = %v, want an error that says %q", tt.name, err, tt.want)
+		}
+	}
+}
+
 // TestReceiverSecurePort looks at where a receiver with TLS listens.
 func TestReceiverSecurePort(t *testing.T) {
 	ca := newAuthority(t)
