@@ -3,6 +3,7 @@ package nio
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"net"
 	"strings"
@@ -133,6 +134,41 @@ func TestReceiverTLSTimeouts(t *testing.T) {
 	}
 }
 
+// clientHello is how a client begins.
+func clientHello(t *testing.T) string {
+	t.Helper()
+	here, there := net.Pipe()
+	done := make(chan error, 1)
+	go func() { // ends when there is closed
+		done <- tls.Client(here, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	}()
+	header := make([]byte, 5)
+	if _, err := io.ReadFull(there, header); err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, binary.BigEndian.Uint16(header[3:]))
+	if _, err := io.ReadFull(there, body); err != nil {
+		t.Fatal(err)
+	}
+	there.Close()
+	<-done
+	return string(header) + string(body)
+}
+
+// TestReceiverTLSHandshakeNotRead has a client that begins and does not read, so
+// that the receiver's part of the handshake cannot be written.
+func TestReceiverTLSHandshakeNotRead(t *testing.T) {
+	l := newPipeListener()
+	server := newAuthority(t).server()
+	g := newRx(t, ReceiverConfig{TLS: server, SecureListener: l, Limits: ReceiverLimits{FirstFrameTimeout: 100 * time.Millisecond}}, nil)
+	here, there := net.Pipe()
+	t.Cleanup(func() { here.Close() })
+	l.conns <- there
+	(&rxPeer{g, here}).put(clientHello(t))
+	g.wantRejected(reasonFirstFrame)
+	g.poll("the end of the connection", func() bool { return g.r.Stats().Conns == 0 })
+}
+
 // TestReceiverTLSHandshakeDelaysNobody has connections that shake no hands beside
 // one that does, and then a stop.
 func TestReceiverTLSHandshakeDelaysNobody(t *testing.T) {
@@ -187,19 +223,40 @@ func TestReceiverTLSIdle(t *testing.T) {
 	g.wantDelivered(large, large, large)
 }
 
+// overheard is a connection whose incoming bytes are kept.
+type overheard struct {
+	net.Conn
+	in []byte
+}
+
+func (c *overheard) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.in = append(c.in, b[:n]...)
+	return n, err
+}
+
 // TestReceiverTLSGoodbye ends a connection in order: what was sent before is
-// delivered and answered, and the goodbye returned.
+// delivered and answered, and the goodbye returned. TLS 1.2 shows it as a record of
+// a type of its own.
 func TestReceiverTLSGoodbye(t *testing.T) {
 	ca, f := newAuthority(t), newFrames(t)
 	g := newRx(t, ReceiverConfig{TLS: ca.server()}, nil)
-	c := g.dialSecure(ca.client())
+	raw := &overheard{Conn: g.dialSecure(nil).Conn}
+	cfg := ca.client()
+	cfg.ServerName, cfg.MaxVersion = "127.0.0.1", tls.VersionTLS12
+	conn := tls.Client(raw, cfg)
+	c := &rxPeer{g, conn}
 	c.put(f.frame(optSync, "one"), f.frame(optNone, "two"))
-	if err := c.Conn.(*tls.Conn).CloseWrite(); err != nil {
+	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	c.want(ackPlainOK)
 	if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-		t.Errorf("read %d bytes, %v; want the goodbye", n, err)
+		t.Errorf("read %d bytes, %v; want the end", n, err)
+	}
+	const alert = "\x15\x03\x03"
+	if end := string(raw.in[len(raw.in)-64:]); !strings.Contains(end, alert) {
+		t.Errorf("the last bytes are %q, want a goodbye among them", end)
 	}
 	g.wantDelivered("one", "two")
 }
