@@ -60,6 +60,9 @@ func TestSecureMessages(t *testing.T) {
 			if tap.saw("secret") || !tap.saw("public") {
 				t.Errorf("in the clear: a secret %v, the other message %v; want false, true", tap.saw("secret"), tap.saw("public"))
 			}
+			if n := len(tap.dialled()); n != 2 {
+				t.Errorf("%d connections, want one for each kind", n)
+			}
 			wantSecureStats(t, p)
 		})
 	}
@@ -67,11 +70,14 @@ func TestSecureMessages(t *testing.T) {
 
 func wantSecureStats(t *testing.T, p *pair) {
 	t.Helper()
+	if err := p.s.Stop(t.Context()); err != nil { // an answer can be faster than the count of what it answers
+		t.Fatal(err)
+	}
 	sent := make(map[bool]uint64)
 	for _, m := range p.s.Stats() {
 		sent[m.Secure] = m.Sent
-		if m.Acks != "numbered" || m.Links != 1 {
-			t.Errorf("secure %v: %s acks, %d links; want numbered, 1", m.Secure, m.Acks, m.Links)
+		if m.Acks != "numbered" {
+			t.Errorf("secure %v: %s acks, want numbered", m.Secure, m.Acks)
 		}
 	}
 	if sent[true] != 4 || sent[false] != 1 {
