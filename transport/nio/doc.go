@@ -57,6 +57,13 @@
 // that connection move to the next one and keep their own time. Where no
 // connection can be made everything that waits fails at once.
 //
+// # Waiting
+//
+// Falling asleep and being woken takes longer than a small message. A goroutine
+// that waits for bytes therefore asks for them for up to SocketOptions.BusyPoll
+// before it sleeps, if they came that soon lately, if the process has another
+// processor for everything else, and if no thread of the machine waits for one.
+//
 // # Caveats
 //
 // An outcome of Written means that the system took the bytes. It may throw them

@@ -151,11 +151,10 @@ func (c *rxConn) deliverOne(e *rxEntry) {
 	if !e.sync {
 		return
 	}
-	now := c.r.now()
 	c.mu.Lock()
 	c.answers.settle(e.number, v.refused, v.reason)
 	if c.unwritten.Load() == 0 {
-		c.unwritten.Store(now)
+		c.unwritten.Store(c.r.now())
 	}
 	c.mu.Unlock()
 }
