@@ -36,6 +36,37 @@ func TestSendAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A send that does not wait allocates nothing in the channel, whether it is told
+// the outcome or not.
+func TestPostAllocatesNothing(t *testing.T) {
+	b := newBottom()
+	b.sender.onSend = func(_ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
+		for _, m := range to {
+			r.Settle(m, message.Written, nil)
+		}
+		return nil
+	}
+	c := start(t, b.config())
+	ctx, to, payload := t.Context(), members(t, "a", "b", "c"), make([]byte, 1000)
+	told := make(chan struct{})
+	for name, done := range map[string]func(message.ID, error){
+		"nobody":   nil,
+		"somebody": func(message.ID, error) { told <- struct{}{} },
+	} {
+		got := testing.AllocsPerRun(1000, func() {
+			if _, err := c.Post(ctx, to, payload, 0, done); err != nil {
+				t.Error(err)
+			}
+			if done != nil {
+				<-told
+			}
+		})
+		if got != 0 {
+			t.Errorf("a send of which %s is told the outcome makes %v allocations, want 0", name, got)
+		}
+	}
+}
+
 // A delivery allocates nothing in the channel.
 func TestDeliverAllocatesNothing(t *testing.T) {
 	b := newBottom()

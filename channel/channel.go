@@ -36,6 +36,9 @@ type Channel struct {
 	watchers watchers
 
 	completions serial // callbacks of Post
+	postings    sync.Pool
+	sendWatch   stopwatch // of Trace.MessageSent
+	listenWatch stopwatch // of Trace.MessageReceived
 	listeners   listeners
 	counters    counters
 
@@ -60,6 +63,7 @@ const (
 // New checks cfg, binds the layers and returns a channel that is not started.
 // The error joins everything that is wrong.
 func New(cfg Config) (*Channel, error) {
+	told := cfg.Trace // before the functions that nobody gave are filled in
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -71,6 +75,8 @@ func New(cfg Config) (*Channel, error) {
 		begun:  make(chan struct{}),
 		done:   make(chan struct{}),
 	}
+	c.sendWatch = told != nil && told.MessageSent != nil
+	c.listenWatch = told != nil && told.MessageReceived != nil
 	ctx := context.WithValue(context.Background(), insideKey{}, c)
 	c.runCtx, c.endRun = context.WithCancelCause(ctx)
 	c.broadcaster = findBroadcaster(cfg.Membership)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/gotribes/tribes/message"
 )
@@ -66,7 +65,7 @@ func (c *Channel) deliverBottom(_ context.Context, m *message.Message) error {
 
 // deliver gives a message to the application. It is the top of the stack.
 func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
-	begin := time.Now()
+	begin := c.listenWatch.begin()
 	var failure error
 	accepted := false
 	for _, l := range c.listeners.list() {
@@ -84,7 +83,7 @@ func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
 	if failure != nil {
 		c.counters.listenerErrors.Add(1)
 	}
-	c.cfg.Trace.MessageReceived(m, time.Since(begin), failure)
+	c.cfg.Trace.MessageReceived(m, c.listenWatch.since(begin), failure)
 	return failure
 }
 

@@ -3,7 +3,6 @@ package channel
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -25,7 +24,7 @@ func (c *Channel) Send(ctx context.Context, to []*membership.Member, payload []b
 	if err := c.sendable(to); err != nil {
 		return message.ID{}, err
 	}
-	begin := time.Now()
+	begin := c.sendWatch.begin()
 	r := c.receipt(len(to))
 	m := c.outgoing(payload, o)
 	id := m.ID
@@ -81,32 +80,14 @@ func (c *Channel) Post(ctx context.Context, to []*membership.Member, payload []b
 	}
 	m := c.outgoing(payload, o)
 	id := m.ID
-	p := &posting{c: c, id: id, to: slices.Clone(to), bytes: len(payload), begin: time.Now(), done: done}
-	r := message.NewReceipt(len(to), p.settled)
-	err := c.down.Send(ctx, to, m, r)
+	p := c.posting(id, to, len(payload), done)
+	begin := p.begin
+	err := c.down.Send(ctx, to, m, p.receipt) // p is not ours any more
 	m.Release()
 	if err != nil {
-		c.sent(id, len(to), len(payload), p.begin, err)
+		c.sent(id, len(to), len(payload), begin, err)
 	}
 	return id, err
-}
-
-// posting is a message on its way whose sender does not wait.
-type posting struct {
-	c     *Channel
-	id    message.ID
-	to    []*membership.Member
-	bytes int
-	begin time.Time
-	done  func(message.ID, error)
-}
-
-func (p *posting) settled(r *message.Receipt) {
-	err := outcome(p.id, p.to, r)
-	p.c.sent(p.id, len(p.to), p.bytes, p.begin, err)
-	if p.done != nil {
-		p.c.completions.put(func() { p.done(p.id, err) })
-	}
 }
 
 // outcome is nil if r is a success everywhere.
@@ -124,7 +105,7 @@ func (c *Channel) sent(id message.ID, destinations, bytes int, begin time.Time, 
 		c.counters.sent.Add(1)
 		c.counters.sentBytes.Add(uint64(bytes * destinations))
 	}
-	c.cfg.Trace.MessageSent(id, destinations, bytes, time.Since(begin), err)
+	c.cfg.Trace.MessageSent(id, destinations, bytes, c.sendWatch.since(begin), err)
 }
 
 func (c *Channel) sendable(to []*membership.Member) error {

@@ -39,10 +39,15 @@ func (s *serial) signal() {
 	}
 }
 
+// serialKeep is the length of a queue whose memory is used again.
+const serialKeep = 4096
+
 func (s *serial) loop() {
 	defer close(s.ended)
+	var batch []func()
 	for range s.wake {
-		batch, last := s.take()
+		var last bool
+		batch, last = s.take(batch)
 		for _, f := range batch {
 			f()
 		}
@@ -52,10 +57,15 @@ func (s *serial) loop() {
 	}
 }
 
-func (s *serial) take() (batch []func(), last bool) {
+// take returns what was put, and gives the memory of what was done to the queue.
+func (s *serial) take(done []func()) (batch []func(), last bool) {
+	clear(done)
+	if cap(done) > serialKeep {
+		done = nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batch, s.queue = s.queue, nil
+	batch, s.queue = s.queue, done[:0]
 	return batch, s.closing
 }
 

@@ -36,13 +36,15 @@ func NewReceipt(n int, notify func(*Receipt)) *Receipt {
 // Reset makes a receipt that is done ready for another send. Nobody may use it
 // for the old one any more.
 func (r *Receipt) Reset(n int, notify func(*Receipt)) {
-	select {
-	case <-r.done: // nobody looked
-	default:
-	}
 	r.gone.Store(false)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.notify == nil {
+		select {
+		case <-r.done: // nobody looked
+		default:
+		}
+	}
 	clear(r.results)
 	r.pending, r.parts, r.results, r.notify = n, false, r.results[:0], notify
 }

@@ -28,6 +28,7 @@ const loopback = "127.0.0.1"
 //	poller=auto|runtime|epoll  how the receiver reads sockets
 //	membership=mcast|static    how members find each other
 //	window=N                   acked messages on their way per connection
+//	busypoll=TIME              how long to poll for bytes; negative is never
 //	pool=N                     connections to a member without numbered acks
 //	stack=dispatch,tfd,...     layers; + in place of the commas
 type Tribes struct{}
@@ -72,6 +73,10 @@ func tribesOptions(c harness.MemberConfig) ([]group.Option, error) {
 			tx.Window, err = strconv.Atoi(v)
 		case "pool":
 			tx.Pool.Size, err = strconv.Atoi(v)
+		case "busypoll":
+			var d time.Duration
+			d, err = time.ParseDuration(v)
+			rx.Socket.BusyPoll, tx.Socket.BusyPoll = d, d
 		case "stack":
 			layers = v
 		case "membership":

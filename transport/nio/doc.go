@@ -82,6 +82,13 @@
 // only after the sender has begun to write. Messages without UseAck then have the
 // outcome Written, those with it fail with the alert as the error.
 //
+// # Waiting
+//
+// Falling asleep and being woken takes longer than a small message. A goroutine
+// that waits for bytes therefore asks for them for up to SocketOptions.BusyPoll
+// before it sleeps, if they came that soon lately, if the process has another
+// processor for everything else, and if no thread of the machine waits for one.
+//
 // # Caveats
 //
 // An outcome of Written means that the system took the bytes. It may throw them

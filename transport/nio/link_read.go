@@ -35,8 +35,9 @@ func (l *link) read() {
 	}
 	l.rd.buf = make([]byte, readSize)
 	l.rd.limit = replyBase + min(spanFactor*l.p.s.cfg.Window, message.MaxSettled)*replyItem
+	in := newPollReader(l.conn, l.p.s.cfg.Socket.busyPoll())
 	for {
-		n, err := l.conn.Read(l.rd.buf[l.rd.have:])
+		n, err := in.Read(l.rd.buf[l.rd.have:])
 		l.rd.have += n
 		if n > 0 && !l.answers() {
 			return

@@ -17,6 +17,8 @@ type epollLoop struct {
 	fd   int // of epoll
 	wake int // an eventfd, among those waited for
 
+	habit habit // of run
+
 	mu      sync.Mutex
 	sockets map[int32]*epollSocket
 	todo    []*epollSocket // with wishes
@@ -24,12 +26,12 @@ type epollLoop struct {
 	ending  bool
 }
 
-func newEpollLoop() (*epollLoop, error) {
+func newEpollLoop(busyPoll time.Duration) (*epollLoop, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	l := &epollLoop{fd: fd, wake: -1, sockets: make(map[int32]*epollSocket)}
+	l := &epollLoop{fd: fd, wake: -1, habit: habit{limit: busyPoll}, sockets: make(map[int32]*epollSocket)}
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, errors.Join(os.NewSyscallError("eventfd", err), l.closeFiles())
 	}
@@ -137,7 +139,20 @@ func (l *epollLoop) wait(events []unix.EpollEvent) int {
 	if n := l.poll(events, 0); n > 0 {
 		return n
 	}
-	return l.poll(events, -1)
+	if l.habit.wants() {
+		n := 0
+		met := l.habit.poll(&pollers, func() bool {
+			n = l.poll(events, 0)
+			return n > 0
+		})
+		if met {
+			return n
+		}
+	}
+	begin := pollClock()
+	n := l.poll(events, -1)
+	l.habit.slept(time.Duration(pollClock() - begin))
+	return n
 }
 
 func (l *epollLoop) poll(events []unix.EpollEvent, timeout int) int {

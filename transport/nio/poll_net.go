@@ -43,7 +43,8 @@ func (p *netReactor) accept() (rxSocket, netip.AddrPort, error) {
 	if err := p.r.cfg.Socket.apply(conn); err != nil {
 		p.r.optionsRefused(from, err)
 	}
-	return &netSocket{conn: conn, wake: make(chan struct{}, 1)}, from, nil
+	in := newPollReader(conn, p.r.cfg.Socket.busyPoll())
+	return &netSocket{conn: conn, in: in, wake: make(chan struct{}, 1)}, from, nil
 }
 
 func (p *netReactor) bind(s rxSocket, c *rxConn) {
@@ -72,6 +73,7 @@ func (p *netReactor) close() error {
 // the receiver calls relieve, and another goroutine goes on reading.
 type netSocket struct {
 	conn    net.Conn
+	in      *pollReader
 	c       *rxConn
 	readers *sync.WaitGroup
 	wake    chan struct{} // has room for one
@@ -132,7 +134,7 @@ func (s *netSocket) relieve() {
 
 // readOnce reads. A read that interrupt has ended is no error.
 func (s *netSocket) readOnce(b []byte) (int, error) {
-	n, err := s.conn.Read(b)
+	n, err := s.in.Read(b)
 	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}

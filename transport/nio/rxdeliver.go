@@ -15,11 +15,11 @@ type verdict struct {
 
 // deliverOnce delivers an acked message, unless the same was delivered before:
 // then it returns what came of that, and waits for it if need be.
-func (r *Receiver) deliverOnce(e *rxEntry, cache *dupCache) verdict {
+func (r *Receiver) deliverOnce(e *rxEntry, cache *dupCache, now int64) verdict {
 	if r.duplicates == nil {
 		return r.deliverNow(e.m)
 	}
-	d, known := r.duplicates.begin(cache, e, r.now())
+	d, known := r.duplicates.begin(cache, e, now)
 	if known {
 		r.count.duplicates.Add(1)
 		r.env.Trace.Duplicate(e.m.Source, e.m.ID)

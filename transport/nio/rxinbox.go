@@ -87,11 +87,14 @@ func (c *rxConn) deliver(b *rxBatch) {
 	c.r.count.messages.Add(uint64(len(b.entries)))
 	for i := range b.entries {
 		e := &b.entries[i]
-		if since := c.unwritten.Load(); since != 0 && c.r.now()-since > ackDelay {
-			c.flush()
+		now := int64(0)
+		if since := c.unwritten.Load(); since != 0 || e.number != 0 {
+			if now = c.r.now(); since != 0 && now-since > ackDelay {
+				c.flush()
+			}
 		}
 		if c.wanted(e) {
-			c.deliverOne(e)
+			c.deliverOne(e, now)
 		}
 		e.m.Release()
 		e.m = nil
@@ -141,21 +144,22 @@ func (r *Receiver) drop(m *message.Message, reason string) {
 	r.env.Trace.MessageDropped("receiver", m.Source, m.ID, reason)
 }
 
-func (c *rxConn) deliverOne(e *rxEntry) {
+// deliverOne delivers a message that is taken off the inbox at the time now, which is
+// needed for one with a number alone.
+func (c *rxConn) deliverOne(e *rxEntry, now int64) {
 	var v verdict
 	if e.number != 0 {
-		v = c.r.deliverOnce(e, &c.sender)
+		v = c.r.deliverOnce(e, &c.sender, now)
 	} else {
 		v = c.r.deliverNow(e.m)
 	}
 	if !e.sync {
 		return
 	}
-	now := c.r.now()
 	c.mu.Lock()
 	c.answers.settle(e.number, v.refused, v.reason)
 	if c.unwritten.Load() == 0 {
-		c.unwritten.Store(now)
+		c.unwritten.Store(c.r.now())
 	}
 	c.mu.Unlock()
 }

@@ -25,9 +25,19 @@ type SocketOptions struct {
 	// TrafficClass is the DSCP and ECN byte of the packets, 0 to 255; Tribes uses
 	// 28. Zero leaves it to the system.
 	TrafficClass int
+	// BusyPoll is how long a goroutine that waits for bytes asks the system for them
+	// before it sleeps. Zero means 100 µs, negative not at all. It is done where it
+	// pays: while bytes come that soon, by fewer goroutines than the process has
+	// processors, and as long as nobody else on the machine wants them. Only Linux
+	// does it.
+	BusyPoll time.Duration
 }
 
-const defaultKeepAlive = 15 * time.Second
+const (
+	defaultKeepAlive = 15 * time.Second
+	defaultBusyPoll  = 100 * time.Microsecond
+	maxBusyPoll      = 10 * time.Millisecond
+)
 
 func (o *SocketOptions) validate(subject string) []error {
 	var errs []error
@@ -43,7 +53,21 @@ func (o *SocketOptions) validate(subject string) []error {
 	if o.TrafficClass < 0 || o.TrafficClass > 255 {
 		bad("TrafficClass", o.TrafficClass, "0 to 255")
 	}
+	if o.BusyPoll > maxBusyPoll {
+		errs = append(errs, fmt.Errorf("tribes: %s: Socket.BusyPoll %v: want at most %v", subject, o.BusyPoll, maxBusyPoll))
+	}
 	return errs
+}
+
+// busyPoll is BusyPoll with its default, 0 for not at all.
+func (o *SocketOptions) busyPoll() time.Duration {
+	switch {
+	case o.BusyPoll == 0:
+		return defaultBusyPoll
+	case o.BusyPoll < 0:
+		return 0
+	}
+	return o.BusyPoll
 }
 
 // tcpConn is what options are set on: a *net.TCPConn, or what a dial function

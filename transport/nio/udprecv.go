@@ -237,7 +237,7 @@ func (u *udpReceiver) deliverOne(e *udpMessage) {
 	} else {
 		var v verdict
 		if e.number != 0 {
-			v = u.r.deliverOnce(&e.rxEntry, &u.cache)
+			v = u.r.deliverOnce(&e.rxEntry, &u.cache, u.r.now())
 		} else {
 			v = u.r.deliverNow(e.m)
 		}
