@@ -43,13 +43,13 @@ func (p *netReactor) accept() (rxSocket, netip.AddrPort, error) {
 	if err := p.r.cfg.Socket.apply(conn); err != nil {
 		p.r.optionsRefused(from, err)
 	}
-	in := newPollReader(conn, p.r.cfg.Socket.busyPoll())
-	return &netSocket{conn: conn, in: in, wake: make(chan struct{}, 1)}, from, nil
+	return &netSocket{conn: conn, wake: make(chan struct{}, 1)}, from, nil
 }
 
 func (p *netReactor) bind(s rxSocket, c *rxConn) {
 	n := s.(*netSocket)
 	n.c, n.readers = c, &p.readers
+	n.in = newPollReader(n.conn, p.r.cfg.Socket.busyPoll())
 	c.mayDeliver, c.keeps = !p.r.workers.bounded, rxSmall
 }
 
