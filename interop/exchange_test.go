@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gotribes/tribes/message"
 )
 
 // Options of a send, as bits of the Tribes frame.
@@ -84,7 +86,8 @@ type record struct {
 	uniqueID string
 	sha256   string
 	length   int
-	repeat   bool // the same sender's unique id came before
+	repeat   bool            // the same sender's unique id came before
+	options  message.Options // known of members of this module in the process of the test
 }
 
 // received is what the node recorded while it was quiet, in order of arrival, from one sender's id or from "all".
@@ -116,7 +119,7 @@ func parseRecord(fields []string) (record, error) {
 		return record{}, fmt.Errorf("%d fields, want 5", len(fields))
 	}
 	length, err := strconv.Atoi(fields[3])
-	return record{fields[0], fields[1], fields[2], length, fields[4] == "repeat"}, err
+	return record{fromID: fields[0], uniqueID: fields[1], sha256: fields[2], length: length, repeat: fields[4] == "repeat"}, err
 }
 
 // hash is the SHA-256 of message i in the form that Java nodes report it.

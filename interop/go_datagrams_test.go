@@ -18,12 +18,12 @@ func TestDatagrams(t *testing.T) {
 	kinds := []struct {
 		name    string
 		options int
+		count   int
 	}{
-		{"multicast", optMulticast},
-		{"UDP", optUDP},
-		{"acknowledged UDP", optUDP | optAck},
+		{"multicast", optMulticast, 10_000},
+		{"UDP", optUDP, 3000},
+		{"acknowledged UDP", optUDP | optAck, 3000},
 	}
-	counts := map[version]int{v90: 1000, v101: 3000, v110: 1000}
 	for _, v := range versions {
 		for _, kind := range kinds {
 			t.Run(string(v)+" "+kind.name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestDatagrams(t *testing.T) {
 				p := startPeer(ctx, t, v, peerConfig{Group: group, Flags: udpFlags(t)})
 				meet(ctx, t, n, p)
 				p.call(ctx, "quiet on", "ok")
-				b := bulkSend{To: n.id, Options: kind.options, Series: series{7, 1000}, Count: counts[v], Rate: 1000}
+				b := bulkSend{To: n.id, Options: kind.options, Series: series{7, 1000}, Count: kind.count, Rate: 1000}
 				number := p.startBulk(b)
 				b.To = p.id
 				n.send(ctx, b)

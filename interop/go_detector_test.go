@@ -43,33 +43,37 @@ func TestProbes(t *testing.T) {
 // until it is dead.
 func TestSilent(t *testing.T) {
 	const checkPeriod, slack = 200 * time.Millisecond, time.Second
-	ctx := testContext(t)
-	address := freeGroup(t)
-	detector := &interceptor.TCPFailureDetector{CheckPeriod: checkPeriod}
-	n := startNode(ctx, t, goConfig{Group: address, Layers: []channel.Interceptor{detector}})
-	p := startPeer(ctx, t, v101, peerConfig{Group: address})
-	meet(ctx, t, n, p)
-	p.call(ctx, "stop 8", "ok")
-	for len(detector.Suspects()) == 0 {
-		n.waitEvent(ctx, eventProbed, about(p))
-	}
-	for range 5 {
-		e := n.waitEvent(ctx, eventProbed, about(p))
-		if e.Kind != channel.ProbeRead.String() || e.Error != "" {
-			t.Errorf("a suspect was probed by %s with the result %q, want the read test and no error", e.Kind, e.Error)
-		}
-	}
-	if _, err := n.group.Send(ctx, []*group.Member{n.seen(p)}, []byte{1}, message.Sync); err != nil {
-		t.Errorf("send to a suspect: %v", err)
-	}
-	if gone := n.inbox.takeAll(isDeparture); len(gone) != 0 {
-		t.Errorf("%s has departed: %v", p, gone)
-	}
-	at := time.Now().UnixMilli()
-	p.kill()
-	e := n.waitEvent(ctx, eventFailed, about(p))
-	if took := time.Duration(e.Time-at) * time.Millisecond; took > checkPeriod+slack {
-		t.Errorf("the death of a suspect was found out after %v, want %v at most", took, checkPeriod+slack)
+	for _, v := range versions {
+		t.Run(string(v), func(t *testing.T) {
+			ctx := testContext(t)
+			address := freeGroup(t)
+			detector := &interceptor.TCPFailureDetector{CheckPeriod: checkPeriod}
+			n := startNode(ctx, t, goConfig{Group: address, Layers: []channel.Interceptor{detector}})
+			p := startPeer(ctx, t, v, peerConfig{Group: address})
+			meet(ctx, t, n, p)
+			p.call(ctx, "stop 8", "ok")
+			for len(detector.Suspects()) == 0 {
+				n.waitEvent(ctx, eventProbed, about(p))
+			}
+			for range 5 {
+				e := n.waitEvent(ctx, eventProbed, about(p))
+				if e.Kind != channel.ProbeRead.String() || e.Error != "" {
+					t.Errorf("a suspect was probed by %s with the result %q, want the read test and no error", e.Kind, e.Error)
+				}
+			}
+			if _, err := n.group.Send(ctx, []*group.Member{n.seen(p)}, []byte{1}, message.Sync); err != nil {
+				t.Errorf("send to a suspect: %v", err)
+			}
+			if gone := n.inbox.takeAll(isDeparture); len(gone) != 0 {
+				t.Errorf("%s has departed: %v", p, gone)
+			}
+			at := time.Now().UnixMilli()
+			p.kill()
+			e := n.waitEvent(ctx, eventFailed, about(p))
+			if took := time.Duration(e.Time-at) * time.Millisecond; took > checkPeriod+slack {
+				t.Errorf("the death of a suspect was found out after %v, want %v at most", took, checkPeriod+slack)
+			}
+		})
 	}
 }
 

@@ -14,35 +14,41 @@ import (
 )
 
 // TestOrder sends one sequence each way that takes many ways at once: from us over the pool of connections that a Java
-// node is sent to, from Java by the threads of its dispatch queue as well. The Order layers put it in order again. What
-// bounds their patience is set so high that a slow machine does not matter.
+// node is sent to, from Java by the threads of its dispatch queue as well. The Order layers put it in order again, alone
+// and with Gzip layers below them. What bounds their patience is set so high that a slow machine does not matter.
 func TestOrder(t *testing.T) {
-	tests := []struct {
-		version version
-		count   int
-	}{{v101, 10_000}, {v90, 1000}, {v110, 1000}}
-	for _, test := range tests {
-		t.Run(string(test.version), func(t *testing.T) {
-			ctx := testContext(t)
-			address := freeGroup(t)
-			order := &interceptor.Order{Expire: patience, MaxBytes: -1}
-			n := startNode(ctx, t, goConfig{
-				Group:   address,
-				Layers:  []channel.Interceptor{new(interceptor.Dispatch), order, new(interceptor.TCPFailureDetector)},
-				Options: []group.Option{patientGo},
+	stacks := []struct {
+		name, java string
+		below      func() []channel.Interceptor
+	}{
+		{"", "order,dispatch,tcpfd", func() []channel.Interceptor { return nil }},
+		{" over gzip", "order,dispatch,gzip,tcpfd", func() []channel.Interceptor { return []channel.Interceptor{new(interceptor.Gzip)} }},
+	}
+	for _, v := range versions {
+		for _, stack := range stacks {
+			t.Run(string(v)+stack.name, func(t *testing.T) {
+				ctx := testContext(t)
+				address := freeGroup(t)
+				order := &interceptor.Order{Expire: patience, MaxBytes: -1}
+				layers := append([]channel.Interceptor{new(interceptor.Dispatch), order}, stack.below()...)
+				n := startNode(ctx, t, goConfig{
+					Group:   address,
+					Layers:  append(layers, new(interceptor.TCPFailureDetector)),
+					Options: []group.Option{patientGo},
+				})
+				p := startPeer(ctx, t, v, peerConfig{
+					Group: address, Stack: stack.java, Heap: "1g",
+					Flags: append([]string{"--order-expire", "120000"}, patientJava...),
+				})
+				meet(ctx, t, n, p)
+				trade(ctx, t, n, p, bulkSend{Options: optAsync | optAck, Series: series{profile: mix}, Count: greatCount}, inOrder)
+				stats := order.Stats()
+				t.Logf("%d messages of %s came in order, %d had to wait", stats.InOrder, p, stats.Early)
+				if stats.Missing+stats.Late+stats.Recounts+stats.Overflows != 0 {
+					t.Errorf("Order.Stats = %+v, want nothing missing, late, counted anew or overflowing", stats)
+				}
 			})
-			p := startPeer(ctx, t, test.version, peerConfig{
-				Group: address, Stack: "order,dispatch,tcpfd", Heap: "1g",
-				Flags: append([]string{"--order-expire", "120000"}, patientJava...),
-			})
-			meet(ctx, t, n, p)
-			trade(ctx, t, n, p, bulkSend{Options: optAsync | optAck, Series: series{profile: mix}, Count: test.count}, inOrder)
-			stats := order.Stats()
-			t.Logf("%d messages of %s came in order, %d had to wait", stats.InOrder, p, stats.Early)
-			if stats.Missing+stats.Late+stats.Recounts+stats.Overflows != 0 {
-				t.Errorf("Order.Stats = %+v, want nothing missing, late, counted anew or overflowing", stats)
-			}
-		})
+		}
 	}
 }
 
@@ -52,7 +58,6 @@ func TestGzip(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
 			ctx := testContext(t)
-			const count = 1000
 			address := freeGroup(t)
 			gzip := &interceptor.Gzip{MinSize: 1000}
 			n := startNode(ctx, t, goConfig{
@@ -60,12 +65,12 @@ func TestGzip(t *testing.T) {
 				Layers:  []channel.Interceptor{new(interceptor.Dispatch), gzip, new(interceptor.TCPFailureDetector)},
 				Options: []group.Option{patientGo},
 			})
-			p := startPeer(ctx, t, v, peerConfig{Group: address, Stack: "dispatch,gzip,tcpfd", Heap: "512m", Flags: patientJava})
+			p := startPeer(ctx, t, v, peerConfig{Group: address, Stack: "dispatch,gzip,tcpfd", Heap: "1g", Flags: patientJava})
 			meet(ctx, t, n, p)
-			trade(ctx, t, n, p, bulkSend{Options: optSync, Series: series{profile: mix}, Count: count}, inOrder)
-			empty := series{seedFromJava, mix}.empty(count)
-			if got := gzip.Stats().Received; got.Plain != uint64(empty) || got.Compressed != uint64(count-empty) {
-				t.Errorf("%d messages of Java were compressed and %d not, want %d and %d", got.Compressed, got.Plain, count-empty, empty)
+			trade(ctx, t, n, p, bulkSend{Options: optSync, Series: series{profile: mix}, Count: greatCount}, inOrder)
+			empty := series{seedFromJava, mix}.empty(greatCount)
+			if got := gzip.Stats().Received; got.Plain != uint64(empty) || got.Compressed != uint64(greatCount-empty) {
+				t.Errorf("%d messages of Java were compressed and %d not, want %d and %d", got.Compressed, got.Plain, greatCount-empty, empty)
 			}
 			tradeText(ctx, t, n, p, gzip)
 		})

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -34,7 +35,7 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// TestKilled kills nodes of both kinds. We know of it within the drop time and a second; Java finds out in its own time.
+// TestKilled kills nodes of both kinds. We, and Java, know of it within the drop time and a second.
 func TestKilled(t *testing.T) {
 	const drop, slack = 1500 * time.Millisecond, time.Second
 	for _, v := range versions {
@@ -47,22 +48,21 @@ func TestKilled(t *testing.T) {
 			meet(ctx, t, n, p)
 			meet(ctx, t, n, q)
 			meet(ctx, t, p, q)
-			killed := func(victim *peer) {
+			inTime := func(by fmt.Stringer, victim *peer, at int64, e event) {
 				t.Helper()
-				at := time.Now().UnixMilli()
-				victim.kill()
-				e := n.waitEvent(ctx, eventFailed, about(victim))
 				took := time.Duration(e.Time-at) * time.Millisecond
-				t.Logf("%s: found dead after %v", victim, took)
-				if took > drop+slack {
-					t.Errorf("%s: found dead after %v, want %v at most", victim, took, drop+slack)
+				t.Logf("%s: found dead by %s after %v", victim, by, took)
+				if took > drop+slack || e.Command != "" {
+					t.Errorf("%s: found dead by %s after %v with the command %q, want %v at most and no command", victim, by, took, e.Command, drop+slack)
 				}
 			}
-			killed(q)
-			if e := p.waitEvent(ctx, "memberDisappeared", about(q)); e.Command != "" {
-				t.Errorf("%s was killed and disappeared with command %q", q, e.Command)
-			}
-			killed(p)
+			at := time.Now().UnixMilli()
+			q.kill()
+			inTime(n, q, at, n.waitEvent(ctx, eventFailed, about(q)))
+			inTime(p, q, at, p.waitEvent(ctx, "memberDisappeared", about(q)))
+			at = time.Now().UnixMilli()
+			p.kill()
+			inTime(n, p, at, n.waitEvent(ctx, eventFailed, about(p)))
 		})
 	}
 }
@@ -81,22 +81,26 @@ func TestRestart(t *testing.T) {
 		},
 	}
 	tests := []struct {
-		kind    string
-		version version
-	}{{"Java", v90}, {"Java", v101}, {"Java", v110}, {"Go", v101}}
+		before, after string
+		version       version
+	}{
+		{"Java", "Java", v90}, {"Java", "Java", v101}, {"Java", "Java", v110},
+		{"Go", "Go", v90}, {"Go", "Go", v101}, {"Go", "Go", v110},
+		{"Java", "Go", v101}, {"Go", "Java", v101},
+	}
 	for _, test := range tests {
-		t.Run(test.kind+" beside "+string(test.version), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s after %s beside %s", test.after, test.before, test.version), func(t *testing.T) {
 			ctx := testContext(t)
 			groupAddress, port := freeGroup(t), freePort(t)
 			n := startNode(ctx, t, goConfig{Group: groupAddress, Drop: drop})
 			other := startPeer(ctx, t, test.version, peerConfig{Group: groupAddress, Drop: drop})
-			first := start[test.kind](ctx, t, test.version, groupAddress, port)
+			first := start[test.before](ctx, t, test.version, groupAddress, port)
 			meet(ctx, t, n, other)
 			meet(ctx, t, n, first)
 
 			killed := time.Now().UnixMilli()
 			first.kill()
-			second := start[test.kind](ctx, t, test.version, groupAddress, port)
+			second := start[test.after](ctx, t, test.version, groupAddress, port)
 			meet(ctx, t, n, second)
 			e := n.waitEvent(ctx, eventFailed, about(first))
 			took := time.Duration(e.Time-killed) * time.Millisecond

@@ -38,6 +38,7 @@ func (r *recorder) Receive(_ context.Context, m *message.Message) error {
 		uniqueID: fmt.Sprintf("%x", m.WireID()),
 		sha256:   hashOf(m.Payload()),
 		length:   m.Len(),
+		options:  m.Options,
 	}
 	key := [2]string{n.fromID, n.uniqueID}
 	r.mu.Lock()

@@ -4,7 +4,8 @@ import (
 	"testing"
 )
 
-// everyVector is each frame of the vectors, acks too, and numbered acks of ours.
+// everyVector is each frame of the vectors, streams and acks too, and numbered
+// acks of ours.
 func everyVector(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
@@ -12,6 +13,14 @@ func everyVector(t *testing.T) map[string][]byte {
 		for _, v := range readVectors(t, file) {
 			all[v.Name] = v.Hex
 		}
+	}
+	for _, v := range readVectors(t, "streams.json") {
+		for _, read := range v.Output {
+			all[v.Name] = append(all[v.Name], read.Chunk...)
+		}
+	}
+	if len(all) != 9+4+2+7 {
+		t.Fatalf("there are %d vectors, want 22", len(all))
 	}
 	for name, r := range numberedAcks {
 		all["numbered "+name] = AppendNumberedAck(nil, r.Caps, r.UpTo, r.Settled)

@@ -268,7 +268,7 @@ public class EchoPeer implements MembershipListener, ChannelListener, RpcCallbac
     }
     private ChannelInterceptor interceptor(String n) throws Exception {
         switch (n) {
-            case "tcpfd": { TcpFailureDetector t = new TcpFailureDetector(); t.setPerformReadTest(flags.containsKey("fd-read")); return t; }
+            case "tcpfd": { TcpFailureDetector t = new TcpFailureDetector(); t.setPerformReadTest(flags.containsKey("fd-read")); number("fd-timeout", t::setReadTestTimeout); return t; }
             case "ping": {
                 TcpPingInterceptor t = new TcpPingInterceptor();
                 t.setUseThread(Boolean.parseBoolean(flags.get("ping-thread")));
@@ -445,7 +445,8 @@ public class EchoPeer implements MembershipListener, ChannelListener, RpcCallbac
     private boolean knobs(String[] c, String line) throws Exception {
         switch (c[0]) {
             case "members": {
-                List<String> l = Stream.of(ch.getMembers()).map(m -> addr(m) + " " + hex(m.getUniqueId()) + " alive=" + m.getMemberAliveTime() + " ready=" + m.isReady() + " suspect=" + m.isSuspect() + " failing=" + m.isFailing()).toList();
+                List<String> l = Stream.of(ch.getMembers()).map(m -> addr(m) + " " + hex(m.getUniqueId()) + " alive=" + m.getMemberAliveTime() + " ready=" + m.isReady() + " suspect=" + m.isSuspect() + " failing=" + m.isFailing()
+                    + " domain=" + hex(m.getDomain()) + " payload=" + hex(m.getPayload())).toList();
                 event("event", "members", "members", l);
                 return true;
             }

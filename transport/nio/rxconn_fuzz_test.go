@@ -179,7 +179,7 @@ func wantedOf(stream []byte, limit int) (payloads []string, kinds []ackRecord, o
 }
 
 // seedStreams are streams that are the same in each run.
-func seedStreams(f *testing.F) []string {
+func seedStreams(f testing.TB) []string {
 	m, err := membership.New(membership.Attributes{Host: netip.MustParseAddr("10.0.0.1"), Port: 4000,
 		SecurePort: membership.NoPort, UDPPort: membership.NoPort, ID: membership.ID(idOf(7))})
 	if err != nil {
@@ -233,20 +233,40 @@ func FuzzDatagram(f *testing.F) {
 	for _, b := range seedStreams(f) {
 		f.Add([]byte(b))
 	}
-	f.Fuzz(func(t *testing.T, datagram []byte) {
-		b := newBareRx(t, ReceiverConfig{MaxFrame: 64 << 10})
-		u := newUDPReceiver(b.Receiver, sinkPackets{})
-		u.take(datagram, udpSource{})
-		u.end()
-		u.deliver()
-		payloads, _, _ := wantedOf(datagram, b.cfg.MaxFrame)
-		if rest := b.Stats().Rejected; len(rest) > 0 {
-			payloads = nil
-		} else if len(payloads) == 0 {
-			t.Error("a datagram with nothing to deliver was not counted")
+	f.Fuzz(checkDatagram)
+}
+
+// checkDatagram fails the test unless all of the frames in a datagram are
+// delivered, or none and it is counted.
+func checkDatagram(t *testing.T, datagram []byte) {
+	t.Helper()
+	b := newBareRx(t, ReceiverConfig{MaxFrame: 64 << 10})
+	u := newUDPReceiver(b.Receiver, sinkPackets{})
+	u.take(datagram, udpSource{})
+	u.end()
+	u.deliver()
+	payloads, _, _ := wantedOf(datagram, b.cfg.MaxFrame)
+	if rest := b.Stats().Rejected; len(rest) > 0 {
+		payloads = nil
+	} else if len(payloads) == 0 {
+		t.Error("a datagram with nothing to deliver was not counted")
+	}
+	if !slices.Equal(b.delivered, payloads) {
+		t.Errorf("delivered %q, want %q", b.delivered, payloads)
+	}
+}
+
+// Every datagram of the seeds is cut at every byte and has every bit flipped.
+func TestDatagramDamagedAnywhere(t *testing.T) {
+	for _, whole := range seedStreams(t) {
+		whole = whole[:min(len(whole), 600)]
+		for n := range whole {
+			checkDatagram(t, []byte(whole[:n]))
+			for bit := range 8 {
+				b := []byte(whole)
+				b[n] ^= 1 << bit
+				checkDatagram(t, b)
+			}
 		}
-		if !slices.Equal(b.delivered, payloads) {
-			t.Errorf("delivered %q, want %q", b.delivered, payloads)
-		}
-	})
+	}
 }
