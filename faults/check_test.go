@@ -3,13 +3,15 @@
 package faults
 
 import (
+	"slices"
 	"strings"
+	"time"
 )
 
 // check fails the test if one of the things does not hold that must hold in
-// every run: every message has one outcome, nothing came twice or before what
-// was sent before it, everything came undamaged, and every member that still
-// runs serves its sockets and sees the others.
+// every run: every message has one outcome, nothing came twice, before what was
+// sent before it, or after it was given up, everything came undamaged, and every
+// member that still runs serves its sockets and sees the others.
 func (l *lab) check() {
 	l.t.Helper()
 	for _, n := range l.nodes {
@@ -19,6 +21,7 @@ func (l *lab) check() {
 			}
 			for _, to := range l.nodes {
 				load.inOrder(to)
+				load.inTime(to)
 			}
 		}
 	}
@@ -46,6 +49,30 @@ func (l *load) inOrder(to *node) {
 		}
 		last = e.Seq
 	}
+}
+
+// skew is how much later than another member's an event may be read here.
+const skew = 100 * time.Millisecond
+
+// inTime fails the test if messages came to a member after their sender had
+// reported that they failed there. One may: it was in the hands of the member.
+func (l *load) inTime(to *node) {
+	l.n.l.t.Helper()
+	outcomes := l.once()
+	var late []uint64
+	for _, e := range l.arrivedAt(to) {
+		if o := outcomes[e.Seq]; o.Ev == "sendError" && e.at.Sub(o.at) > skew && to.isNamedIn(o.Faulty) {
+			late = append(late, e.Seq)
+		}
+	}
+	if len(late) > 1 {
+		l.n.l.t.Errorf("%s: messages %d of %s from %s came after they had been given up", to.name, late, l.stream, l.n.addr)
+	}
+}
+
+// isNamedIn reports whether the member is one of those that a send failed for.
+func (n *node) isNamedIn(faulty []string) bool {
+	return slices.ContainsFunc(faulty, func(f string) bool { return strings.HasPrefix(f, n.addr+" ") })
 }
 
 // sane fails the test if the output of a member has what it never may have.

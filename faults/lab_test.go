@@ -33,6 +33,8 @@ type lab struct {
 	net      *netlab.Network
 	settings []string // of all members, beyond those of this file
 	nodes    []*node
+
+	exchanges int // streams of exchange
 }
 
 // newLab makes a network that exists for as long as the test, which runs beside

@@ -98,7 +98,7 @@ func TestHeavyLoss(t *testing.T) {
 	inTime(t, "the group is whole", healed, later(l.whole(nodes...), healed), merged)
 	for i, load := range loads {
 		for _, n := range others(nodes, nodes[i]) {
-			load.ackedArrived(n)
+			load.ackedArrived(len(nodes)-1, n)
 		}
 	}
 	l.exchange(nodes...)

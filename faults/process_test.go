@@ -59,7 +59,7 @@ func TestLeaveUnderLoad(t *testing.T) {
 		if log := n.logged(""); len(log) > 0 {
 			t.Errorf("%s logged: %q", n.name, log)
 		}
-		if own.ackedArrived(n) < 200 {
+		if own.ackedArrived(2, n) < 200 {
 			t.Errorf("%s: want at least 200 acknowledged", c.name)
 		}
 	}
@@ -119,8 +119,8 @@ func TestLongPause(t *testing.T) {
 	}
 	toAll.allAt(b)
 	own.outcomes()
-	own.ackedArrived(a)
-	own.ackedArrived(b)
+	own.ackedArrived(2, a)
+	own.ackedArrived(2, b)
 	l.exchange(nodes...)
 	l.check()
 }
@@ -205,8 +205,8 @@ func (l *lab) exchange(nodes ...*node) {
 	l.t.Helper()
 	var loads []*load
 	for _, n := range nodes {
-		stream := fmt.Sprintf("exchange%d", len(n.streams))
-		loads = append(loads, n.bench(stream, 20, 1024, "sync", 0, "*"))
+		l.exchanges++
+		loads = append(loads, n.bench(fmt.Sprintf("exchange%d", l.exchanges), 20, 1024, "sync", 0, "*"))
 	}
 	for i, load := range loads {
 		load.acked()
