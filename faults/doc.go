@@ -8,8 +8,8 @@
 //	.ci/install-tools && go test -tags faults ./faults/
 //
 // Without one of these they fail; they never skip. TRIBES_FAULTS=full makes
-// groups larger, faults longer and repetitions more, and looks for data races in
-// the members.
+// groups larger, faults longer and repetitions more; TRIBES_FAULTS=race makes the
+// members look for data races, with time limits three times as long.
 //
 // # How a test is made
 //

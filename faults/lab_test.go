@@ -23,7 +23,7 @@ const (
 
 	noticed  = drop + 1200*time.Millisecond // a member that cannot be reached is gone
 	merged   = 2500 * time.Millisecond      // everybody is there again after a fault
-	patience = 90 * time.Second             // bound of a whole test, which hangs otherwise
+	patience = 8 * time.Minute              // bound of a whole test, which hangs otherwise
 )
 
 // lab is a network with members on it.
@@ -139,6 +139,20 @@ func (l *lab) unchanged(m marks, nodes ...*node) {
 			l.t.Errorf("%s: %s of %s, want no change of members", n.name, e.Ev, e.Member)
 		}
 	}
+}
+
+// heal ends the faults on the wire, which must have lost something, and returns
+// when.
+func (l *lab) heal() time.Time {
+	l.t.Helper()
+	lost, err := l.net.Dropped(l.ctx)
+	l.must(err)
+	if lost == 0 {
+		l.t.Error("the network has lost nothing")
+	}
+	at := time.Now()
+	l.must(l.net.Heal(l.ctx))
+	return at
 }
 
 // must ends the test on an error.

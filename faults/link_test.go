@@ -77,7 +77,7 @@ func TestSomeLoss(t *testing.T) {
 		load.allAt(others(nodes, nodes[i])...)
 	}
 	l.unchanged(m, nodes...)
-	l.must(l.net.Heal(l.ctx))
+	l.heal()
 	l.check()
 }
 
@@ -93,8 +93,7 @@ func TestHeavyLoss(t *testing.T) {
 	for _, load := range loads {
 		load.outcomes()
 	}
-	healed := time.Now()
-	l.must(l.net.Heal(l.ctx))
+	healed := l.heal()
 	inTime(t, "the group is whole", healed, later(l.whole(nodes...), healed), merged)
 	for i, load := range loads {
 		for _, n := range others(nodes, nodes[i]) {
@@ -119,12 +118,20 @@ func TestNarrowLink(t *testing.T) {
 	nodes := l.startAll()
 	a, b, c := nodes[0], nodes[1], nodes[2]
 	m := l.mark()
-	l.must(l.net.Limit(l.ctx, 1, 4_000_000))
-	large := a.bench("large", uint64(repeat(16, 128)), 256<<10, "asyncsync", 0, b.addr)
+	const rate, size = 4_000_000, 256 << 10
+	count := repeat(16, 128)
+	l.must(l.net.Limit(l.ctx, 1, rate))
+	begin := time.Now()
+	large := a.bench("large", uint64(count), size, "asyncsync", 0, b.addr)
 	small := a.bench("small", 400, 256, "asyncsync", 100, c.addr)
 	small.acked()
 	small.allAt(c)
 	large.outcomes()
+	if arrived := large.arrivedAt(b); len(arrived) == 0 {
+		t.Error("no large message arrived")
+	} else if took := time.Since(begin); took < time.Duration(len(arrived)*size*8)*time.Second/rate*9/10 {
+		t.Errorf("%d messages arrived within %v: the link was not narrow", len(arrived), took)
+	}
 	l.unchanged(m, nodes...)
 	l.must(l.net.Unlimit(l.ctx, 1))
 	l.exchange(nodes...)

@@ -17,8 +17,12 @@ import (
 	"github.com/gotribes/tribes/internal/netlab"
 )
 
-// full is whether there is time for more.
-var full = os.Getenv("TRIBES_FAULTS") == "full"
+// TRIBES_FAULTS=full means that there is time for more, and race that members
+// look for data races.
+var (
+	full  = os.Getenv("TRIBES_FAULTS") == "full"
+	races = os.Getenv("TRIBES_FAULTS") == "race"
+)
 
 // program is the built tribes-demo.
 var program string
@@ -71,7 +75,7 @@ func run(m *testing.M) (code int, err error) {
 // build builds the members.
 func build(to string) error {
 	args := []string{"build", "-o", to}
-	if full {
+	if races {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, ".")...)

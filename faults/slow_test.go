@@ -3,9 +3,11 @@
 package faults
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,35 +25,71 @@ const queueLimit = 40 << 20
 // A member whose application is stuck, and one whose process is, cost the others
 // nothing; what was sent to it fails and says so.
 func TestStuckMember(t *testing.T) {
-	l := newQuietLab(t, 4)
+	t.Run("application", func(t *testing.T) {
+		l := newQuietLab(t, 4)
+		m := l.stuck(
+			func(n *node) { n.set("recvBlock", 1) },
+			func(n *node) { n.set("recvBlock", 0) })
+		l.unchanged(m, l.nodes...)
+	})
+	t.Run("process", func(t *testing.T) {
+		l := newQuietLab(t, 4)
+		m := l.stuck(
+			func(n *node) { n.signal(syscall.SIGSTOP) },
+			func(n *node) { n.signal(syscall.SIGCONT) })
+		l.unchanged(m, l.nodes[1]) // it accuses nobody
+	})
+}
+
+// stuck makes a member stuck and measures what that costs the others, up to three
+// times: what a busy machine does to them does not come each time.
+func (l *lab) stuck(begin, end func(*node)) marks {
+	l.t.Helper()
 	nodes := l.startAll()
-	a, stuck, c, d := nodes[0], nodes[1], nodes[2], nodes[3]
 	m := l.mark()
-	toAll := a.bench("all", 1000, 4096, "asyncsync", 200, "*")
-	elsewhere := c.bench("elsewhere", 1000, 4096, "asyncsync", 200, d.addr)
+	for try := 1; ; try++ {
+		excess := l.besideStuck(try, begin, end)
+		l.whole(nodes...)
+		if excess <= besides {
+			break
+		}
+		if try == 3 {
+			l.t.Errorf("beside a stuck member others hear nothing for %v more than elsewhere, want at most %v", excess, besides)
+			break
+		}
+	}
+	l.exchange(nodes...)
+	l.check()
+	return m
+}
+
+// besideStuck returns by how much longer than elsewhere the longest silence is
+// that a member hears from one whose messages go to a stuck member too.
+func (l *lab) besideStuck(try int, begin, end func(*node)) (excess time.Duration) {
+	l.t.Helper()
+	a, stuck, c, d := l.nodes[0], l.nodes[1], l.nodes[2], l.nodes[3]
+	toAll := a.bench(fmt.Sprint("all", try), 800, 4096, "asyncsync", 200, "*")
+	elsewhere := c.bench(fmt.Sprint("elsewhere", try), 800, 4096, "asyncsync", 200, d.addr)
 	toAll.reached(100)
-	begin := time.Now()
-	stuck.set("recvBlock", 1)
+	since := time.Now()
+	begin(stuck)
 	toAll.allAt(c, d)
 	elsewhere.acked()
 	elsewhere.allAt(d)
+	usual := elsewhere.silence(d, since)
 	for _, n := range []*node{c, d} {
-		got, want := toAll.silence(n, begin), elsewhere.silence(d, begin)+besides
-		t.Logf("longest silence at %s: %v", n.name, got)
-		if got > want {
-			t.Errorf("longest silence at %s beside a stuck member: %v, want at most %v", n.name, got, want)
-		}
+		got := toAll.silence(n, since)
+		l.t.Logf("longest silence at %s: %v, elsewhere %v", n.name, got, usual)
+		excess = max(excess, got-usual)
 	}
 	if q := a.stat().QueueBytes; q > queueLimit {
-		t.Errorf("%d bytes wait, want at most %d", q, queueLimit)
+		l.t.Errorf("%d bytes wait, want at most %d", q, queueLimit)
 	}
 	if toAll.blames(stuck) == 0 {
-		t.Error("no send failed although a destination was stuck")
+		l.t.Error("no send failed although a destination was stuck")
 	}
-	stuck.set("recvBlock", 0)
-	l.exchange(nodes...)
-	l.unchanged(m, nodes...)
-	l.check()
+	end(stuck)
+	return excess
 }
 
 // A member that takes ten messages a second slows nobody else down.
@@ -84,11 +122,7 @@ func TestNoDescriptors(t *testing.T) {
 	l.exchange(a, b)
 	m := l.mark()
 	restore := b.limitDescriptors(b.descriptors())
-	c := l.launch(2)
-	c.started()
-	for _, n := range []*node{a, c} {
-		n.await(0, "a view of two", func(event) bool { return true })
-	}
+	c := l.start(2)
 	a.await(0, c.name, joined(c.id))
 	before := b.processorTime()
 	load := a.bench("live", 300, 1024, "sync", 100, b.addr)

@@ -5,7 +5,10 @@ package netlab
 import (
 	"context"
 	"fmt"
+	"os/exec"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -97,23 +100,43 @@ func (f faults) rules() string {
 	b.WriteString("add table bridge netlab\ndelete table bridge netlab\n" +
 		"table bridge netlab {\nchain forward {\ntype filter hook forward priority 0; policy accept;\n")
 	for _, c := range f.cuts {
-		fmt.Fprintf(&b, "iifname %q oifname %q drop\n", port(c.from), port(c.to))
+		fmt.Fprintf(&b, "iifname %q oifname %q counter drop\n", port(c.from), port(c.to))
 	}
 	for _, end := range []string{"iifname", "oifname"} {
 		for _, h := range f.noTCP {
-			fmt.Fprintf(&b, "%s %q ip protocol tcp drop\n", end, port(h))
+			fmt.Fprintf(&b, "%s %q ip protocol tcp counter drop\n", end, port(h))
 		}
 		for _, h := range f.noMulticast {
-			fmt.Fprintf(&b, "%s %q ip daddr 224.0.0.0/4 drop\n", end, port(h))
+			fmt.Fprintf(&b, "%s %q ip daddr 224.0.0.0/4 counter drop\n", end, port(h))
 		}
 	}
 	if f.loss > 0 {
 		const parts = 100_000
-		fmt.Fprintf(&b, "numgen random mod %d < %d drop\n", parts, int(f.loss*parts/100))
+		fmt.Fprintf(&b, "numgen random mod %d < %d counter drop\n", parts, int(f.loss*parts/100))
 	}
 	b.WriteString("}\n}\n")
 	return b.String()
 }
+
+// Dropped is how many frames the present cuts, blocks and loss have lost. A
+// change of these begins the count anew.
+func (n *Network) Dropped(ctx context.Context) (uint64, error) {
+	out, err := exec.CommandContext(ctx, "ip", "netns", "exec", n.bridge(), "nft", "list", "table", "bridge", "netlab").Output()
+	if err != nil {
+		return 0, fmt.Errorf("netlab: nft list: %w", err)
+	}
+	var sum uint64
+	for _, m := range counter.FindAllSubmatch(out, -1) {
+		packets, err := strconv.ParseUint(string(m[1]), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("netlab: nft list: %w", err)
+		}
+		sum += packets
+	}
+	return sum, nil
+}
+
+var counter = regexp.MustCompile(`counter packets (\d+)`)
 
 // Unplug pulls the cable of a host: its interface loses the carrier and keeps
 // its addresses and routes.

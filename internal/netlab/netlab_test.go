@@ -20,14 +20,14 @@ func TestRules(t *testing.T) {
 		want   []string
 	}{
 		{"none", faults{}, nil},
-		{"one way", faults{cuts: []cut{{0, 2}}}, []string{`iifname "h0" oifname "h2" drop`}},
+		{"one way", faults{cuts: []cut{{0, 2}}}, []string{`iifname "h0" oifname "h2" counter drop`}},
 		{"blocks", faults{noTCP: []int{1}, noMulticast: []int{3}}, []string{
-			`iifname "h1" ip protocol tcp drop`,
-			`iifname "h3" ip daddr 224.0.0.0/4 drop`,
-			`oifname "h1" ip protocol tcp drop`,
-			`oifname "h3" ip daddr 224.0.0.0/4 drop`,
+			`iifname "h1" ip protocol tcp counter drop`,
+			`iifname "h3" ip daddr 224.0.0.0/4 counter drop`,
+			`oifname "h1" ip protocol tcp counter drop`,
+			`oifname "h3" ip daddr 224.0.0.0/4 counter drop`,
 		}},
-		{"loss", faults{loss: 0.5}, []string{"numgen random mod 100000 < 500 drop"}},
+		{"loss", faults{loss: 0.5}, []string{"numgen random mod 100000 < 500 counter drop"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

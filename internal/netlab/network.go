@@ -106,12 +106,22 @@ func (n *Network) batch(ctx context.Context, namespace string, commands []string
 	return run(ctx, lines(commands), "ip", "netns", "exec", namespace, "sh", "-c", script)
 }
 
-func (n *Network) bridge() string        { return n.name + "-bridge" }
-func (n *Network) host(i int) string     { return n.name + "-host" + strconv.Itoa(i) }
-func port(i int) string                  { return "h" + strconv.Itoa(i) }
-func lines(commands []string) string     { return strings.Join(commands, "\n") + "\n" }
-func (n *Network) Hosts() int            { return n.hosts }
-func (n *Network) Addr(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 99, 0, byte(i + 1)}) }
+// Hosts is how many hosts there are.
+func (n *Network) Hosts() int { return n.hosts }
+
+// Addr is the address of a host.
+func (n *Network) Addr(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 99, 0, byte(i + 1)})
+}
+
+func (n *Network) bridge() string { return n.name + "-bridge" }
+
+func (n *Network) host(i int) string { return n.name + "-host" + strconv.Itoa(i) }
+
+// port is the end of a host's cable at the bridge.
+func port(i int) string { return "h" + strconv.Itoa(i) }
+
+func lines(commands []string) string { return strings.Join(commands, "\n") + "\n" }
 
 // Command returns the command name, to be run on a host. The process that is
 // started becomes the command, so that its id is the one to send signals to; it
