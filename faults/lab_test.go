@@ -21,10 +21,12 @@ const (
 	readTime    = 5 * time.Second        // that a member may take to answer a probe
 	ackTime     = 5 * time.Second        // that it may take to acknowledge a message
 
-	noticed  = drop + 1200*time.Millisecond // a member that cannot be reached is gone
-	merged   = 2500 * time.Millisecond      // everybody is there again after a fault
-	patience = 8 * time.Minute              // bound of a whole test, which hangs otherwise
+	noticed = drop + 1200*time.Millisecond // a member that cannot be reached is gone
+	merged  = 2500 * time.Millisecond      // everybody is there again after a fault
 )
+
+// patience bounds a whole test, which hangs otherwise.
+var patience = time.Duration(repeat(2, 8)) * time.Minute
 
 // lab is a network with members on it.
 type lab struct {
@@ -153,6 +155,21 @@ func (l *lab) heal() time.Time {
 	at := time.Now()
 	l.must(l.net.Heal(l.ctx))
 	return at
+}
+
+// settled is the time after which nothing that began during a fault is under way:
+// a probe, the failure of which may still be told when the fault is over.
+const settled = connectTime + readTime + merged
+
+// settle waits until then, and wants everybody to see everybody from then on.
+func (l *lab) settle(healed time.Time, nodes ...*node) {
+	l.t.Helper()
+	l.lasts(settled)
+	last := l.whole(nodes...)
+	if last.Before(healed) {
+		last = healed
+	}
+	inTime(l.t, "the group is whole", healed, last, settled)
 }
 
 // must ends the test on an error.
