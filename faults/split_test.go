@@ -63,6 +63,30 @@ func TestOneWayCut(t *testing.T) {
 	l.check()
 }
 
+// Two members that have lost each other keep the third, which keeps both.
+func TestPairCut(t *testing.T) {
+	l := newLab(t, 3)
+	nodes := l.startAll()
+	a, b, c := nodes[0], nodes[1], nodes[2]
+	m := l.mark()
+	cut := time.Now()
+	l.must(l.net.Partition(l.ctx, []int{0}, []int{1}))
+	for _, n := range []*node{a, b} {
+		l.must(n.waitView(l.ctx, []string{c.id}))
+		inTime(t, "two lose each other", cut, n.lastChange(), noticed)
+	}
+	during := l.mark()
+	toBoth := c.bench("both", 300, 1024, "sync", 100, "*")
+	toBoth.acked()
+	toBoth.allAt(a, b)
+	l.unchanged(during, nodes...)
+	healed := l.heal()
+	inTime(t, "the three are one group", healed, l.whole(nodes...), merged)
+	l.unchanged(m, c)
+	l.exchange(nodes...)
+	l.check()
+}
+
 // A group without multicast but with TCP goes on, and says so in few words.
 func TestMulticastBlocked(t *testing.T) {
 	l := newLab(t, 3)
