@@ -9,7 +9,8 @@
 //
 // Without one of these they fail; they never skip. TRIBES_FAULTS=full makes
 // groups larger, faults longer and repetitions more; TRIBES_FAULTS=race makes the
-// members look for data races, with time limits three times as long.
+// members look for data races, with time limits three times as long. TRIBES_SEED
+// repeats the faults of TestTurmoil, though not what they meet.
 //
 // # How a test is made
 //

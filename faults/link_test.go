@@ -118,7 +118,7 @@ func TestNarrowLink(t *testing.T) {
 	small := a.bench("small", 400, 256, "asyncsync", 100, c.addr)
 	small.acked()
 	small.allAt(c)
-	large.outcomes()
+	t.Logf("%d of %d large messages failed", large.blames(b), count)
 	if arrived := large.arrivedAt(b); len(arrived) == 0 {
 		t.Error("no large message arrived")
 	} else if took := time.Since(begin); took < time.Duration(len(arrived)*size*8)*time.Second/rate*9/10 {
