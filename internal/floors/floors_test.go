@@ -31,6 +31,7 @@ var floorOf = map[string]int{
 	"group":             4,
 
 	"interop":       7,
+	"faults":        7,
 	"examples":      7,
 	"bench/harness": 6,
 	"bench/drivers": 7,

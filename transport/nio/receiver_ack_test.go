@@ -332,6 +332,29 @@ func TestReceiverResetWhilePaused(t *testing.T) {
 	})
 }
 
+// TestReceiverResetBeforeAccept has a connection that is reset before the
+// receiver gets to accept it: what its sender has given up is not delivered.
+func TestReceiverResetBeforeAccept(t *testing.T) {
+	eachPoller(t, func(t *testing.T, p Poller) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		early, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := newFrames(t)
+		c := &rxPeer{&rxRig{TB: t}, early}
+		c.put(f.frame(optSync, "given up"), f.frame(optAckNum, "given up"))
+		c.reset()
+		g := newRx(t, ReceiverConfig{Listener: l, Poller: p}, nil)
+		g.poll("the frames to be dropped", func() bool { return g.r.Stats().Dropped == 2 })
+		g.dial().put(f.frame(optSync, "in time"))
+		g.wantDelivered("in time")
+	})
+}
+
 // TestReceiverPanic has deliveries that panic: they are refusals.
 func TestReceiverPanic(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p Poller) {

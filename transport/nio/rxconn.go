@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -47,7 +48,7 @@ type rxSocket interface {
 	// rxConn.mayDeliver needs it. It does not block.
 	relieve()
 	// broken reports whether the other end has reset the connection, as far as
-	// the system tells. It is asked while the connection is not read.
+	// the system tells without reading.
 	broken() bool
 }
 
@@ -80,6 +81,7 @@ type rxConn struct {
 	acks     []ackRecord        // of this read
 	arrived  bool               // one of them is to be answered at once
 	ended    bool               // endRead was called
+	lastRead int64              // when bytes came last; 0 before the first
 
 	keeps      int64        // bytes that a silent connection has with this reactor
 	mayDeliver bool         // the reactor delivers on the goroutine that reads when here is set
@@ -145,6 +147,9 @@ func (c *rxConn) fill(read func([]byte) (int, error)) rxNext {
 	}
 	n, err := read(room)
 	if n > 0 {
+		if c.waited() && c.sock.broken() {
+			c.cut()
+		}
 		c.buffer.read(n, len(room))
 		before := c.passed.parsed
 		bad := c.parse()
@@ -170,6 +175,20 @@ func (c *rxConn) fill(read func([]byte) (int, error)) rxNext {
 		return readNot
 	}
 	return readOn
+}
+
+// longWait is how long bytes may wait to be read, in nanoseconds, before it is
+// worth a system call to ask whether their sender has given them up.
+const longWait = int64(100 * time.Millisecond)
+
+// waited reports whether the bytes just read may have waited for long: in the
+// system's queue of new connections, or because this process did not run. A reset
+// is read behind the bytes that came before it, and so too late for them.
+func (c *rxConn) waited() bool {
+	now := c.r.now()
+	last := c.lastRead
+	c.lastRead = now
+	return last == 0 || now-last > longWait
 }
 
 // parse takes all whole frames off the buffer. The error means that the stream

@@ -59,6 +59,8 @@ type bareSocket struct {
 	written []byte
 	writes  int
 	stalled bool
+
+	wasReset bool
 }
 
 func (s *bareSocket) write(b []byte) (int, error) {
@@ -85,7 +87,7 @@ func (s *bareSocket) stopReading() {}
 func (s *bareSocket) shrink()      {}
 func (s *bareSocket) relieve()     {}
 func (s *bareSocket) close()       {}
-func (s *bareSocket) broken() bool { return false }
+func (s *bareSocket) broken() bool { return s.wasReset }
 
 // feedBare gives stream to a connection in pieces of the sizes in cuts, on this
 // goroutine alone, and returns when all is delivered and answered.

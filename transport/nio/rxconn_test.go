@@ -2,8 +2,10 @@ package nio
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // newBareConn makes a connection without a socket.
@@ -89,6 +91,27 @@ func TestConnHeldIsNotOverdue(t *testing.T) {
 	c.check(5 * limit)
 	if n := len(b.Stats().Rejected); n != 0 {
 		t.Errorf("rejected: %v", b.Stats().Rejected)
+	}
+	c.closed()
+}
+
+// TestConnResetWhileNotRead has frames that waited until their sender reset the
+// connection, for a process that did not run: acked ones are not delivered.
+func TestConnResetWhileNotRead(t *testing.T) {
+	b := newBareRx(t, ReceiverConfig{})
+	c, s := newBareConn(t, b)
+	f := newFrames(t)
+	c.fill(once(f.frame(optSync, "in time")))
+	c.drain()
+	s.wasReset = true
+	b.epoch = b.epoch.Add(-time.Duration(longWait)) // as much time passes
+	c.fill(once(f.frame(optSync, "given up") + f.frame(optAck, "given up") + f.frame(optNone, "without ack")))
+	c.drain()
+	if want := []string{"in time", "without ack"}; !slices.Equal(b.delivered, want) {
+		t.Errorf("delivered %q, want %q", b.delivered, want)
+	}
+	if got := string(s.written); got != ackPlainOK {
+		t.Errorf("answers %q, want that of the first frame", got)
 	}
 	c.closed()
 }

@@ -84,6 +84,7 @@ func (n *node) emitStats() {
 		event:      at("stats"),
 		HeapKB:     mem.HeapAlloc >> 10,
 		QueueBytes: -1,
+		Goroutines: runtime.NumGoroutine(),
 		Sent:       n.counts.sent.Load(),
 		Acked:      n.counts.acked.Load(),
 		Failed:     n.counts.failed.Load(),

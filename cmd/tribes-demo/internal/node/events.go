@@ -112,6 +112,7 @@ type statsEvent struct {
 	event
 	HeapKB          uint64                 `json:"heapKB"`
 	QueueBytes      int64                  `json:"queueBytes"`
+	Goroutines      int                    `json:"goroutines"`
 	Sent            uint64                 `json:"sent"`
 	Acked           uint64                 `json:"acked"`
 	Failed          uint64                 `json:"failed"`
