@@ -20,11 +20,17 @@ type incident struct {
 	Times int
 }
 
+// arrival is when a member came into the view, and its age then.
+type arrival struct {
+	at    time.Time
+	alive time.Duration
+}
+
 // history is what the status page tells of the past. The zero value is ready.
 type history struct {
 	mu     sync.Mutex
 	lines  []incident // oldest first
-	since  map[membership.Key]time.Time
+	since  map[membership.Key]arrival
 	joinAt time.Time // of the local member, zero outside of the group
 	sample [2]sample
 }
@@ -58,9 +64,9 @@ func (h *history) joined(m *group.Member) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.since == nil {
-		h.since = make(map[membership.Key]time.Time)
+		h.since = make(map[membership.Key]arrival)
 	}
-	h.since[m.Key()] = time.Now()
+	h.since[m.Key()] = arrival{time.Now(), m.Alive()}
 	h.note("%s joined", m)
 }
 
@@ -91,14 +97,17 @@ func (h *history) recent() []incident {
 	return lines
 }
 
-// seenFor is how long the member has been in the view.
-func (h *history) seenFor(m *group.Member) time.Duration {
+// ages are how long the member has been in the view, and how long it has been
+// running: the view does not follow each heartbeat.
+func (h *history) ages(m *group.Member) (seen, running time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if at, ok := h.since[m.Key()]; ok {
-		return time.Since(at)
+	a, ok := h.since[m.Key()]
+	if !ok {
+		return 0, m.Alive()
 	}
-	return 0
+	seen = time.Since(a.at)
+	return seen, max(m.Alive(), a.alive+seen)
 }
 
 // inGroupFor is how long the node has been in the group, zero if it is not.

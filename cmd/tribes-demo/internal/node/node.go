@@ -96,7 +96,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return nil
 	})
 	if err != nil {
-		fmt.Fprintln(stderr, "tribes-demo node:", err)
+		fmt.Fprintln(stderr, "tribes-demo node:", settings.OneLine(err))
 		return exitStart
 	}
 	return exitOK

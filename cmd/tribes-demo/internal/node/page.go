@@ -7,7 +7,9 @@ import (
 	"html/template"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/transport/nio"
@@ -19,6 +21,7 @@ var pageText string
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	// Domains and payloads are bytes that others chose.
 	"quote": func(s string) string { return fmt.Sprintf("%q", clip(s, 100)) },
+	"plain": plain,
 	"age":   age,
 	"bytes": byteText,
 	"rate":  func(f float64) string { return fmt.Sprintf("%.0f", f) },
@@ -45,8 +48,9 @@ type pageCounts struct{ Sent, Acked, Failed, Received, Odd, Dup uint64 }
 // memberRow is a member with the connections to it.
 type memberRow struct {
 	*group.Member
-	Seen time.Duration
-	Link *nio.MemberStats // nil if nothing was sent to it
+	Seen    time.Duration
+	Running time.Duration    // by its own account, and since then
+	Link    *nio.MemberStats // nil if nothing was sent to it
 }
 
 func (s *statusServer) page(w http.ResponseWriter, _ *http.Request) {
@@ -83,7 +87,8 @@ func (n *node) pageData() *page {
 	p.Receiver, p.Membership = p.Stats.Listening()
 	view := g.View()
 	for _, m := range view.Members {
-		p.Members = append(p.Members, memberRow{Member: m, Seen: n.history.seenFor(m)})
+		seen, running := n.history.ages(m)
+		p.Members = append(p.Members, memberRow{Member: m, Seen: seen, Running: running})
 	}
 	for i := range p.Stats.Links {
 		p.link(&p.Stats.Links[i])
@@ -100,6 +105,16 @@ func (p *page) link(l *nio.MemberStats) {
 		}
 	}
 	p.Gone = append(p.Gone, *l)
+}
+
+// plain has nothing in it that is no text.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // age is a time that people take in at a glance.

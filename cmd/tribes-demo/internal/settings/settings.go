@@ -58,6 +58,9 @@ type UsageError struct{ text string }
 // Error implements error.
 func (e *UsageError) Error() string { return e.text }
 
+// OneLine is the text of err on one line, also if it joins several.
+func OneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
 // field ties one setting to its variable, its flag and its place.
 type field struct {
 	env, flag, help string
