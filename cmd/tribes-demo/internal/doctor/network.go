@@ -65,18 +65,18 @@ func addressesOf(i net.Interface) []string {
 }
 
 // candidates are the addresses that members on other machines could reach.
-func candidates() string {
+func candidates() []netip.Addr {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
-		return ""
+		return nil
 	}
-	var found []string
+	var found []netip.Addr
 	for _, a := range all {
 		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsGlobalUnicast() && p.Addr().Is4() {
-			found = append(found, p.Addr().String())
+			found = append(found, p.Addr())
 		}
 	}
-	return strings.Join(found, " or ")
+	return found
 }
 
 // route says by which address datagrams to the group leave where no bind address
@@ -105,13 +105,14 @@ func (d *doctor) route() {
 // echo sends a datagram to the group and waits for it.
 func (d *doctor) echo(ctx context.Context) {
 	d.section("Multicast")
-	took, err := Echo(ctx, d.group, d.bind)
+	from := d.multicastAddress()
+	took, err := Echo(ctx, d.group, from)
 	if err == nil {
-		d.say(fine, "a datagram sent to %s on %s came back after %v", d.group, d.bind, took.Round(time.Microsecond))
+		d.say(fine, "a datagram sent to %s on %s came back after %v", d.group, from, took.Round(time.Microsecond))
 		d.say(note, "that says nothing of switches and clouds in between; members heard (below) do")
 		return
 	}
-	d.say(fail, "a datagram sent to %s on %s did not come back: %v", d.group, d.bind, err)
+	d.say(fail, "a datagram sent to %s on %s did not come back: %v", d.group, from, err)
 	switch {
 	case errors.Is(err, ErrNoInterface):
 		d.advise("use an address of this machine (-bind)")
@@ -123,6 +124,23 @@ func (d *doctor) echo(ctx context.Context) {
 		d.advise("a firewall on this machine drops UDP port %d (see 'nft list ruleset'), or the interface cannot multicast", d.group.Port())
 	}
 	d.advise("where multicast does not work, members can be listed: -static ADDRESS:PORT,...")
+}
+
+// multicastAddress is the bind address, or, if that stands for all, the one that
+// a member would multicast from: that of the route, else one of the network,
+// else the loopback interface's.
+func (d *doctor) multicastAddress() netip.Addr {
+	if !d.bind.IsUnspecified() {
+		return d.bind
+	}
+	if c, err := net.Dial("udp4", d.group.String()); err == nil {
+		defer c.Close()
+		return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+	}
+	if all := candidates(); len(all) > 0 {
+		return all[0]
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 // ErrNoInterface means that no interface has an address, or that it is down.
@@ -143,13 +161,9 @@ func Echo(ctx context.Context, group netip.AddrPort, bind netip.Addr) (time.Dura
 	defer conn.Close()
 	p := ipv4.NewPacketConn(conn)
 	to := net.UDPAddrFromAddrPort(group)
-	if err := errors.Join(p.JoinGroup(ifi, to), p.SetMulticastLoopback(true)); err != nil {
+	err = errors.Join(p.JoinGroup(ifi, to), p.SetMulticastInterface(ifi), p.SetMulticastLoopback(true))
+	if err != nil {
 		return 0, err
-	}
-	if ifi != nil {
-		if err := p.SetMulticastInterface(ifi); err != nil {
-			return 0, err
-		}
 	}
 	text := fmt.Appendf(nil, "tribes-demo doctor %s", rand.Text())
 	begin := time.Now()
@@ -174,12 +188,7 @@ func Echo(ctx context.Context, group netip.AddrPort, bind netip.Addr) (time.Dura
 	}
 }
 
-// interfaceOf finds the interface with an address, nil (the system's choice) for
-// the one that stands for all.
 func interfaceOf(addr netip.Addr) (*net.Interface, error) {
-	if addr.IsUnspecified() {
-		return nil, nil
-	}
 	all, err := net.Interfaces()
 	if err != nil {
 		return nil, err
@@ -221,15 +230,15 @@ func (d *doctor) addresses(hostname string) {
 	d.section("Addresses")
 	_, err := interfaceOf(d.bind)
 	switch {
+	case d.bind.IsUnspecified():
+		d.say(note, "bound to %s, all addresses of this machine, of which one is advertised; it has %v", d.bind, candidates())
+		d.advise("if others cannot reach that one, name another with -bind")
 	case errors.Is(err, ErrNoInterface):
 		d.say(fail, "%v, or that interface is down", err)
 		d.advise("give one of those above to -bind, or 'ip link set INTERFACE up'")
-	case d.bind.IsUnspecified():
-		d.say(note, "bound to %s, all addresses of this machine, of which one is advertised; it has %s", d.bind, candidates())
-		d.advise("if others cannot reach that one, name another with -bind")
 	case d.bind.IsLoopback():
 		d.say(note, "%s is bound and advertised: only members on this machine can connect", d.bind)
-		if c := candidates(); c != "" {
+		for _, c := range candidates() {
 			d.advise("for members elsewhere: -bind %s", c)
 		}
 	default:
