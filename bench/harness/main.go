@@ -14,10 +14,12 @@ import (
 )
 
 const intro = `usage: %[1]s [flags]
+       %[1]s isolate [flags]
        %[1]s member -id I -n N -base PORT [-driver NAME] [-opts k=v,...]
 
 Measures transports side by side, each member a process of its own, and prints
-a table of medians and ratios. The second form is one such process.
+a table of medians and ratios. The second form measures what a sick member costs
+the others, the third is one process of a measured group; both take -h.
 
 `
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -48,8 +49,11 @@ func (m *member) emit(ev string, fields event) {
 // runMember carries out the subcommand member.
 func runMember(ctx context.Context, args []string, drivers []Driver, stdin io.Reader, stdout, stderr io.Writer) int {
 	m := &member{out: json.NewEncoder(stdout)}
-	driver, err := m.configure(args, drivers)
-	if err != nil {
+	driver, err := m.configure(args, drivers, stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		fmt.Fprintln(stderr, "bench member:", err)
 		return 2
 	}
@@ -57,7 +61,7 @@ func runMember(ctx context.Context, args []string, drivers []Driver, stdin io.Re
 	m.cfg.Received = m.count.received
 	m.cfg.View = func(n int) { m.emit("view", event{"n": n}) }
 	if m.node, err = driver.Open(ctx, m.cfg); err != nil {
-		fmt.Fprintln(stderr, "bench member:", err)
+		fmt.Fprintln(stderr, "bench member:", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return 1
 	}
 	m.emit("ready", nil)
@@ -70,16 +74,39 @@ func runMember(ctx context.Context, args []string, drivers []Driver, stdin io.Re
 	return 0
 }
 
-func (m *member) configure(args []string, drivers []Driver) (Driver, error) {
+const memberIntro = `usage: bench member -id I -n N -base PORT [-driver NAME] [-opts k=v,...]
+
+Runs one member of a measured group; member i listens on port PORT+i. Commands on
+standard input, one JSON object per event on standard output:
+
+  members                         how many other members are seen
+  start KIND SIZE CALLERS DEST    begin a load; DEST is one (the next member) or all
+  mark                            counters, and latencies since the last mark
+  stop                            end the load
+  quit                            exit, as does the end of input
+
+Kinds: noack async asyncack useack sync
+
+`
+
+func (m *member) configure(args []string, drivers []Driver, help io.Writer) (Driver, error) {
 	fs := flag.NewFlagSet("member", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.IntVar(&m.cfg.ID, "id", 0, "number of this member, from 0")
-	fs.IntVar(&m.cfg.N, "n", 2, "members of the group")
-	fs.IntVar(&m.cfg.Base, "base", 5000, "first port")
-	name := fs.String("driver", drivers[0].Name(), "transport")
-	opts := fs.String("opts", "", "options of the driver, k=v,...")
+	fs.IntVar(&m.cfg.ID, "id", 0, "`number` of this member, from 0")
+	fs.IntVar(&m.cfg.N, "n", 2, "`members` of the group")
+	fs.IntVar(&m.cfg.Base, "base", 5000, "first `port`")
+	name := fs.String("driver", drivers[0].Name(), "transport: "+strings.Join(names(drivers), ", "))
+	opts := fs.String("opts", "", "options of the driver, `k=v,...`")
 	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(help, memberIntro)
+			fs.SetOutput(help)
+			fs.PrintDefaults()
+		}
 		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	c := &m.cfg
 	if c.N < 1 || c.ID < 0 || c.ID >= c.N || c.Base < 1 || c.Base+c.N > 65536 {

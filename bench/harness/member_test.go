@@ -164,6 +164,14 @@ func TestMemberRefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
+func TestMemberHelp(t *testing.T) {
+	var out, errs strings.Builder
+	status := runMember(t.Context(), []string{"-h"}, []Driver{echo{}}, strings.NewReader(""), &out, &errs)
+	if status != 0 || errs.Len() > 0 || !strings.Contains(out.String(), "start KIND") || !strings.Contains(out.String(), "-base") {
+		t.Errorf("exit status %d, help %q, standard error %q", status, out.String(), errs.String())
+	}
+}
+
 func TestMemberUsage(t *testing.T) {
 	tests := []struct {
 		name string
@@ -172,10 +180,13 @@ func TestMemberUsage(t *testing.T) {
 		want int
 	}{
 		{"unknown flag", []string{"-x"}, nil, 2},
+		{"argument", []string{"now"}, nil, 2},
+		{"ports beyond the last", []string{"-base", "65535", "-n", "2"}, nil, 2},
 		{"id too large", []string{"-id", "2", "-n", "2"}, nil, 2},
 		{"unknown driver", []string{"-driver", "pigeon"}, nil, 2},
 		{"bad opts", []string{"-opts", "a"}, nil, 2},
 		{"open fails", nil, errors.New("port taken"), 1},
+		{"open fails twice", nil, errors.Join(errors.New("port taken"), errors.New("no group")), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -64,6 +64,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		fmt.Fprintln(stderr, "bench isolate:", err)
 		return 2
+	case fs.NArg() > 0:
+		fmt.Fprintf(stderr, "bench isolate: unexpected argument %q\n", fs.Arg(0))
+		return 2
 	case o.size < 1 || o.callers < 1 || o.repeats < 1 || o.window <= 0:
 		fmt.Fprintln(stderr, "bench isolate: want positive sizes, callers, repeats and windows")
 		return 2

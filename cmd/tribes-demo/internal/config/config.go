@@ -39,7 +39,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	}
 	parts, err := member.Parts(s)
 	if err != nil {
-		fmt.Fprintln(stderr, "tribes-demo config:", err)
+		fmt.Fprintln(stderr, "tribes-demo config:", settings.OneLine(err))
 		return 1
 	}
 	p := &printer{w: tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)}

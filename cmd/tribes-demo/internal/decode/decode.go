@@ -43,7 +43,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var o options
 	fs := flag.NewFlagSet("decode", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.StringVar(&o.kind, "kind", "auto", "what the items are: auto, frame, member, heartbeat or ack")
+	fs.StringVar(&o.kind, "kind", "auto", "`kind` of the items: auto, frame, member, heartbeat or ack; frame is one data\nframe, heartbeat what a multicast datagram carries")
 	fs.BoolVar(&o.reencode, "reencode", false, "add what our own encoder makes of the decoded value")
 	err := fs.Parse(args)
 	switch {
@@ -79,8 +79,11 @@ func complain(stderr io.Writer, text string) int {
 }
 
 func open(arg string, stdin io.Reader) (io.ReadCloser, error) {
-	if arg == "-" {
+	switch arg {
+	case "-":
 		return io.NopCloser(stdin), nil
+	case "@":
+		return nil, errors.New("@: no file name")
 	}
 	return os.Open(strings.TrimPrefix(arg, "@"))
 }

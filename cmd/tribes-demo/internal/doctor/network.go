@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -26,16 +27,6 @@ func (d *doctor) interfaces() {
 	}
 	able := 0
 	for _, i := range all {
-		var text []string
-		if addrs, err := i.Addrs(); err == nil {
-			for _, a := range addrs {
-				text = append(text, a.String())
-			}
-		}
-		state := "down"
-		if i.Flags&net.FlagUp != 0 {
-			state = "up"
-		}
 		can := "no multicast"
 		if i.Flags&net.FlagMulticast != 0 {
 			can = "multicast"
@@ -43,21 +34,64 @@ func (d *doctor) interfaces() {
 		if i.Flags&(net.FlagUp|net.FlagMulticast) == net.FlagUp|net.FlagMulticast {
 			able++
 		}
-		d.say(note, "%-12s %-4s  %-12s  %s", i.Name, state, can, strings.Join(text, " "))
+		d.say(note, "%-12s %-10s %-12s  %s", i.Name, state(i), can, strings.Join(addressesOf(i), " "))
 	}
 	if able == 0 {
-		d.say(warn, "no interface that is up has the multicast flag")
-		d.advise("members on this machine can still meet on the loopback interface; on Linux, 'ip link set lo multicast on'")
+		d.say(note, "no interface that is up has the multicast flag; whether datagrams come back all the same is tried below")
 	}
 }
 
-// route says by which address datagrams to the group leave.
+// state is what an interface is good for now.
+func state(i net.Interface) string {
+	switch {
+	case i.Flags&net.FlagUp == 0:
+		return "down"
+	case i.Flags&net.FlagRunning == 0:
+		return "no carrier"
+	}
+	return "up"
+}
+
+func addressesOf(i net.Interface) []string {
+	addrs, err := i.Addrs()
+	if err != nil {
+		return nil // gone since it was listed
+	}
+	var all []string
+	for _, a := range addrs {
+		all = append(all, a.String())
+	}
+	return all
+}
+
+// candidates are the addresses that members on other machines could reach.
+func candidates() []netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var found []netip.Addr
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsGlobalUnicast() && p.Addr().Is4() {
+			found = append(found, p.Addr())
+		}
+	}
+	return found
+}
+
+// route says by which address datagrams to the group leave where no bind address
+// decides it.
 func (d *doctor) route() {
 	d.section("Route")
 	c, err := net.Dial("udp4", d.group.String())
-	if err != nil {
+	switch {
+	case err != nil && d.bind.IsUnspecified():
 		d.say(warn, "no route to %s: %v", d.group.Addr(), err)
-		d.advise("bind to an address (-bind), or add one: 'ip route add 224.0.0.0/4 dev eth0'")
+		d.advise("bind to an address (-bind), or add one: 'ip route add %s/32 dev INTERFACE'", d.group.Addr())
+		return
+	case err != nil:
+		d.say(note, "no route to %s (%v): datagrams leave by the interface of %s without one;", d.group.Addr(), err, d.bind)
+		d.say(note, "Java nodes without a bind address would need one")
 		return
 	}
 	defer c.Close()
@@ -71,15 +105,46 @@ func (d *doctor) route() {
 // echo sends a datagram to the group and waits for it.
 func (d *doctor) echo(ctx context.Context) {
 	d.section("Multicast")
-	took, err := Echo(ctx, d.group, d.bind)
-	if err != nil {
-		d.say(fail, "a datagram sent to %s on %s did not come back: %v", d.group, d.bind, err)
-		d.advise("use static members (-static), or an interface that can multicast (-bind)")
+	from := d.multicastAddress()
+	took, err := Echo(ctx, d.group, from)
+	if err == nil {
+		d.say(fine, "a datagram sent to %s on %s came back after %v", d.group, from, took.Round(time.Microsecond))
+		d.say(note, "that says nothing of switches and clouds in between; members heard (below) do")
 		return
 	}
-	d.say(fine, "a datagram sent to %s on %s came back after %v", d.group, d.bind, took.Round(time.Microsecond))
-	d.say(note, "that says nothing of switches and clouds in between; members heard (below) do")
+	d.say(fail, "a datagram sent to %s on %s did not come back: %v", d.group, from, err)
+	switch {
+	case errors.Is(err, ErrNoInterface):
+		d.advise("use an address of this machine (-bind)")
+	case errors.Is(err, syscall.EADDRINUSE):
+		d.advise("another program has UDP port %d for itself: stop it, or use another (-mcast-port)", d.group.Port())
+	case errors.Is(err, syscall.EPERM):
+		d.advise("a firewall on this machine forbids sending to UDP port %d: see 'nft list ruleset'", d.group.Port())
+	default:
+		d.advise("a firewall on this machine drops UDP port %d (see 'nft list ruleset'), or the interface cannot multicast", d.group.Port())
+	}
+	d.advise("where multicast does not work, members can be listed: -static ADDRESS:PORT,...")
 }
+
+// multicastAddress is the bind address, or, if that stands for all, the one that
+// a member would multicast from: that of the route, else one of the network,
+// else the loopback interface's.
+func (d *doctor) multicastAddress() netip.Addr {
+	if !d.bind.IsUnspecified() {
+		return d.bind
+	}
+	if c, err := net.Dial("udp4", d.group.String()); err == nil {
+		defer c.Close()
+		return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
+	}
+	if all := candidates(); len(all) > 0 {
+		return all[0]
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+// ErrNoInterface means that no interface has an address, or that it is down.
+var ErrNoInterface = errors.New("no interface has the address")
 
 // Echo sends a datagram, which members ignore, to the group on the interface
 // that has the address bind, and waits until it comes back.
@@ -129,27 +194,25 @@ func interfaceOf(addr netip.Addr) (*net.Interface, error) {
 		return nil, err
 	}
 	for _, i := range all {
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue // gone since it was listed
-		}
-		for _, a := range addrs {
-			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Unmap() == addr {
+		for _, a := range addressesOf(i) {
+			if p, err := netip.ParsePrefix(a); err == nil && p.Addr().Unmap() == addr {
 				return &i, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("no interface has the address %s", addr)
+	return nil, fmt.Errorf("%w %s", ErrNoInterface, addr)
 }
 
 // port says whether the receiver can listen.
 func (d *doctor) port() {
 	d.section("Port")
 	last := d.settings.Port + d.settings.AutoBind - 1
+	taken := false
 	for port := d.settings.Port; port <= last; port++ {
 		l, err := net.Listen("tcp", netip.AddrPortFrom(d.bind, uint16(port)).String())
 		if err != nil {
 			d.say(note, "%s:%d: %v", d.bind, port, err)
+			taken = taken || errors.Is(err, syscall.EADDRINUSE)
 			continue
 		}
 		l.Close()
@@ -157,19 +220,35 @@ func (d *doctor) port() {
 		return
 	}
 	d.say(fail, "no free port from %d to %d on %s", d.settings.Port, last, d.bind)
-	d.advise("choose another with -port, or more tries with -autobind")
+	if taken {
+		d.advise("something listens there, perhaps the member itself: stop it, choose another with -port, or more tries with -autobind")
+	}
 }
 
 // addresses looks for names and addresses that mislead other members.
 func (d *doctor) addresses(hostname string) {
 	d.section("Addresses")
+	_, err := interfaceOf(d.bind)
 	switch {
+	case d.bind.IsUnspecified():
+		d.say(note, "bound to %s, all addresses of this machine, of which one is advertised; it has %v", d.bind, candidates())
+		d.advise("if others cannot reach that one, name another with -bind")
+	case errors.Is(err, ErrNoInterface):
+		d.say(fail, "%v, or that interface is down", err)
+		d.advise("give one of those above to -bind, or 'ip link set INTERFACE up'")
 	case d.bind.IsLoopback():
 		d.say(note, "%s is bound and advertised: only members on this machine can connect", d.bind)
-		d.advise("use -bind with an address of the network for others")
+		for _, c := range candidates() {
+			d.advise("for members elsewhere: -bind %s", c)
+		}
 	default:
 		d.say(fine, "%s is bound and advertised", d.bind)
 	}
+	d.hostname(hostname)
+}
+
+// hostname says what a Java node that asks for the name of the host gets.
+func (d *doctor) hostname(hostname string) {
 	found, err := net.LookupHost(hostname)
 	if err != nil {
 		d.say(note, "the host name %q does not resolve: %v", hostname, err)

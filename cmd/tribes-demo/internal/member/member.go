@@ -5,7 +5,6 @@ package member
 import (
 	"log/slog"
 	"net/netip"
-	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
@@ -28,13 +27,13 @@ func Options(s *settings.Settings, log *slog.Logger) []group.Option {
 		group.WithLogger(log),
 		group.WithDomain(s.Domain),
 		group.WithID(s.ID),
-		group.WithBind(s.Bind),
+		group.WithBind(multicastInterface(s.Bind)),
 		group.WithReceiver(receiverConfig(s)),
 		group.WithSender(senderConfig(s)),
 		group.WithInterceptors(layers(s)...),
 	}
 	if s.ClockOffset != 0 {
-		all = append(all, group.WithClock(func() time.Time { return time.Now().Add(s.ClockOffset) }))
+		all = append(all, group.WithClock(s.Now))
 	}
 	if s.TLS.Only {
 		all = append(all, group.WithTLS(s.TLS.Config))
@@ -90,7 +89,7 @@ func multicastInterface(bind string) string {
 func staticConfig(s *settings.Settings) static.Config {
 	c := static.Config{Name: s.Channel, Ping: s.Freq, Expiration: s.Drop}
 	for _, p := range s.Static {
-		c.Members = append(c.Members, static.Peer{Addr: p.Addr.String(), ID: p.ID})
+		c.Members = append(c.Members, static.Peer{Addr: p.Addr, ID: p.ID})
 	}
 	return c
 }

@@ -44,10 +44,10 @@ func (n *node) command(ctx context.Context, line string) (stop bool) {
 		err = fmt.Errorf("unknown command %q", words[0])
 	}
 	if err != nil {
-		n.out.emit(cmdEvent{at("error"), line, err.Error()})
+		n.out.emit(cmdEvent{n.at("error"), line, err.Error()})
 		return false
 	}
-	n.out.emit(cmdEvent{event: at(done), Cmd: line})
+	n.out.emit(cmdEvent{event: n.at(done), Cmd: line})
 	return false
 }
 
@@ -58,19 +58,25 @@ func (n *node) leaveCommand() error {
 	return nil
 }
 
+// maxDelayMS is the longest delay that a delivery may be given: a day.
+const maxDelayMS = 24 * 60 * 60 * 1000
+
 func (n *node) set(words []string) error {
 	if len(words) != 2 {
 		return errors.New("want: set NAME VALUE")
 	}
 	v, err := strconv.Atoi(words[1])
-	if err != nil || v < 0 {
-		return fmt.Errorf("value %q: want a number from 0", words[1])
+	if err != nil || v < 0 || v > maxDelayMS {
+		return fmt.Errorf("value %q: want a number from 0 to %d", words[1], maxDelayMS)
 	}
 	switch words[0] {
 	case "recvDelayMs":
 		n.switches.setDelay(time.Duration(v) * time.Millisecond)
 	case "recvBlock", "recvThrow", "quiet":
-		n.switches.set(words[0], v != 0)
+		if v > 1 {
+			return fmt.Errorf("value %q: want 0 or 1", words[1])
+		}
+		n.switches.set(words[0], v == 1)
 	default:
 		return fmt.Errorf("unknown setting %q", words[0])
 	}
@@ -81,7 +87,7 @@ func (n *node) emitStats() {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	ev := statsEvent{
-		event:      at("stats"),
+		event:      n.at("stats"),
 		HeapKB:     mem.HeapAlloc >> 10,
 		QueueBytes: -1,
 		Goroutines: runtime.NumGoroutine(),

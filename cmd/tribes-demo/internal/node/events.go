@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
-	"time"
 
 	"github.com/gotribes/tribes/membership"
 )
@@ -30,7 +29,8 @@ type event struct {
 	T  int64  `json:"t"` // wall clock in ms
 }
 
-func at(ev string) event { return event{ev, time.Now().UnixMilli()} }
+// at begins an event of now, by the wall clock that the node believes in.
+func (n *node) at(ev string) event { return event{ev, n.settings.Now().UnixMilli()} }
 
 func (e *emitter) emit(v any) {
 	b, err := json.Marshal(v)

@@ -54,6 +54,7 @@ type node struct {
 	streams  streams
 	switches switches
 	counts   counts
+	history  history
 
 	work     sync.WaitGroup // sends and benches under way
 	requests chan request   // single sends, in order
@@ -85,7 +86,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	n := &node{settings: s, log: log, out: newEmitter(stdout, log), requests: make(chan request, 1024)}
 	n.switches.set("quiet", s.Quiet)
 	if !s.Given() {
-		fmt.Fprintf(stderr, "tribes-demo node: no settings: joining %s:%d on the loopback interface\n", s.McastAddr, s.McastPort)
+		fmt.Fprintf(stderr, "tribes-demo node: no settings: joining %s:%d on the loopback interface, reading commands from standard input (-h lists them)\n", s.McastAddr, s.McastPort)
 	}
 	err = n.withStatus(func() error {
 		if err := n.join(ctx); err != nil {
@@ -95,7 +96,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return nil
 	})
 	if err != nil {
-		fmt.Fprintln(stderr, "tribes-demo node:", err)
+		fmt.Fprintln(stderr, "tribes-demo node:", settings.OneLine(err))
 		return exitStart
 	}
 	return exitOK
@@ -104,8 +105,11 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // serve carries out commands until one ends the node.
 func (n *node) serve(ctx context.Context, stdin io.Reader) {
 	ctx, cancel := context.WithCancel(ctx)
-	var sender sync.WaitGroup
-	sender.Go(func() { n.sendRequests(ctx) }) // ends when requests is closed
+	sent := make(chan struct{})
+	go func() { // ends when requests is closed
+		defer close(sent)
+		n.sendRequests(ctx)
+	}()
 	lines := make(chan string)
 	go readLines(ctx, stdin, lines) // ends with stdin, or with the process
 	stopped := false
@@ -119,12 +123,26 @@ func (n *node) serve(ctx context.Context, stdin io.Reader) {
 		}
 	}
 	close(n.requests)
-	sender.Wait()
+	if stopped {
+		drain(sent)
+	}
 	n.leave()
 	cancel()
+	<-sent
 	n.work.Wait()
 	if stopped {
-		n.out.emit(cmdEvent{event: at("stopped"), Cmd: "stop"})
+		n.out.emit(cmdEvent{event: n.at("stopped"), Cmd: "stop"})
+	}
+}
+
+// drain waits until the sends that were asked for before stop are done, but no
+// longer than a leave may take: the rest then fails.
+func drain(sent <-chan struct{}) {
+	limit := time.NewTimer(leaveTimeout)
+	defer limit.Stop()
+	select {
+	case <-sent:
+	case <-limit.C:
 	}
 }
 
@@ -162,6 +180,9 @@ func (n *node) join(ctx context.Context) error {
 	}
 	n.current = g
 	v.started()
+	if len(n.settings.Static) > 0 {
+		n.work.Go(func() { n.warnOfMissing(ctx, g) }) // ends after a drop time, or with the group
+	}
 	return nil
 }
 
@@ -175,6 +196,7 @@ func (n *node) leave() bool {
 		return false
 	}
 	n.switches.release()
+	n.history.left()
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	if err := g.Stop(ctx); err != nil {

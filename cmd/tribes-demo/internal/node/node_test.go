@@ -249,7 +249,9 @@ func TestBench(t *testing.T) {
 func TestLeaveAndJoin(t *testing.T) {
 	a, b := two(t)
 	a.say("leave")
-	a.expect("left", nil)
+	if ev := a.expectAny("left", "memberDisappeared"); ev["ev"] != "left" {
+		t.Errorf("%v before left: departures of others are not reported for a leave of our own", ev)
+	}
 	if e := b.expect("memberDisappeared", with("member", a.member)); e["shutdown"] != true {
 		t.Errorf("memberDisappeared %v, want a goodbye", e)
 	}
@@ -272,7 +274,7 @@ func TestLeaveAndJoin(t *testing.T) {
 func TestWrongCommandsAreReportedAndSurvived(t *testing.T) {
 	a := joined(t, freeGroup(t))
 	for _, line := range []string{"dance", "send", "send s x 1 sync *", "send s 1 -1 sync *", "send s 1 1 loud *",
-		"bench s 1 1 sync -1 *", "bench s 1 1 sync 0 * 0", "set recvDelayMs", "set nothing 1", "set recvBlock x", "join"} {
+		"bench s 1 1 sync -1 *", "bench s 1 1 sync 0 * 0", "set recvDelayMs", "set nothing 1", "set recvBlock x", "set recvBlock 2", "set recvDelayMs 999999999999", "join"} {
 		a.say("%s", line)
 		if e := a.expect("error", nil); e["cmd"] != line || e["err"] == "" {
 			t.Errorf("%q: %v, want an error with the command", line, e)
@@ -300,6 +302,11 @@ func TestNodeThatCannotStart(t *testing.T) {
 		{"unknown flag", []string{"-x"}, exitUsage},
 		{"argument", []string{"now"}, exitUsage},
 		{"layer that is not built", []string{"-stack", "encrypt"}, exitUsage},
+		{"unknown layer", []string{"-stack", "dispatch,magic"}, exitUsage},
+		{"status address without a port", []string{"-http", "localhost"}, exitUsage},
+		{"list of members without a port", []string{"-static", "10.0.0.1"}, exitUsage},
+		{"domain that fills no image", []string{"-port", "0", "-domain", strings.Repeat("x", 70000)}, exitStart},
+		{"multicast with an IPv6 address", []string{"-bind", "::1", "-port", "0"}, exitStart},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -63,6 +63,7 @@ func (n *node) sendRequests(ctx context.Context) {
 // send sends one message and reports exactly one outcome. buf is scratch space.
 func (n *node) send(ctx context.Context, r request, buf []byte) []byte {
 	begin := time.Now()
+	n.counts.sent.Add(1)
 	g := n.group()
 	if g == nil {
 		n.report(r, 0, begin, errLeft)
@@ -70,7 +71,6 @@ func (n *node) send(ctx context.Context, r request, buf []byte) []byte {
 	}
 	to := destinations(g, r.dest)
 	buf = appendPayload(buf[:0], r.stream, r.seq, r.length)
-	n.counts.sent.Add(1)
 	if r.mode&message.Async == 0 {
 		_, err := g.Send(ctx, to, buf, r.mode)
 		n.report(r, len(to), begin, err)
@@ -94,12 +94,13 @@ func (n *node) report(r request, to int, begin time.Time, err error) {
 	if err == nil {
 		n.counts.acked.Add(1)
 		if !n.switches.on("quiet") {
-			n.out.emit(ackEvent{at("ack"), r.stream, r.seq, to, us})
+			n.out.emit(ackEvent{n.at("ack"), r.stream, r.seq, to, us})
 		}
 		return
 	}
 	n.counts.failed.Add(1)
-	n.out.emit(sendErrorEvent{at("sendError"), r.stream, r.seq, err.Error(), faulty(err), us})
+	n.history.failed(r, err)
+	n.out.emit(sendErrorEvent{n.at("sendError"), r.stream, r.seq, err.Error(), faulty(err), us})
 }
 
 // faulty lists the destinations that failed with their causes.
@@ -164,7 +165,7 @@ func (n *node) runBench(ctx context.Context, b *bench) {
 		})
 	}
 	senders.Wait()
-	n.out.emit(benchDoneEvent{at("benchDone"), b.stream, b.count, time.Since(b.begin).Milliseconds()})
+	n.out.emit(benchDoneEvent{n.at("benchDone"), b.stream, b.count, time.Since(b.begin).Milliseconds()})
 }
 
 // wait waits until message seq is due; false if ctx ends first.

@@ -1,10 +1,13 @@
 package node
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 func get(t *testing.T, url string) string {
@@ -41,5 +44,126 @@ func TestStatusPageAndMetrics(t *testing.T) {
 	a.expect("left", nil)
 	if page := get(t, addr+"/"); !strings.Contains(page, "not in the group") {
 		t.Errorf("page after leave %q", page)
+	}
+}
+
+// TestStatusPageShowsBytesOfOthersAsText: name, domain and stream names are what
+// anybody on the network chose.
+func TestStatusPageShowsBytesOfOthersAsText(t *testing.T) {
+	const hostile = `"><script>alert(1)</script>` + "\x01\xff"
+	a, _ := two(t, "-http", "127.0.0.1:0", "-domain", hostile, "-name", hostile)
+	a.say("send <img/src=x> 1 10 sync 127.0.0.1:1")
+	a.expect("sendError", nil)
+	page := get(t, "http://"+a.httpAddr+"/")
+	for _, bad := range []string{"<script", "<img", "\x01", "\xff"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("page has %q as it came", bad)
+		}
+	}
+	if strings.Count(page, "&lt;script&gt;") < 3 || !strings.Contains(page, "&lt;img/src=x&gt;") {
+		t.Errorf("page does not show the name, the domains and the stream:\n%s", page)
+	}
+}
+
+func TestStatusPageTellsWhatHappened(t *testing.T) {
+	a, b := two(t, "-http", "127.0.0.1:0")
+	addr := "http://" + a.httpAddr + "/"
+	b.say("set recvThrow 1")
+	b.expect("ok", nil)
+	for seq := range 2 {
+		a.say("send s %d 10 sync *", seq)
+		a.expect("sendError", with("seq", seq))
+	}
+	if page := get(t, addr); !strings.Contains(page, "asked to fail") || !strings.Contains(page, "&times;2") || !strings.Contains(page, "numbered") {
+		t.Errorf("page does not show the failed sends as one event, or no link:\n%s", page)
+	}
+	b.say("leave")
+	a.expect("memberDisappeared", nil)
+	if page := get(t, addr); !strings.Contains(page, b.member+"/") || !strings.Contains(page, "said goodbye") {
+		t.Errorf("page does not show the goodbye:\n%s", page)
+	}
+}
+
+var (
+	commentLine = regexp.MustCompile(`^# (HELP|TYPE) (tribes_[a-z_]+) (.+)$`)
+	sampleLine  = regexp.MustCompile(`^(tribes_[a-z_]+)(\{([a-z]+="([^"\\]|\\["\\n])*",?)*\})? [-+0-9.e]+$`)
+)
+
+// TestMetricsAreInTextFormat parses the page as Prometheus would: each family
+// has HELP and TYPE once, before its samples, and no sample is there twice.
+func TestMetricsAreInTextFormat(t *testing.T) {
+	a, _ := two(t, "-http", "127.0.0.1:0")
+	a.say("send s 1 10 sync *")
+	a.expect("ack", nil)
+	checkMetrics(t, get(t, "http://"+a.httpAddr+"/metrics"), "tribes_link_sent_total{", "tribes_receiver_open 1", "tribes_up 1")
+	a.say("leave")
+	a.expect("left", nil)
+	checkMetrics(t, get(t, "http://"+a.httpAddr+"/metrics"), "tribes_up 0", "tribes_members 0")
+}
+
+func checkMetrics(t *testing.T, text string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("metrics have no %q:\n%s", w, text)
+		}
+	}
+	seen, family, kind := make(map[string]bool), "", ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if c := commentLine.FindStringSubmatch(line); c != nil {
+			if c[1] == "HELP" {
+				family, kind = c[2], ""
+			} else {
+				kind = c[3]
+			}
+			if seen[c[1]+c[2]] || c[2] != family {
+				t.Errorf("%q: twice, or in the wrong place", line)
+			}
+			seen[c[1]+c[2]] = true
+			continue
+		}
+		s := sampleLine.FindStringSubmatch(line)
+		if s == nil || seen[s[1]+s[2]] {
+			t.Errorf("%q: no sample, or there twice", line)
+			continue
+		}
+		seen[s[1]+s[2]] = true
+		name := s[1]
+		if kind == "summary" {
+			name = strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count")
+		}
+		if name != family || kind == "" || kind == "counter" != strings.HasSuffix(name, "_total") {
+			t.Errorf("%q: a sample of family %q, kind %q", line, family, kind)
+		}
+	}
+}
+
+func TestLabelsAreEscaped(t *testing.T) {
+	e := new(exposition)
+	e.labelled("x", 1, "reason", "a\"b\\c\nd\xff")
+	if got, want := e.b.String(), `tribes_x{reason="a\"b\\c\nd?"} 1`+"\n"; got != want {
+		t.Errorf("sample %q, want %q", got, want)
+	}
+}
+
+func TestHistoryKeepsTheLatest(t *testing.T) {
+	var h history
+	for i := range 3 * historyLength {
+		h.failed(request{stream: fmt.Sprint(i)}, errLeft)
+	}
+	if lines := h.recent(); len(lines) != historyLength || !strings.Contains(lines[0].Text, fmt.Sprint(3*historyLength-1)) {
+		t.Errorf("%d lines, the newest %q; want %d and the last one", len(lines), lines[0].Text, historyLength)
+	}
+}
+
+func TestRates(t *testing.T) {
+	var h history
+	begin := time.Unix(1000, 0)
+	h.rates(sample{at: begin})
+	h.rates(sample{at: begin.Add(2 * time.Second), received: 20, acked: 200})
+	r := h.rates(sample{at: begin.Add(2500 * time.Millisecond), received: 25, acked: 250})
+	if r.Over != 2500*time.Millisecond || r.Received != 10 || r.Acked != 100 || r.Failed != 0 {
+		t.Errorf("rates %+v, want 10 and 100 per second over 2.5 s", r)
 	}
 }

@@ -59,3 +59,14 @@ func (s *streams) snapshot() map[string]streamStats {
 	}
 	return all
 }
+
+// duplicates is how many messages came whose number had come before.
+func (s *streams) duplicates() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sum uint64
+	for _, st := range s.all {
+		sum += st.Dup
+	}
+	return sum
+}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -19,10 +18,9 @@ type visitor struct {
 	n *node
 	g *group.Group
 
-	gate    sync.Mutex // guards announced and held
-	ready   bool       // the started event was written
-	held    []any      // events of before that
-	leaving atomic.Bool
+	gate  sync.Mutex // guards ready and held
+	ready bool       // the started event was written
+	held  []any      // events of before that
 }
 
 // started writes the started event, and behind it what was heard before.
@@ -30,7 +28,8 @@ func (v *visitor) started() {
 	v.gate.Lock()
 	defer v.gate.Unlock()
 	m := v.g.Local()
-	v.n.out.emit(startedEvent{at("started"), v.n.settings.Name, addr(m), m.ID().String(), os.Getpid()})
+	v.n.history.started(m)
+	v.n.out.emit(startedEvent{v.n.at("started"), v.n.settings.Name, addr(m), m.ID().String(), os.Getpid()})
 	for _, ev := range v.held {
 		v.n.out.emit(ev)
 	}
@@ -53,16 +52,16 @@ func (v *visitor) MemberEvent(_ context.Context, ev group.Event) {
 	e := memberEvent{Member: addr(ev.Member), ID: ev.Member.ID().String(), Domain: ev.Member.Domain()}
 	switch ev.Kind {
 	case group.Joined:
-		e.event = at("memberAdded")
+		e.event = v.n.at("memberAdded")
+		v.n.history.joined(ev.Member)
 	case group.Left, group.Failed:
 		shutdown := ev.Kind == group.Left
-		e.event, e.Shutdown = at("memberDisappeared"), &shutdown
+		e.event, e.Shutdown = v.n.at("memberDisappeared"), &shutdown
+		v.n.history.gone(ev.Member, shutdown)
 	default:
 		return
 	}
-	if !v.leaving.Load() {
-		v.emit(e)
-	}
+	v.emit(e)
 }
 
 // Accept implements group.Listener: it wants everything, also what no node
@@ -80,7 +79,7 @@ func (v *visitor) Receive(ctx context.Context, m *group.Message) error {
 	}
 	if what != "" {
 		n.counts.odd.Add(1)
-		v.emit(oddEvent{at("oddMessage"), addr(m.Source), what})
+		v.emit(oddEvent{v.n.at("oddMessage"), addr(m.Source), what})
 		return nil
 	}
 	n.counts.received.Add(1)
@@ -88,7 +87,7 @@ func (v *visitor) Receive(ctx context.Context, m *group.Message) error {
 	n.streams.note(from, h.stream, h.seq)
 	if !n.switches.on("quiet") {
 		sum := sha256.Sum256(m.Payload())
-		v.emit(messageEvent{at("message"), from, h.stream, h.seq, m.Len(), hex.EncodeToString(sum[:8])})
+		v.emit(messageEvent{v.n.at("message"), from, h.stream, h.seq, m.Len(), hex.EncodeToString(sum[:8])})
 	}
 	n.switches.hold(ctx)
 	if n.switches.on("recvThrow") {

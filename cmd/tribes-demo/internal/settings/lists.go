@@ -3,8 +3,9 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"net/netip"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gotribes/tribes/membership"
@@ -47,19 +48,20 @@ func setStatic(s *Settings, v string) error {
 	return nil
 }
 
-// parsePeer reads ADDRESS:PORT or ADDRESS:PORT:HEXID; an IPv6 address stands in
-// brackets.
+// parsePeer reads ADDRESS:PORT or ADDRESS:PORT:HEXID; the address may be a host
+// name, and one of IPv6 stands in brackets.
 func parsePeer(v string) (Peer, error) {
 	bad := errors.New("want a list of ADDRESS:PORT[:HEXID]")
 	addr, rest := v, ""
 	if i := strings.LastIndexByte(v, ':'); i >= 0 && len(v)-i-1 == 2*len(membership.ID{}) {
 		addr, rest = v[:i], v[i+1:]
 	}
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
+	host, port, err := net.SplitHostPort(addr)
+	n, portErr := strconv.Atoi(port)
+	if err != nil || portErr != nil || host == "" || n < 1 || n > 65535 {
 		return Peer{}, bad
 	}
-	p := Peer{Addr: ap}
+	p := Peer{Addr: addr}
 	if rest != "" {
 		if p.ID, err = membership.ParseID(rest); err != nil {
 			return Peer{}, bad

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -40,20 +41,26 @@ type Settings struct {
 	given map[string]bool
 }
 
-// Peer is a static member: an address and, if known, an id.
+// Peer is a static member: HOST:PORT and, if known, an id.
 type Peer struct {
-	Addr netip.AddrPort
+	Addr string
 	ID   membership.ID
 }
 
 // Given reports whether anything was set at all.
 func (s *Settings) Given() bool { return len(s.given) > 0 }
 
+// Now is the wall clock that the process believes in.
+func (s *Settings) Now() time.Time { return time.Now().Add(s.ClockOffset) }
+
 // UsageError means that a setting cannot be understood or is not built.
 type UsageError struct{ text string }
 
 // Error implements error.
 func (e *UsageError) Error() string { return e.text }
+
+// OneLine is the text of err on one line, also if it joins several.
+func OneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // field ties one setting to its variable, its flag and its place.
 type field struct {
@@ -65,7 +72,7 @@ var fields = []field{
 	{"RN_NAME", "name", "`name` for humans (default node)", func(s *Settings, v string) error { s.Name = v; return nil }},
 	{"RN_BIND", "bind", "`address` to listen on and to advertise; also selects the multicast interface (default 127.0.0.1)", setBind},
 	{"RN_PORT", "port", "TCP `port` of the receiver (default 4000)", number(0, 65535, func(s *Settings) *int { return &s.Port })},
-	{"RN_AUTOBIND", "autobind", "how `many` successive ports to try (default 1)", number(1, 65535, func(s *Settings) *int { return &s.AutoBind })},
+	{"RN_AUTOBIND", "autobind", "successive `ports` to try (default 1)", number(1, 65535, func(s *Settings) *int { return &s.AutoBind })},
 	{"RN_MCAST_ADDR", "mcast-addr", "multicast `group` of the membership (default 228.0.0.4)", setMcastAddr},
 	{"RN_MCAST_PORT", "mcast-port", "multicast `port` of the membership (default 45564)", number(1, 65535, func(s *Settings) *int { return &s.McastPort })},
 	{"RN_FREQ_MS", "freq", "`interval` of heartbeats: milliseconds or 500ms (default 500)", duration(func(s *Settings) *time.Duration { return &s.Freq })},
@@ -73,12 +80,12 @@ var fields = []field{
 	{"RN_DOMAIN", "domain", "`domain` to advertise (default none)", func(s *Settings, v string) error { s.Domain = v; return nil }},
 	{"RN_STACK", "stack", "`layers`, nearest the application first: " + layerWords + " (default dispatch,tfd)", setStack},
 	{"RN_QUIET", "quiet", "`1`: count messages and acks instead of printing them", boolean(func(s *Settings) *bool { return &s.Quiet })},
-	{"RN_STATIC", "static", "static `members`, ADDRESS:PORT[:HEXID],...; no multicast unless -mcast 1", setStatic},
+	{"RN_STATIC", "static", "static `members`, ADDRESS:PORT[:HEXID],...; an address may be a host name; no multicast then unless -mcast 1", setStatic},
 	{"RN_MCAST", "mcast", "`1`: multicast beside static members", boolean(func(s *Settings) *bool { return &s.Mcast })},
-	{"RN_ID", "id", "own member `id`, 32 hexadecimal digits (default a new one)", setID},
+	{"RN_ID", "id", "own member id, 32 `hex` digits (default a new one)", setID},
 	{"RN_CHANNEL", "channel", "channel `name` that static start messages of Java nodes contain", func(s *Settings, v string) error { s.Channel = v; return nil }},
-	{"RN_CLOCK_OFFSET_MS", "clock-offset", "shifts the wall clock of message stamps by so many `milliseconds`", setClockOffset},
-	{"RN_HTTP", "http", "`address` that serves the status page and metrics", func(s *Settings, v string) error { s.HTTP = v; return nil }},
+	{"RN_CLOCK_OFFSET_MS", "clock-offset", "shifts the wall clock that the process believes in by so many `milliseconds`", setClockOffset},
+	{"RN_HTTP", "http", "`HOST:PORT` that serves the status page and metrics (default none)", setHTTP},
 	{"RN_TLS_CERT", "tls-cert", "`file` with the certificate of this member, valid for its address; opens a port for TLS (PEM)", text(func(s *Settings) *string { return &s.TLS.Cert })},
 	{"RN_TLS_KEY", "tls-key", "`file` with the key of that certificate (PEM)", text(func(s *Settings) *string { return &s.TLS.Key })},
 	{"RN_TLS_CA", "tls-ca", "`file` with the authority that signs the certificates of all members (PEM)", text(func(s *Settings) *string { return &s.TLS.CA })},
@@ -186,6 +193,15 @@ func setID(s *Settings, v string) error {
 	return nil
 }
 
+func setHTTP(s *Settings, v string) error {
+	_, port, err := net.SplitHostPort(v)
+	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
+		return errors.New("want HOST:PORT")
+	}
+	s.HTTP = v
+	return nil
+}
+
 func setClockOffset(s *Settings, v string) error {
 	ms, err := strconv.ParseInt(v, 10, 64)
 	if err != nil {
@@ -264,7 +280,7 @@ func (s *Settings) Rows() []Row {
 	values := map[string]any{
 		"RN_NAME": s.Name, "RN_BIND": s.Bind, "RN_PORT": s.Port, "RN_AUTOBIND": s.AutoBind,
 		"RN_MCAST_ADDR": s.McastAddr, "RN_MCAST_PORT": s.McastPort, "RN_FREQ_MS": s.Freq,
-		"RN_DROP_MS": s.Drop, "RN_DOMAIN": s.Domain, "RN_STACK": strings.Join(s.Stack, ","),
+		"RN_DROP_MS": s.Drop, "RN_DOMAIN": s.Domain, "RN_STACK": s.StackText(),
 		"RN_QUIET": s.Quiet, "RN_STATIC": s.staticText(), "RN_MCAST": s.Mcast, "RN_ID": s.idText(),
 		"RN_CHANNEL": s.Channel, "RN_CLOCK_OFFSET_MS": s.ClockOffset.Milliseconds(), "RN_HTTP": s.HTTP,
 		"RN_TLS_CERT": s.TLS.Cert, "RN_TLS_KEY": s.TLS.Key, "RN_TLS_CA": s.TLS.CA,
@@ -277,6 +293,14 @@ func (s *Settings) Rows() []Row {
 	return rows
 }
 
+// StackText is the list of layers as the setting takes it.
+func (s *Settings) StackText() string {
+	if len(s.Stack) == 0 {
+		return "none"
+	}
+	return strings.Join(s.Stack, ",")
+}
+
 func (s *Settings) idText() string {
 	if s.ID.IsZero() {
 		return "(new at each start)"
@@ -287,7 +311,7 @@ func (s *Settings) idText() string {
 func (s *Settings) staticText() string {
 	var all []string
 	for _, p := range s.Static {
-		text := p.Addr.String()
+		text := p.Addr
 		if !p.ID.IsZero() {
 			text += ":" + p.ID.String()
 		}

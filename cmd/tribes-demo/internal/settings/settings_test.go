@@ -40,6 +40,7 @@ func TestEachSettingHasAnEffect(t *testing.T) {
 		{"RN_STACK", "stack", "none", func(s *Settings) any { return len(s.Stack) }, 0},
 		{"RN_QUIET", "quiet", "1", func(s *Settings) any { return s.Quiet }, true},
 		{"RN_STATIC", "static", "10.0.0.1:4000,10.0.0.2:4001:" + id, func(s *Settings) any { return s.staticText() }, "10.0.0.1:4000,10.0.0.2:4001:" + id},
+		{"RN_STATIC", "static", "[::1]:4000,cache.example:4001", func(s *Settings) any { return s.staticText() }, "[::1]:4000,cache.example:4001"},
 		{"RN_ID", "id", id, func(s *Settings) any { return s.ID.String() }, id},
 		{"RN_CHANNEL", "channel", "c", func(s *Settings) any { return s.Channel }, "c"},
 		{"RN_CLOCK_OFFSET_MS", "clock-offset", "-5", func(s *Settings) any { return s.ClockOffset }, -5 * time.Millisecond},
@@ -88,7 +89,8 @@ func TestWrongSettingsAreAllNamedOnOneLine(t *testing.T) {
 		{"bind", "nowhere"}, {"port", "-1"}, {"port", "65536"}, {"autobind", "0"},
 		{"mcast-addr", "10.0.0.1"}, {"mcast-port", "0"}, {"freq", "soon"}, {"drop", "0"},
 		{"stack", "encrypt"}, {"stack", "magic"}, {"quiet", "perhaps"}, {"static", "10.0.0.1"},
-		{"tls-only", "1"}, {"tls-cert", "alone.pem"}, {"tls-port", "x"}, {"static", "10.0.0.1:1:zz"}, {"id", "12"}, {"clock-offset", "x"}, {"drop", "600ms"},
+		{"tls-only", "1"}, {"tls-cert", "alone.pem"}, {"tls-port", "x"},
+		{"static", "10.0.0.1:1:zz"}, {"static", "10.0.0.1:0"}, {"static", ":4000"}, {"static", "::1:4000"}, {"http", "8080"}, {"http", "127.0.0.1:x"}, {"id", "12"}, {"clock-offset", "x"}, {"drop", "600ms"},
 	}
 	for _, tt := range tests {
 		_, _, err := Parse("x", []string{"-" + tt.flag, tt.value}, environment("RN_NAME=n"), io.Discard, nil)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
@@ -41,7 +42,7 @@ type child struct {
 	stdin io.WriteCloser
 
 	log  *tail
-	addr string // known when it has started
+	addr string // where it listens
 	busy bool   // it was told to send
 }
 
@@ -55,6 +56,12 @@ func (t *tail) Write(p []byte) (int, error) {
 	t.b = append(t.b, p...)
 	t.b = t.b[max(0, len(t.b)-tailSize):]
 	return len(p), nil
+}
+
+// lastLine is the last line that was written, which says why a member ended.
+func (t *tail) lastLine() string {
+	text := strings.TrimSpace(string(t.b))
+	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
 var errEnded = errors.New("ended")
@@ -99,7 +106,10 @@ func (c *child) read(stdout io.Reader, notes chan<- note) {
 	if err == nil {
 		err = errEnded
 	}
-	notes <- note{child: c, gone: fmt.Errorf("%w\n%s", err, c.log.b)}
+	if last := c.log.lastLine(); last != "" {
+		err = fmt.Errorf("%w: %s", err, last)
+	}
+	notes <- note{child: c, gone: err}
 }
 
 // command writes one command; a process that is gone does not mind.

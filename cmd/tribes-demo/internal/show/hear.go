@@ -21,7 +21,6 @@ func (d *demo) hear(n note) error {
 	}
 	switch l := n.line; l.Ev {
 	case "started":
-		n.child.addr = l.Member
 		d.out.say("member %s is up at %s, id %s", n.child.name, l.Member, short(l.ID))
 	case "memberAdded":
 		d.out.say("  %s sees %s join", n.child.name, d.nameOf(l.Member))
@@ -69,9 +68,12 @@ func (d *demo) joined(i int) {
 			return
 		}
 	}
-	d.whole = true
 	d.next = time.Now().Add(calm)
 	d.out.say("the group is whole, %v after the start", time.Since(d.began).Round(time.Millisecond))
+	if !d.formed {
+		d.out.say("now each second: how many others a member sees, messages in, messages acked")
+	}
+	d.whole, d.formed = true, true
 }
 
 func (d *demo) gone(i int, l line) {
@@ -91,6 +93,9 @@ func (d *demo) gone(i int, l line) {
 
 func (d *demo) count(i int, l line) {
 	c := &d.seen[i]
+	if failed := l.Failed - c.failed; l.Failed > c.failed {
+		d.out.say("  %s: sends that failed: %d", d.children[i].name, failed)
+	}
 	c.rate, c.ackRate = l.Received-c.received, l.Acked-c.acked
 	c.received, c.acked, c.failed = l.Received, l.Acked, l.Failed
 	c.members = uint64(len(l.Members))
@@ -101,14 +106,14 @@ func (d *demo) status() {
 	var b strings.Builder
 	for i, c := range d.children {
 		if i == d.victim && !d.killed.IsZero() {
-			fmt.Fprintf(&b, " | %s: down", c.name)
+			fmt.Fprintf(&b, " | %s: %-18s", c.name, "down")
 			continue
 		}
 		s := d.seen[i]
-		fmt.Fprintf(&b, " | %s: sees %d, %4d in/s, %4d acked/s, %d failed", c.name, s.members, s.rate, s.ackRate, s.failed)
+		fmt.Fprintf(&b, " | %s: %d, in %3d, ack %3d", c.name, s.members, s.rate, s.ackRate)
 		c.command("stats")
 	}
-	d.out.say("%s", b.String()[1:])
+	d.out.say("%s", strings.TrimRight(b.String()[len(" | "):], " "))
 }
 
 func short(id string) string { return id[:min(8, len(id))] }

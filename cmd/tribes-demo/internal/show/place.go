@@ -2,11 +2,13 @@ package show
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/doctor"
 )
@@ -23,16 +25,23 @@ type placement struct {
 	mcast int // multicast port, 0 for static members
 }
 
+// echo tries whether multicast comes back on the interface with an address.
+type echo func(ctx context.Context, group netip.AddrPort, bind netip.Addr) (time.Duration, error)
+
 // findPlace looks for free ports and for multicast on the loopback interface.
-func findPlace(ctx context.Context, mcastPort int) (placement, error) {
+func findPlace(ctx context.Context, mcastPort int, try echo) (placement, error) {
 	p := placement{mcast: mcastPort}
 	if err := p.choosePorts(); err != nil {
 		return placement{}, err
 	}
 	group := netip.AddrPortFrom(netip.MustParseAddr(groupAddr), uint16(mcastPort))
-	if _, err := doctor.Echo(ctx, group, netip.MustParseAddr(loopback)); err != nil {
+	_, err := try(ctx, group, netip.MustParseAddr(loopback))
+	switch {
+	case errors.Is(err, doctor.ErrNoInterface):
+		return placement{}, fmt.Errorf("%w: is the loopback interface up? On Linux, 'ip link set lo up'", err)
+	case err != nil:
 		p.mcast = 0
-		p.text = fmt.Sprintf("no multicast on the loopback interface (%v): the members know each other from a list", err)
+		p.text = fmt.Sprintf("no multicast on the loopback interface (%v): three members know each other from a list", err)
 		return p, nil
 	}
 	p.text = fmt.Sprintf("three members on %s find each other by multicast on %s; others can join them there", loopback, group)
@@ -60,6 +69,11 @@ func (p *placement) choosePorts() error {
 	return nil
 }
 
+// addr is where member i listens.
+func (p *placement) addr(i int) string {
+	return net.JoinHostPort(loopback, strconv.Itoa(p.ports[i]))
+}
+
 // env has the settings of member i.
 func (p *placement) env(i int, name string) map[string]string {
 	env := map[string]string{
@@ -73,8 +87,8 @@ func (p *placement) env(i int, name string) map[string]string {
 		return env
 	}
 	var peers []string
-	for _, port := range p.ports {
-		peers = append(peers, net.JoinHostPort(loopback, strconv.Itoa(port)))
+	for i := range p.ports {
+		peers = append(peers, p.addr(i))
 	}
 	env["RN_STATIC"] = strings.Join(peers, ",")
 	return env

@@ -10,15 +10,28 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/doctor"
 )
 
 const usage = `usage: tribes-demo [-for DURATION] [-mcast-port PORT]
+       tribes-demo SUBCOMMAND [flags]
 
 Runs three member processes on the loopback interface that find each other and
 talk. Every now and then one of them is killed and comes back. Other members,
-a real Tomcat among them, can join the same group while it runs.
+a real Tomcat among them, can join the same group while it runs. Ctrl-C ends it.
 
-Subcommands: node, decode, config, doctor, version (tribes-demo SUBCOMMAND -h).
+Subcommands, each with -h for more:
+
+  node      one member that a script drives, with a status page if asked for
+  doctor    says why members do not see each other
+  config    prints every setting of a member with its effective value
+  decode    turns bytes off the wire into JSON
+  version   prints the version
+  help      this, or help SUBCOMMAND
+
+Exit status: 0 after a clean end, 1 if the group did not form or a member ended
+by itself, 2 for wrong usage.
 
 `
 
@@ -60,7 +73,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "tribes-demo:", err)
 		return 2
 	case fs.NArg() > 0:
-		fmt.Fprintf(stderr, "tribes-demo: unknown subcommand %q: want node, decode, config, doctor or version\n", fs.Arg(0))
+		fmt.Fprintln(stderr, "tribes-demo:", wrongArgument(args, fs.Arg(0)))
 		return 2
 	case o.length < 0 || o.mcastPort < 1 || o.mcastPort > 65535:
 		fmt.Fprintln(stderr, "tribes-demo: -for wants a positive duration, -mcast-port 1 to 65535")
@@ -79,6 +92,14 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// wrongArgument says what is wrong with arg, the first argument that is no flag.
+func wrongArgument(args []string, arg string) string {
+	if arg != args[0] {
+		return fmt.Sprintf("unexpected argument %q; a subcommand comes first", arg)
+	}
+	return fmt.Sprintf("unknown subcommand %q: want node, doctor, config, decode, version or help", arg)
+}
+
 // demo is the group and what is known of it. One goroutine owns it.
 type demo struct {
 	options
@@ -90,6 +111,7 @@ type demo struct {
 	children [members]*child
 	seen     [members]counts
 	whole    bool // all members see all others
+	formed   bool // they did at least once
 	began    time.Time
 	killed   time.Time
 	detected int // survivors that have dropped the killed member
@@ -105,7 +127,7 @@ type counts struct {
 
 func (d *demo) run(ctx context.Context) error {
 	var err error
-	if d.place, err = findPlace(ctx, d.mcastPort); err != nil {
+	if d.place, err = findPlace(ctx, d.mcastPort, doctor.Echo); err != nil {
 		return err
 	}
 	d.out.say("%s", d.place.text)
@@ -123,6 +145,7 @@ func (d *demo) startMember(i int) error {
 	name := string(rune('A' + i))
 	c, err := start(name, d.place.env(i, name), d.notes, &d.readers)
 	if err == nil {
+		c.addr = d.place.addr(i)
 		d.children[i] = c
 		d.seen[i] = counts{}
 	}
@@ -137,6 +160,9 @@ func (d *demo) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			d.out.say("ending")
+			if !d.formed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("no group within %v; tribes-demo doctor tells more", d.length)
+			}
 			return nil
 		case n := <-d.notes:
 			if err := d.hear(n); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func freeUDPPort(t *testing.T) string {
 func TestDemoFromStartToEnd(t *testing.T) {
 	r := run(t, "-mcast-port", freeUDPPort(t))
 	r.expect("the group is whole")
-	r.expect("acked/s")
+	r.expect("A: 2, in ", "C: 2, in ")
 	killed := r.expect("is killed")
 	r.expect("fail,", "after the kill")
 	r.expect("comes back")
@@ -99,7 +100,7 @@ func TestDemoFromStartToEnd(t *testing.T) {
 }
 
 func TestDemoEndsAfterItsTime(t *testing.T) {
-	r := run(t, "-for", "1s", "-mcast-port", freeUDPPort(t))
+	r := run(t, "-for", "5s", "-mcast-port", freeUDPPort(t))
 	r.expect("all members have left")
 	if status := <-r.status; status != 0 {
 		t.Errorf("exit status %d, want 0", status)
@@ -134,6 +135,67 @@ func TestMembersKnowEachOtherWithoutMulticast(t *testing.T) {
 		t.Errorf("environment %v, want a list of all members", env)
 	}
 }
+
+func TestPlaceDependsOnMulticast(t *testing.T) {
+	tests := []struct {
+		name   string
+		echo   error
+		text   string // part of what is said, or of the error
+		static bool
+		fails  bool
+	}{
+		{"multicast works", nil, "find each other by multicast", false, false},
+		{"multicast does not come back", os.ErrDeadlineExceeded, "no multicast on the loopback interface", true, false},
+		{"no loopback interface", doctor.ErrNoInterface, "ip link set lo up", false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := findPlace(t.Context(), 45999, func(context.Context, netip.AddrPort, netip.Addr) (time.Duration, error) {
+				return 0, tt.echo
+			})
+			if (err != nil) != tt.fails {
+				t.Fatalf("findPlace: %v, want an error: %v", err, tt.fails)
+			}
+			if err != nil {
+				p.text = err.Error()
+			}
+			if !strings.Contains(p.text, tt.text) || (!tt.fails && (p.env(0, "A")["RN_STATIC"] != "") != tt.static) {
+				t.Errorf("placement %+v, want %q, a list of members: %v", p, tt.text, tt.static)
+			}
+		})
+	}
+}
+
+func TestLastLineOfALog(t *testing.T) {
+	tests := []struct{ written, want string }{{"", ""}, {"one\n", "one"}, {"one\ntwo\n", "two"}, {"one\nhalf", "half"}}
+	for _, tt := range tests {
+		log := new(tail)
+		if _, err := io.WriteString(log, tt.written); err != nil {
+			t.Fatal(err)
+		}
+		if got := log.lastLine(); got != tt.want {
+			t.Errorf("last line of %q = %q, want %q", tt.written, got, tt.want)
+		}
+	}
+}
+
+func TestStatusLineFitsANarrowTerminal(t *testing.T) {
+	var b strings.Builder
+	d := &demo{out: &display{w: &b}}
+	for i := range d.children {
+		d.children[i] = &child{name: string(rune('A' + i)), stdin: discard{}}
+		d.seen[i] = counts{members: 2, rate: 500, ackRate: 250}
+	}
+	d.status()
+	if line := strings.TrimSuffix(b.String(), "\n"); len(line) > 79 {
+		t.Errorf("status line has %d characters, want at most 79: %q", len(line), line)
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) Close() error                { return nil }
 
 func TestEchoNeedsAnInterface(t *testing.T) {
 	group := netip.MustParseAddrPort("228.0.0.4:45999")
