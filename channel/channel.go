@@ -36,6 +36,8 @@ type Channel struct {
 	watchers watchers
 
 	completions serial // callbacks of Post
+	posted      postedCalls
+	watchdog    watchdog
 	listeners   listeners
 	counters    counters
 
@@ -73,6 +75,10 @@ func New(cfg Config) (*Channel, error) {
 	}
 	ctx := context.WithValue(context.Background(), insideKey{}, c)
 	c.runCtx, c.endRun = context.WithCancelCause(ctx)
+	c.posted.guard = c.watchdog.guard(&c.posted, 1)
+	if cfg.StuckAfter > 0 {
+		c.tasks.start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
+	}
 	c.broadcaster = findBroadcaster(cfg.Membership)
 	if err := c.bind(); err != nil {
 		c.endRun(ErrClosed)

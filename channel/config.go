@@ -56,12 +56,19 @@ type Config struct {
 	// StopTimeout is how long a stop waits for orderly ends (queues, deliveries)
 	// if the context of Stop has no deadline; zero means 5 s.
 	StopTimeout time.Duration
+	// StuckAfter is how long a listener, a membership listener or the done function
+	// of a Post may take before the log names it and Stats counts it; it is left to
+	// run. Zero means 10 s, negative never. It is noticed up to a quarter later.
+	StuckAfter time.Duration
 	// Clock is the wall clock for the time stamps of messages; nil means
 	// time.Now. Nothing but those stamps depends on it.
 	Clock func() time.Time
 }
 
-const defaultStopTimeout = 5 * time.Second
+const (
+	defaultStopTimeout = 5 * time.Second
+	defaultStuckAfter  = 10 * time.Second
+)
 
 // withDefaults returns a checked copy; the error joins all problems.
 func (c Config) withDefaults() (Config, error) {
@@ -73,6 +80,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.StopTimeout == 0 {
 		c.StopTimeout = defaultStopTimeout
+	}
+	if c.StuckAfter == 0 {
+		c.StuckAfter = defaultStuckAfter
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now

@@ -15,7 +15,14 @@ import (
 // Listen adds a listener. Each message goes to every listener that accepts it,
 // in the order in which they were added. remove takes the listener away; a call
 // of it that is under way is not waited for.
-func (c *Channel) Listen(l Listener) (remove func()) { return c.listeners.add(l) }
+func (c *Channel) Listen(l Listener) (remove func()) {
+	g := c.watchdog.guard(l, watchedCalls)
+	r := c.listeners.add(l, g)
+	return func() {
+		c.listeners.remove(r)
+		c.watchdog.forget(g)
+	}
+}
 
 // listeners is a set that is read for each message and seldom changed.
 type listeners struct {
@@ -24,15 +31,18 @@ type listeners struct {
 }
 
 // registered makes two registrations of one listener different.
-type registered struct{ Listener }
+type registered struct {
+	Listener
+	guard *guard
+}
 
-func (ls *listeners) add(l Listener) func() {
+func (ls *listeners) add(l Listener, g *guard) *registered {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	r := &registered{l}
+	r := &registered{l, g}
 	all := append(slices.Clone(ls.list()), r)
 	ls.all.Store(&all)
-	return func() { ls.remove(r) }
+	return r
 }
 
 func (ls *listeners) remove(r *registered) {
@@ -89,8 +99,10 @@ func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
 }
 
 // call hands m to one listener; a panic in it becomes an error.
-func (c *Channel) call(ctx context.Context, l Listener, m *message.Message) (took bool, err error) {
+func (c *Channel) call(ctx context.Context, l *registered, m *message.Message) (took bool, err error) {
+	watched := l.guard.enter(m.Source, m.ID[0])
 	defer func() {
+		watched.leave()
 		if p := recover(); p != nil {
 			c.counters.panics.Add(1)
 			c.cfg.Logger.Error("listener panicked", "msg", m.ID, "member", m.Source, "panic", p, "stack", string(debug.Stack()))

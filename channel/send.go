@@ -3,8 +3,10 @@ package channel
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/gotribes/tribes/internal/name"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -104,9 +106,25 @@ func (p *posting) settled(r *message.Receipt) {
 	err := outcome(p.id, p.to, r)
 	p.c.sent(p.id, len(p.to), p.bytes, p.begin, err)
 	if p.done != nil {
-		p.c.completions.put(func() { p.done(p.id, err) })
+		p.c.completions.put(func() { p.c.complete(p, err) })
 	}
 }
+
+// complete calls the done function of a Post, in line with the others.
+func (c *Channel) complete(p *posting, err error) {
+	c.posted.now.Store(p)
+	watched := c.posted.guard.enter(nil, 0)
+	defer watched.leave()
+	p.done(p.id, err)
+}
+
+// postedCalls is the callback that the watchdog sees for all Posts.
+type postedCalls struct {
+	guard *guard
+	now   atomic.Pointer[posting] // whose done runs, or ran last
+}
+
+func (pc *postedCalls) String() string { return name.Of(pc.now.Load().done) }
 
 // outcome is nil if r is a success everywhere.
 func outcome(id message.ID, to []*membership.Member, r *message.Receipt) error {

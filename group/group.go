@@ -57,6 +57,7 @@ func (s Settings) build() (*Group, error) {
 		Logger:      s.Logger,
 		Trace:       s.Trace,
 		StopTimeout: s.StopTimeout,
+		StuckAfter:  s.StuckAfter,
 		Clock:       s.Clock,
 	}
 	errs = append(errs, g.transport(&s, &cfg))

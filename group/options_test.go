@@ -214,3 +214,32 @@ func TestWithStopTimeout(t *testing.T) {
 		}
 	})
 }
+
+// A listener that does not return is named, be it of a topic or not.
+func TestStuckListenersAreNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, log := mem.NewNetwork(mem.Config{}), new(logBuffer)
+		a := open(t, net, "a")
+		b := open(t, net, "b", WithStuckAfter(20*time.Second), WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		if err := a.WaitMembers(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		block := func(context.Context, *message.Message) error { <-release; return nil }
+		topic(t, b, "news").Listen(block)
+		b.Listen(ListenerFunc(block))
+		for _, send := range []func(context.Context, []byte, message.Options) (message.ID, error){topic(t, a, "news").SendAll, a.SendAll} {
+			if _, err := send(t.Context(), nil, NoAck); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			release <- struct{}{}
+		}
+		const name = "github.com/gotribes/tribes/group.TestStuckListenersAreNamed.func1."
+		for _, want := range []string{`listener="topic \"news\": ` + name, "listener=" + name} {
+			if strings.Count(log.String(), want) != 1 {
+				t.Errorf("the log has not one line with %s:\n%s", want, log)
+			}
+		}
+	})
+}
