@@ -63,9 +63,6 @@ const (
 // The error joins everything that is wrong.
 func New(cfg Config) (*Channel, error) {
 	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
-	}
 	cfg.Interceptors = slices.Clone(cfg.Interceptors)
 	c := &Channel{
 		cfg:    cfg,
@@ -80,7 +77,7 @@ func New(cfg Config) (*Channel, error) {
 		c.tasks.start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
 	}
 	c.broadcaster = findBroadcaster(cfg.Membership)
-	if err := c.bind(); err != nil {
+	if err := errors.Join(err, c.bind()); err != nil {
 		c.endRun(ErrClosed)
 		return nil, err
 	}
@@ -94,6 +91,9 @@ func (c *Channel) bind() error {
 	c.down = Down{Send: c.sendBottom, View: c.viewBottom}
 	c.layers = make([]*host, len(c.cfg.Interceptors))
 	for i, layer := range slices.Backward(c.cfg.Interceptors) {
+		if layer == nil {
+			continue // withDefaults has said so
+		}
 		c.layers[i] = newHost(c, layer)
 		below, err := layer.BindDown(c.layers[i], c.down)
 		if err != nil {
@@ -107,6 +107,9 @@ func (c *Channel) bind() error {
 	}
 	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}}
 	for _, layer := range c.cfg.Interceptors {
+		if layer == nil {
+			continue
+		}
 		c.up = layer.BindUp(c.up)
 	}
 	return nil

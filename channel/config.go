@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gotribes/tribes/membership"
 )
@@ -32,7 +36,8 @@ func (s Services) Has(all Services) bool { return s&all == all }
 // Interceptors) are bound to the channel by [New] and cannot serve another.
 type Config struct {
 	// Name is a label for logs; static start messages of Java nodes carry it. The
-	// members of a group need not share it otherwise.
+	// members of a group need not share it otherwise. It has at most 255 bytes and
+	// no control characters.
 	Name string
 	// Sender takes messages out. Required if the service SendData is on.
 	Sender Sender
@@ -107,15 +112,39 @@ func (c Config) withDefaults() (Config, error) {
 	if c.StopTimeout < 0 {
 		bad("StopTimeout %v: want a positive duration", c.StopTimeout)
 	}
-	for i, layer := range c.Interceptors {
-		if layer == nil {
-			bad("Interceptors[%d]: nil", i)
-		}
+	if !isName(c.Name) {
+		bad("Name %q: want at most %d bytes and no control characters", c.Name, maxName)
 	}
+	c.checkLayers(bad)
 	if err := c.checkLocal(); err != nil {
 		bad("Local: %w", err)
 	}
 	return c, errors.Join(errs...)
+}
+
+// checkLayers looks for layers that are none, or listed twice.
+func (c Config) checkLayers(bad func(format string, args ...any)) {
+	for i, layer := range c.Interceptors {
+		if layer == nil {
+			bad("Interceptors[%d]: nil, want a layer", i)
+			continue
+		}
+		t := reflect.TypeOf(layer)
+		if t.Kind() != reflect.Pointer || t.Elem().Size() == 0 {
+			continue // nobody can tell two of them apart
+		}
+		if slices.Index(c.Interceptors, layer) < i {
+			bad("Interceptors: one %s is listed twice, want each once", layerName(layer))
+		}
+	}
+}
+
+// maxName is the largest size of a name in bytes.
+const maxName = 255
+
+// isName reports whether s can be shown in one line.
+func isName(s string) bool {
+	return len(s) <= maxName && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // checkLocal looks at what is known of the local member before the start.

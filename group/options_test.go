@@ -220,7 +220,7 @@ func TestStuckListenersAreNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net, log := mem.NewNetwork(mem.Config{}), new(logBuffer)
 		a := open(t, net, "a")
-		b := open(t, net, "b", WithStuckAfter(20*time.Second), WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		b := open(t, net, "b", WithStuckAfter(2*time.Minute), WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 		if err := a.WaitMembers(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -228,11 +228,15 @@ func TestStuckListenersAreNamed(t *testing.T) {
 		block := func(context.Context, *message.Message) error { <-release; return nil }
 		topic(t, b, "news").Listen(block)
 		b.Listen(ListenerFunc(block))
-		for _, send := range []func(context.Context, []byte, message.Options) (message.ID, error){topic(t, a, "news").SendAll, a.SendAll} {
+		for i, send := range []func(context.Context, []byte, message.Options) (message.ID, error){topic(t, a, "news").SendAll, a.SendAll} {
 			if _, err := send(t.Context(), nil, NoAck); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)
+			if got := strings.Count(log.String(), "does not return"); got != i {
+				t.Errorf("%d lines after a minute, want %d: not yet the one of this listener", got, i)
+			}
+			time.Sleep(2 * time.Minute)
 			release <- struct{}{}
 		}
 		const name = "github.com/gotribes/tribes/group.TestStuckListenersAreNamed.func1."

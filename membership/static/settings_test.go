@@ -1,6 +1,8 @@
 package static
 
 import (
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,4 +77,30 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("the resolver was asked %d times in a minute, want 31: at the start and each Refresh", got)
 		}
 	})
+}
+
+// A member that announces a loopback address is of no use to other machines.
+func TestLoopbackIsForOneMachine(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		peers    []Peer
+		announce bool
+		fails    bool
+	}{
+		{"other machine", []Peer{{Addr: "127.0.0.1:4001"}, {Addr: "10.0.0.2:4000"}}, true, true},
+		{"IPv6", []Peer{{Addr: "[2001:db8::2]:4000"}}, true, true},
+		{"same machine", []Peer{{Addr: "127.0.0.1:4001"}, {Addr: "[::1]:4001"}, {Addr: "localhost:4002"}}, true, false},
+		{"not announced", list(2, 2), false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire(t)
+				e := w.endOf(newMember(t, netip.MustParseAddrPort("127.0.0.1:4000")), Config{Members: tt.peers})
+				err := e.Start(t.Context(), e.env(true, tt.announce))
+				if (err != nil) != tt.fails || err != nil && !strings.Contains(err.Error(), "Advertise") {
+					t.Errorf("Start() = %v, want an error: %v", err, tt.fails)
+				}
+			})
+		})
+	}
 }
