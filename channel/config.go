@@ -54,7 +54,9 @@ type Config struct {
 	// knows: Domain, Payload, Command, and ID (zero: a new one). Host and ports
 	// are used only without the service ReceiveData.
 	Local membership.Attributes
-	// Logger; nil discards.
+	// Logger has a line for each member event, and at the level Debug one for each
+	// message sent or received, with its id and size and never its bytes; nil
+	// discards.
 	Logger *slog.Logger
 	// Trace is told what happens; nil is told nothing.
 	Trace *Trace

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -94,7 +95,11 @@ func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
 	if failure != nil {
 		c.counters.listenerErrors.Add(1)
 	}
-	c.cfg.Trace.MessageReceived(m, time.Since(begin), failure)
+	took := time.Since(begin)
+	c.cfg.Trace.MessageReceived(m, took, failure)
+	if log := c.cfg.Logger; log.Enabled(ctx, slog.LevelDebug) {
+		log.Debug("message received", "msg", m.ID, "member", m.Source, "bytes", m.Len(), "took", took, "err", failure)
+	}
 	return failure
 }
 
