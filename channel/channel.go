@@ -254,7 +254,9 @@ func (c *Channel) Local() *membership.Member { return c.local.Load() }
 func (c *Channel) Name() string { return c.cfg.Name }
 
 // UpdateLocal changes what the local member tells about itself and announces
-// it at once. Only Domain, Payload and Command may change.
+// it at once. Only Domain, Payload and Command may change; each has at most
+// membership.MaxPart bytes, and what is too large is an error that changes
+// nothing. So are ErrNotStarted and ErrClosed.
 func (c *Channel) UpdateLocal(change func(*membership.Attributes)) error {
 	c.localMu.Lock()
 	defer c.localMu.Unlock()

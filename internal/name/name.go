@@ -1,4 +1,3 @@
-// Package name says in logs whose code a callback is.
 package name
 
 import (
