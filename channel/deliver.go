@@ -105,7 +105,7 @@ func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
 
 // call hands m to one listener; a panic in it becomes an error.
 func (c *Channel) call(ctx context.Context, l *registered, m *message.Message) (took bool, err error) {
-	watched := l.guard.enter(m.Source, m.ID[0])
+	var watched *watchedCall
 	defer func() {
 		watched.leave()
 		if p := recover(); p != nil {
@@ -117,5 +117,6 @@ func (c *Channel) call(ctx context.Context, l *registered, m *message.Message) (
 	if !l.Accept(m) {
 		return false, nil
 	}
+	watched = l.guard.enter(m.Source, m.ID[0])
 	return true, l.Receive(ctx, m)
 }
