@@ -64,8 +64,9 @@ type Config struct {
 	// if the context of Stop has no deadline; zero means 5 s.
 	StopTimeout time.Duration
 	// StuckAfter is how long a listener's Receive, a membership listener or the done
-	// function of a Post may take before the log names it and Stats counts it; it is left to
-	// run. Zero means 10 s, negative never. It is noticed up to a quarter later.
+	// function of a Post may take before the log names it and Stats counts it; it is
+	// left to run. Zero means 10 s, negative never. It is noticed up to a quarter
+	// later.
 	StuckAfter time.Duration
 	// Clock is the wall clock for the time stamps of messages; nil means
 	// time.Now. Nothing but those stamps depends on it.
