@@ -37,8 +37,10 @@ type Channel struct {
 
 	completions serial // callbacks of Post
 	postings    sync.Pool
-	sendWatch   stopwatch // of Trace.MessageSent
-	listenWatch stopwatch // of Trace.MessageReceived
+	sendWatch   stopwatch // for Trace.MessageSent
+	listenWatch stopwatch // for Trace.MessageReceived
+	posted      postedCalls
+	watchdog    watchdog
 	listeners   listeners
 	counters    counters
 
@@ -65,9 +67,6 @@ const (
 func New(cfg Config) (*Channel, error) {
 	told := cfg.Trace // before the functions that nobody gave are filled in
 	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
-	}
 	cfg.Interceptors = slices.Clone(cfg.Interceptors)
 	c := &Channel{
 		cfg:    cfg,
@@ -75,12 +74,16 @@ func New(cfg Config) (*Channel, error) {
 		begun:  make(chan struct{}),
 		done:   make(chan struct{}),
 	}
-	c.sendWatch = told != nil && told.MessageSent != nil
-	c.listenWatch = told != nil && told.MessageReceived != nil
+	c.sendWatch = stopwatch{cfg.Logger, told != nil && told.MessageSent != nil}
+	c.listenWatch = stopwatch{cfg.Logger, told != nil && told.MessageReceived != nil}
 	ctx := context.WithValue(context.Background(), insideKey{}, c)
 	c.runCtx, c.endRun = context.WithCancelCause(ctx)
+	c.posted.guard = c.watchdog.guard(&c.posted, 1)
+	if cfg.StuckAfter > 0 {
+		c.tasks.start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
+	}
 	c.broadcaster = findBroadcaster(cfg.Membership)
-	if err := c.bind(); err != nil {
+	if err := errors.Join(err, c.bind()); err != nil {
 		c.endRun(ErrClosed)
 		return nil, err
 	}
@@ -94,6 +97,9 @@ func (c *Channel) bind() error {
 	c.down = Down{Send: c.sendBottom, View: c.viewBottom}
 	c.layers = make([]*host, len(c.cfg.Interceptors))
 	for i, layer := range slices.Backward(c.cfg.Interceptors) {
+		if layer == nil {
+			continue // withDefaults has said so
+		}
 		c.layers[i] = newHost(c, layer)
 		below, err := layer.BindDown(c.layers[i], c.down)
 		if err != nil {
@@ -107,6 +113,9 @@ func (c *Channel) bind() error {
 	}
 	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}}
 	for _, layer := range c.cfg.Interceptors {
+		if layer == nil {
+			continue
+		}
 		c.up = layer.BindUp(c.up)
 	}
 	return nil
@@ -251,7 +260,9 @@ func (c *Channel) Local() *membership.Member { return c.local.Load() }
 func (c *Channel) Name() string { return c.cfg.Name }
 
 // UpdateLocal changes what the local member tells about itself and announces
-// it at once. Only Domain, Payload and Command may change.
+// it at once. Only Domain, Payload and Command may change; each has at most
+// membership.MaxPart bytes, and what is too large is an error that changes
+// nothing. So are ErrNotStarted and ErrClosed.
 func (c *Channel) UpdateLocal(change func(*membership.Attributes)) error {
 	c.localMu.Lock()
 	defer c.localMu.Unlock()

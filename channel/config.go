@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gotribes/tribes/membership"
 )
@@ -32,7 +36,8 @@ func (s Services) Has(all Services) bool { return s&all == all }
 // Interceptors) are bound to the channel by [New] and cannot serve another.
 type Config struct {
 	// Name is a label for logs; static start messages of Java nodes carry it. The
-	// members of a group need not share it otherwise.
+	// members of a group need not share it otherwise. It has at most 255 bytes and
+	// no control characters.
 	Name string
 	// Sender takes messages out. Required if the service SendData is on.
 	Sender Sender
@@ -49,19 +54,29 @@ type Config struct {
 	// knows: Domain, Payload, Command, and ID (zero: a new one). Host and ports
 	// are used only without the service ReceiveData.
 	Local membership.Attributes
-	// Logger; nil discards.
+	// Logger has a line for each member event, and at the level Debug one for each
+	// message sent or received, with its id and size and never its bytes; nil
+	// discards.
 	Logger *slog.Logger
 	// Trace is told what happens; nil is told nothing.
 	Trace *Trace
 	// StopTimeout is how long a stop waits for orderly ends (queues, deliveries)
 	// if the context of Stop has no deadline; zero means 5 s.
 	StopTimeout time.Duration
+	// StuckAfter is how long a listener's Receive, a membership listener or the done
+	// function of a Post may take before the log names it and Stats counts it; it is
+	// left to run. Zero means 10 s, negative never. It is noticed up to a quarter
+	// later.
+	StuckAfter time.Duration
 	// Clock is the wall clock for the time stamps of messages; nil means
 	// time.Now. Nothing but those stamps depends on it.
 	Clock func() time.Time
 }
 
-const defaultStopTimeout = 5 * time.Second
+const (
+	defaultStopTimeout = 5 * time.Second
+	defaultStuckAfter  = 10 * time.Second
+)
 
 // withDefaults returns a checked copy; the error joins all problems.
 func (c Config) withDefaults() (Config, error) {
@@ -73,6 +88,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.StopTimeout == 0 {
 		c.StopTimeout = defaultStopTimeout
+	}
+	if c.StuckAfter == 0 {
+		c.StuckAfter = defaultStuckAfter
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -97,15 +115,39 @@ func (c Config) withDefaults() (Config, error) {
 	if c.StopTimeout < 0 {
 		bad("StopTimeout %v: want a positive duration", c.StopTimeout)
 	}
-	for i, layer := range c.Interceptors {
-		if layer == nil {
-			bad("Interceptors[%d]: nil", i)
-		}
+	if !isName(c.Name) {
+		bad("Name %q: want at most %d bytes and no control characters", c.Name, maxName)
 	}
+	c.checkLayers(bad)
 	if err := c.checkLocal(); err != nil {
 		bad("Local: %w", err)
 	}
 	return c, errors.Join(errs...)
+}
+
+// checkLayers looks for layers that are none, or listed twice.
+func (c Config) checkLayers(bad func(format string, args ...any)) {
+	for i, layer := range c.Interceptors {
+		if layer == nil {
+			bad("Interceptors[%d]: nil, want a layer", i)
+			continue
+		}
+		t := reflect.TypeOf(layer)
+		if t.Kind() != reflect.Pointer || t.Elem().Size() == 0 {
+			continue // nobody can tell two of them apart
+		}
+		if slices.Index(c.Interceptors, layer) < i {
+			bad("Interceptors: one %s is listed twice, want each once", layerName(layer))
+		}
+	}
+}
+
+// maxName is the largest size of a name in bytes.
+const maxName = 255
+
+// isName reports whether s can be shown in one line.
+func isName(s string) bool {
+	return len(s) <= maxName && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // checkLocal looks at what is known of the local member before the start.

@@ -29,6 +29,13 @@ func TestConfig(t *testing.T) {
 			c.Interceptors = []channel.Interceptor{new(plain), nil}
 			c.Local.Domain = strings.Repeat("x", membership.MaxPart+1)
 		}, []string{"Sender: ", "Services 0x4a: ", "Services: SendMembers", "StopTimeout -1s: ", "Interceptors[1]: ", "Local: "}},
+		{"listed twice", func(c *channel.Config) {
+			layer := &tracer{name: "it", j: new(journal)}
+			c.Interceptors = []channel.Interceptor{layer, new(plain), new(plain), layer}
+		}, []string{"Interceptors: one tracer is listed twice"}},
+		{"long name", func(c *channel.Config) { c.Name = strings.Repeat("x", 255) }, nil},
+		{"name too long", func(c *channel.Config) { c.Name = strings.Repeat("x", 256) }, []string{"Name \"xxx"}},
+		{"name of two lines", func(c *channel.Config) { c.Name = "a\nb" }, []string{`Name "a\nb": `}},
 		{"local payload", func(c *channel.Config) { c.Local.Payload = strings.Repeat("x", membership.MaxPart+1) }, []string{"Local: "}},
 	}
 	for _, test := range tests {

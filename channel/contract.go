@@ -42,13 +42,14 @@ type (
 	ViewFunc func() *membership.View
 )
 
-// Down has the flows that run towards the network.
+// Down has the flows that run towards the network. None of them is nil; all are
+// safe for concurrent use once the channel has started.
 type Down struct {
 	Send SendFunc
 	View ViewFunc
 }
 
-// Up has the flows that run towards the application.
+// Up has the flows that run towards the application. None of them is nil.
 type Up struct {
 	Receive ReceiveFunc
 	Event   EventFunc
@@ -61,7 +62,11 @@ type Up struct {
 // as they are, which makes them cost nothing. One Interceptor value serves one
 // channel.
 type Interceptor interface {
+	// BindDown gets the flows of the layer below and returns its own. An error
+	// says that a setting makes no sense, or that the value is a layer of another
+	// channel already; New then fails with it.
 	BindDown(h Host, below Down) (Down, error)
+	// BindUp gets the flows of the layer above and returns its own.
 	BindUp(above Up) Up
 }
 
@@ -129,6 +134,8 @@ func (f ListenerFunc) Receive(ctx context.Context, m *message.Message) error { r
 // MembershipListener is told of changes of the membership, one after the other.
 // ctx ends when the channel has stopped.
 type MembershipListener interface {
+	// MemberEvent takes one change. While it runs no other is told, so it should
+	// return soon; all methods of the channel may be called.
 	MemberEvent(ctx context.Context, ev membership.Event)
 }
 

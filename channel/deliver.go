@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -14,7 +15,14 @@ import (
 // Listen adds a listener. Each message goes to every listener that accepts it,
 // in the order in which they were added. remove takes the listener away; a call
 // of it that is under way is not waited for.
-func (c *Channel) Listen(l Listener) (remove func()) { return c.listeners.add(l) }
+func (c *Channel) Listen(l Listener) (remove func()) {
+	g := c.watchdog.guard(l, watchedCalls)
+	r := c.listeners.add(l, g)
+	return func() {
+		c.listeners.remove(r)
+		c.watchdog.forget(g)
+	}
+}
 
 // listeners is a set that is read for each message and seldom changed.
 type listeners struct {
@@ -23,15 +31,18 @@ type listeners struct {
 }
 
 // registered makes two registrations of one listener different.
-type registered struct{ Listener }
+type registered struct {
+	Listener
+	guard *guard
+}
 
-func (ls *listeners) add(l Listener) func() {
+func (ls *listeners) add(l Listener, g *guard) *registered {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	r := &registered{l}
+	r := &registered{l, g}
 	all := append(slices.Clone(ls.list()), r)
 	ls.all.Store(&all)
-	return func() { ls.remove(r) }
+	return r
 }
 
 func (ls *listeners) remove(r *registered) {
@@ -83,13 +94,19 @@ func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
 	if failure != nil {
 		c.counters.listenerErrors.Add(1)
 	}
-	c.cfg.Trace.MessageReceived(m, c.listenWatch.since(begin), failure)
+	took := c.listenWatch.since(begin)
+	c.cfg.Trace.MessageReceived(m, took, failure)
+	if log := c.cfg.Logger; log.Enabled(ctx, slog.LevelDebug) {
+		log.Debug("message received", "msg", m.ID, "member", m.Source, "bytes", m.Len(), "took", took, "err", failure)
+	}
 	return failure
 }
 
 // call hands m to one listener; a panic in it becomes an error.
-func (c *Channel) call(ctx context.Context, l Listener, m *message.Message) (took bool, err error) {
+func (c *Channel) call(ctx context.Context, l *registered, m *message.Message) (took bool, err error) {
+	var watched *watchedCall
 	defer func() {
+		watched.leave()
 		if p := recover(); p != nil {
 			c.counters.panics.Add(1)
 			c.cfg.Logger.Error("listener panicked", "msg", m.ID, "member", m.Source, "panic", p, "stack", string(debug.Stack()))
@@ -99,5 +116,6 @@ func (c *Channel) call(ctx context.Context, l Listener, m *message.Message) (too
 	if !l.Accept(m) {
 		return false, nil
 	}
+	watched = l.guard.enter(m.Source, m.ID[0])
 	return true, l.Receive(ctx, m)
 }

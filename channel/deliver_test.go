@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -274,6 +275,28 @@ func TestProbeKindString(t *testing.T) {
 	for k, s := range want {
 		if got := k.String(); got != s {
 			t.Errorf("ProbeKind(%d).String() = %q, want %q", k, got, s)
+		}
+	}
+}
+
+// The log has a line for each message at the level Debug, and none above it.
+func TestLoggerHasEachMessage(t *testing.T) {
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
+		b, log := newBottom(), new(safeLog)
+		cfg := b.config()
+		cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
+		c := start(t, cfg)
+		id, err := c.Send(t.Context(), members(t, "a", "b"), []byte("secret"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.receiver.deliver(named(t, "a"), "secret"); err != nil {
+			t.Fatal(err)
+		}
+		got := log.take()
+		sent := fmt.Sprintf(`msg="message sent" msg=%s destinations=2 bytes=6 `, id)
+		if strings.Count(got, sent) != want || strings.Count(got, `msg="message received"`) != want || strings.Contains(got, "secret") {
+			t.Errorf("log at %s:\n%swant %d lines of each kind, and no payload", level, got, want)
 		}
 	}
 }

@@ -33,5 +33,5 @@
 // after the listener has returned. Clone what you keep.
 //
 // A listener that blocks stops the messages of the connection that its message
-// came by, and nothing else.
+// came by, and nothing else; after Config.StuckAfter the log names it.
 package channel

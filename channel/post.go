@@ -1,8 +1,12 @@
 package channel
 
 import (
+	"context"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"github.com/gotribes/tribes/internal/name"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -49,10 +53,21 @@ func (p *posting) settle(r *message.Receipt) {
 
 // tell calls the sender back.
 func (p *posting) tell() {
-	id, err, done := p.id, p.err, p.done
-	p.recycle()
-	done(id, err)
+	defer p.recycle()
+	p.c.posted.now.Store(p)
+	watched := p.c.posted.guard.enter(nil, 0)
+	defer watched.leave()
+	p.done(p.id, p.err)
 }
+
+// postedCalls is the callback that the watchdog sees for all Posts.
+type postedCalls struct {
+	guard *guard
+	now   atomic.Pointer[posting] // whose done runs, or ran last
+}
+
+// String names the callback.
+func (pc *postedCalls) String() string { return name.Of(pc.now.Load().done) }
 
 func (p *posting) recycle() {
 	clear(p.to)
@@ -60,19 +75,25 @@ func (p *posting) recycle() {
 	p.c.postings.Put(p)
 }
 
-// stopwatch measures how long something takes if anybody wants to know: reading
-// the clock is dear beside sending a small message.
-type stopwatch bool
+// stopwatch measures how long something takes if anybody wants to know, because
+// the trace or the log tells it: reading the clock is dear beside sending a small
+// message.
+type stopwatch struct {
+	log    *slog.Logger
+	traced bool
+}
 
-func (w stopwatch) begin() time.Time {
-	if !w {
+// begin returns the time, or none if nobody wants it.
+func (w *stopwatch) begin() time.Time {
+	if !w.traced && !w.log.Enabled(context.Background(), slog.LevelDebug) {
 		return time.Time{}
 	}
 	return time.Now()
 }
 
-func (w stopwatch) since(begin time.Time) time.Duration {
-	if !w {
+// since is the time that has passed since begin, 0 if that returned none.
+func (*stopwatch) since(begin time.Time) time.Duration {
+	if begin.IsZero() {
 		return 0
 	}
 	return time.Since(begin)

@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -105,7 +106,11 @@ func (c *Channel) sent(id message.ID, destinations, bytes int, begin time.Time, 
 		c.counters.sent.Add(1)
 		c.counters.sentBytes.Add(uint64(bytes * destinations))
 	}
-	c.cfg.Trace.MessageSent(id, destinations, bytes, c.sendWatch.since(begin), err)
+	took := c.sendWatch.since(begin)
+	c.cfg.Trace.MessageSent(id, destinations, bytes, took, err)
+	if log := c.cfg.Logger; log.Enabled(c.runCtx, slog.LevelDebug) {
+		log.Debug("message sent", "msg", id, "destinations", destinations, "bytes", bytes, "took", took, "err", err)
+	}
 }
 
 func (c *Channel) sendable(to []*membership.Member) error {

@@ -12,6 +12,7 @@ type Stats struct {
 	Unclaimed      uint64 // received messages that no listener accepted
 	ListenerErrors uint64 // received messages that a listener failed on
 	Panics         uint64 // panics in listeners
+	Stuck          int    // callbacks that have not returned for Config.StuckAfter, now
 	Members        int    // other members seen now
 }
 
@@ -33,6 +34,7 @@ func (c *Channel) Stats() Stats {
 		Unclaimed:      n.unclaimed.Load(),
 		ListenerErrors: n.listenerErrors.Load(),
 		Panics:         n.panics.Load(),
+		Stuck:          c.watchdog.stuck(),
 		Members:        c.View().Len(),
 	}
 }

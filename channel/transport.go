@@ -29,6 +29,8 @@ type Env struct {
 // Sender takes messages to other members. It is started once and stopped once;
 // all methods are safe for concurrent use.
 type Sender interface {
+	// Start makes the sender ready; ctx bounds the start alone. After an error
+	// nothing is running.
 	Start(ctx context.Context, env Env) error
 	// Send is a [SendFunc].
 	Send(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error
@@ -45,6 +47,7 @@ type Sender interface {
 // Preparer is a [Sender] that wants to know of members before the first message
 // to them, for instance to connect early. Prepare must not block.
 type Preparer interface {
+	// Prepare is called when m has joined.
 	Prepare(m *membership.Member)
 }
 

@@ -39,6 +39,7 @@ type watchers struct {
 
 type watcher struct {
 	MembershipListener
+	guard   *guard
 	removed atomic.Bool
 }
 
@@ -46,7 +47,7 @@ type watcher struct {
 // each member present. Calls come one after the other, on a goroutine for that
 // purpose. After remove no call begins.
 func (c *Channel) Watch(l MembershipListener) (remove func()) {
-	w := &watcher{MembershipListener: l}
+	w := &watcher{MembershipListener: l, guard: c.watchdog.guard(l, 1)}
 	ws := &c.watchers
 	c.events.put(func() {
 		ws.mu.Lock()
@@ -63,6 +64,7 @@ func (c *Channel) Watch(l MembershipListener) (remove func()) {
 		// once, for one that is not.
 		c.events.put(func() { ws.remove(w) })
 		ws.remove(w)
+		c.watchdog.forget(w.guard)
 	}
 }
 
@@ -140,7 +142,9 @@ func (ws *watchers) note(ev membership.Event) bool {
 
 // tell calls one watcher; a panic in it is logged and ends there.
 func (c *Channel) tell(w *watcher, ev membership.Event) {
+	watched := w.guard.enter(ev.Member, 0)
 	defer func() {
+		watched.leave()
 		if p := recover(); p != nil {
 			c.counters.panics.Add(1)
 			c.cfg.Logger.Error("membership listener panicked", "member", ev.Member, "panic", p)

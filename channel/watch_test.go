@@ -43,7 +43,10 @@ func TestWatch(t *testing.T) {
 		ms := b.membership
 		ms.happen(membership.Joined, named(t, "b"))
 		ms.happen(membership.Joined, named(t, "a"))
+		ms.happen(membership.Joined, named(t, "a")) // a layer that repeats itself
 		ms.happen(membership.Updated, named(t, "b"))
+		ms.happen(membership.Updated, named(t, "c")) // who has not joined
+		ms.happen(membership.Left, named(t, "c"))
 		removeLate := c.Watch(late)
 		ms.happen(membership.Failed, named(t, "a"))
 		ms.happen(membership.Left, named(t, "b"))

@@ -58,14 +58,12 @@ func (s Settings) build() (*Group, error) {
 		Logger:      s.Logger,
 		Trace:       s.Trace,
 		StopTimeout: s.StopTimeout,
+		StuckAfter:  s.StuckAfter,
 		Clock:       s.Clock,
 	}
 	errs = append(errs, g.transport(&s, &cfg))
 	services, layers, err := g.memberships(&s)
 	errs = append(errs, err)
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
 	switch len(services) {
 	case 0:
 	case 1:
@@ -78,9 +76,15 @@ func (s Settings) build() (*Group, error) {
 	}
 	cfg.Interceptors = append(cfg.Interceptors, new(noRPC))
 	cfg.Interceptors = append(cfg.Interceptors, layers...)
-	cfg.Interceptors = append(cfg.Interceptors, s.layers()...)
-	c, err := channel.New(cfg)
-	if err != nil {
+	for i, layer := range s.layers() {
+		if layer == nil {
+			errs = append(errs, fmt.Errorf("tribes: group: WithInterceptors: layer %d is nil, want a layer", i))
+			continue
+		}
+		cfg.Interceptors = append(cfg.Interceptors, layer)
+	}
+	c, err := channel.New(cfg) // whatever is wrong already: it may find more
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
 	g.Channel = c
@@ -130,15 +134,21 @@ func (g *Group) memberships(s *Settings) ([]membership.Service, []channel.Interc
 	var errs []error
 	if s.Multicast != nil || len(services) == 0 && len(s.Static) == 0 {
 		m, err := g.multicast(s)
-		errs = append(errs, err)
-		services = append(services, m)
+		if err != nil {
+			errs = append(errs, err)
+		} else {
+			services = append(services, m)
+		}
 	}
 	for _, c := range s.Static {
 		if c.Name == "" {
 			c.Name = s.Name
 		}
 		m, err := static.New(c)
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		services, layers = append(services, m), append(layers, m)
 	}
 	return services, layers, errors.Join(errs...)

@@ -178,16 +178,40 @@ func TestHeadersThatAreNone(t *testing.T) {
 	}
 }
 
+// Each problem has a line that names the field and what it may be.
 func TestNewReportsAllProblems(t *testing.T) {
+	layer := new(interceptor.Throughput)
 	_, err := New(
-		WithReceiver(nio.ReceiverConfig{Port: -7}),
-		WithSender(nio.SenderConfig{MaxFrame: 1}),
-		WithMulticast(mcast.Config{Port: -1}),
-		WithStatic(static.Config{}),
+		WithName("two\nlines"),
+		WithPayload(make([]byte, membership.MaxPart+1)),
+		WithReceiver(nio.ReceiverConfig{Port: 65536, Advertise: "0.0.0.0"}),
+		WithSender(nio.SenderConfig{MaxFrame: 1, Retries: 101}),
+		WithMulticast(mcast.Config{Port: -1, DropTime: time.Second}),
+		WithStatic(static.Config{Ping: -1, Members: []static.Peer{{Addr: "a b:1"}}}),
+		WithInterceptors(&interceptor.Dispatch{WhenFull: 9}, layer, layer, nil),
+		WithStopTimeout(-1),
 	)
-	for _, part := range []string{"Port", "MaxFrame", "Members"} {
-		if err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("New = %v, want a problem with %s among others", err, part)
+	if err == nil {
+		t.Fatal("New took everything that is wrong")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for _, want := range []string{
+		`Name "two\nlines": want at most 255 bytes`, "Local: tribes: member: payload of 61441 bytes: want at most 61440",
+		"Port 65536: want 1 to 65535", `Advertise "0.0.0.0": want an address that others can reach`,
+		"MaxFrame 1: want 1024 to", "Retries 101: want at most 100",
+		"Port -1: want 1 to 65535", "DropTime 1s: want at least three times Frequency",
+		"Ping -1ns: want at least 1ms", `Members[0] "a b:1": host "a b": want`,
+		"WhenFull 9: want Block, Refuse or Fail", "Interceptors: one Throughput is listed twice, want each once", "WithInterceptors: layer 3 is nil, want a layer",
+		"StopTimeout -1ns: want a positive duration",
+	} {
+		n := 0
+		for _, line := range lines {
+			if strings.Contains(line, want) && strings.HasPrefix(line, "tribes: ") {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d lines with %q, want 1:\n%v", n, want, err)
 		}
 	}
 }

@@ -21,22 +21,24 @@ type Settings struct {
 	ID           membership.ID         // zero: a new one
 	Bind         string                // address to listen on and to multicast from
 	Services     channel.Services      // zero: all
-	Receiver     nio.ReceiverConfig    //
-	Sender       nio.SenderConfig      //
+	Receiver     nio.ReceiverConfig    // zero: its defaults
+	Sender       nio.SenderConfig      // zero: its defaults
 	Multicast    *mcast.Config         // nil: the default one, if there is no other membership
-	Static       []static.Config       //
+	Static       []static.Config       // lists of members
 	Memberships  []membership.Service  // besides those two
 	Interceptors []channel.Interceptor // nil: the default layers
 	Transport    Transport             // instead of Sender and Receiver
 	TLSOnly      bool                  // all messages of the application go over TLS
 	TLS          *tls.Config           // for that, where Sender and Receiver have none
-	StopTimeout  time.Duration
-	Logger       *slog.Logger
-	Trace        *channel.Trace
-	Clock        func() time.Time
+	StopTimeout  time.Duration         // zero: 5 s
+	StuckAfter   time.Duration         // zero: 10 s, negative: never
+	Logger       *slog.Logger          // nil: discards
+	Trace        *channel.Trace        // nil: nobody is told
+	Clock        func() time.Time      // of message stamps; nil: time.Now
 }
 
-// Transport is a sender and a receiver of another make.
+// Transport is a sender and a receiver of another make; a nil one means that of
+// package nio.
 type Transport struct {
 	Sender   channel.Sender
 	Receiver channel.Receiver
@@ -141,6 +143,10 @@ func WithTrace(t *channel.Trace) Option { return func(s *Settings) { s.Trace = t
 
 // WithStopTimeout bounds the orderly part of a stop; see channel.Config.
 func WithStopTimeout(d time.Duration) Option { return func(s *Settings) { s.StopTimeout = d } }
+
+// WithStuckAfter sets how long a listener may take before the log names it; see
+// channel.Config.
+func WithStuckAfter(d time.Duration) Option { return func(s *Settings) { s.StuckAfter = d } }
 
 // WithClock sets the wall clock of message stamps. Nothing else depends on it.
 func WithClock(now func() time.Time) Option { return func(s *Settings) { s.Clock = now } }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/name"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -17,6 +20,9 @@ func (g *Group) Listen(l channel.Listener) (remove func()) {
 
 // plain keeps the messages of topics from a listener.
 type plain struct{ channel.Listener }
+
+// String names the listener in logs.
+func (p plain) String() string { return name.Of(p.Listener) }
 
 func (p plain) Accept(m *message.Message) bool {
 	_, _, topic := topicOf(m)
@@ -32,24 +38,40 @@ func (r router) Accept(m *message.Message) bool {
 }
 
 func (r router) Receive(ctx context.Context, m *message.Message) error {
-	name, header, _ := topicOf(m)
+	topic, header, _ := topicOf(m)
 	r.g.mu.RLock()
-	t := r.g.topics[string(name)]
+	t := r.g.topics[string(topic)]
 	r.g.mu.RUnlock()
 	var all []*topicListener
 	if t != nil {
 		all = t.list()
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("%w %q", ErrNoTopic, name)
+		return fmt.Errorf("%w %q", ErrNoTopic, topic)
 	}
 	body := m.Part(header, m.Len())
 	defer body.Release()
 	var errs []error
 	for _, l := range all {
-		if err := l.ListenerFunc(ctx, body); err != nil {
+		if err := l.receive(ctx, body); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// String names the listeners that run now.
+func (r router) String() string {
+	r.g.mu.RLock()
+	defer r.g.mu.RUnlock()
+	var running []string
+	for topic, t := range r.g.topics {
+		for _, l := range t.list() {
+			if l.running.Load() > 0 {
+				running = append(running, fmt.Sprintf("topic %q: %s", topic, name.Of(l.ListenerFunc)))
+			}
+		}
+	}
+	slices.Sort(running)
+	return strings.Join(running, ", ")
 }

@@ -34,7 +34,16 @@ type Topic struct {
 	listeners atomic.Pointer[[]*topicListener]
 }
 
-type topicListener struct{ channel.ListenerFunc }
+type topicListener struct {
+	channel.ListenerFunc
+	running atomic.Int64 // calls
+}
+
+func (l *topicListener) receive(ctx context.Context, m *message.Message) error {
+	l.running.Add(1)
+	defer l.running.Add(-1)
+	return l.ListenerFunc(ctx, m)
+}
 
 // Topic returns the topic of that name, the same one each time. The name has 1
 // to MaxTopicName bytes.
@@ -82,7 +91,7 @@ func (t *Topic) frame(payload []byte) []byte {
 func (t *Topic) Listen(f channel.ListenerFunc) (remove func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := &topicListener{f}
+	l := &topicListener{ListenerFunc: f}
 	all := append(append([]*topicListener(nil), t.list()...), l)
 	t.listeners.Store(&all)
 	return func() { t.remove(l) }

@@ -69,6 +69,25 @@ func TestOneProbeForOneAddress(t *testing.T) {
 	})
 }
 
+// A probe that must be answered waits for one of the same address that need not.
+func TestDeeperProbeWaitsForTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, new(TCPFailureDetector))
+		addr := netip.MustParseAddrPort("10.1.1.1:4000")
+		shown, stranger := interceptortest.MemberAt(addr, 2), interceptortest.MemberAt(addr, 3)
+		b.joined(t, shown)
+		b.net.set(dark, shown)
+		b.Join(stranger) // is tried without an answer
+		b.pass(100 * time.Millisecond)
+		b.Part(membership.Failed, shown) // must answer
+		b.pass(10 * time.Second)
+		b.expect(t, shown, "failed")
+		if b.net.double != 0 {
+			t.Errorf("%d times there were two probes of one address, want never", b.net.double)
+		}
+	})
+}
+
 // However many members are made up, a real one is checked in time.
 func TestStrangersDoNotDelayTheCheckOfMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,117 +13,118 @@ type script struct {
 	view string // members in the order of age, with their payload
 }
 
+var unionScripts = []struct {
+	name  string
+	lines []script
+}{
+	{"the first join counts", []script{
+		{"0 joined a", "joined a", "a"},
+		{"1 joined a", "", "a"},
+		{"1 joined b", "joined b", "ba"},
+		{"0 joined b", "", "ba"},
+	}},
+	{"failed when the last one has lost it", []script{
+		{"0 joined a", "joined a", "a"},
+		{"1 joined a", "", "a"},
+		{"2 joined a", "", "a"},
+		{"1 failed a", "", "a"},
+		{"1 joined a", "", "a"},
+		{"0 failed a", "", "a"},
+		{"2 failed a", "", "a"},
+		{"1 failed a", "failed a", ""},
+		{"0 joined a", "joined a", "a"},
+	}},
+	{"a goodbye counts at once", []script{
+		{"0 joined a", "joined a", "a"},
+		{"1 joined a", "", "a"},
+		{"1 left a", "left a", ""},
+		{"0 failed a", "", ""},
+		{"0 joined a", "joined a", "a"},
+		{"0 left a", "left a", ""},
+	}},
+	{"found too late", []script{
+		{"0 joined a", "joined a", "a"},
+		{"0 left a", "left a", ""},
+		{"1 joined a", "", ""},          // a heartbeat from before the goodbye
+		{"1 updated a x", "", ""},       // still no proof of life
+		{"1 left a", "", ""},            // now part 1 knows too
+		{"2 joined a", "", ""},          // and part 2 does not
+		{"1 joined a", "joined a", "a"}, // so this is a new life
+		{"2 failed a", "", "a"},
+	}},
+	{"found too late and lost", []script{
+		{"0 joined a", "joined a", "a"},
+		{"0 left a", "left a", ""},
+		{"1 joined a", "", ""},
+		{"1 failed a", "", ""},
+		{"1 joined a", "joined a", "a"},
+	}},
+	{"found alive after the goodbye", []script{
+		{"0 joined a", "joined a", "a"},
+		{"0 left a", "left a", ""},
+		{"1 joined a +5", "joined a", "a"},
+		{"2 joined a", "", "a"},
+	}},
+	{"a goodbye in the next life", []script{
+		{"0 joined a", "joined a", "a"},
+		{"0 left a", "left a", ""},
+		{"0 joined a", "joined a", "a"},
+		{"0 left a", "left a", ""},
+		{"1 joined a", "", ""},
+		{"0 joined a", "joined a", "a"},
+	}},
+	{"a goodbye twice", []script{
+		{"0 joined a", "joined a", "a"},
+		{"1 joined a", "", "a"},
+		{"0 left a", "left a", ""},
+		{"1 left a", "", ""},
+		{"1 joined a", "joined a", "a"},
+	}},
+	{"after a goodbye an update brings nobody back, a join does", []script{
+		{"0 joined a", "joined a", "a"},
+		{"1 joined a", "", "a"},
+		{"1 left a", "left a", ""},
+		{"0 updated a x", "", ""},
+		{"1 joined a", "joined a:x", "a:x"}, // part 0 still has it and comes first
+		{"0 failed a", "updated a", "a"},
+		{"1 failed a", "failed a", ""},
+	}},
+	{"back for one part while another has it still", []script{
+		{"0 joined a", "joined a", "a"},
+		{"1 joined a", "", "a"},
+		{"0 left a", "left a", ""},
+		{"0 joined a", "joined a", "a"},
+		{"0 failed a", "", "a"},
+		{"1 failed a", "failed a", ""},
+	}},
+	{"an update that changes something", []script{
+		{"0 joined a", "joined a", "a"},
+		{"0 updated a x", "updated a:x", "a:x"},
+		{"1 joined a x", "", "a:x"},
+		{"1 updated a x", "", "a:x"},
+		{"0 updated a y", "updated a:y", "a:y"},
+	}},
+	{"the first service describes the member", []script{
+		{"1 joined a x", "joined a:x", "a:x"},
+		{"0 joined a y", "updated a:y", "a:y"},
+		{"1 updated a z", "", "a:y"},
+		{"0 failed a", "updated a:z", "a:z"},
+		{"0 joined a z", "", "a:z"},
+		{"1 failed a", "", "a:z"},
+	}},
+	{"events about unknown members", []script{
+		{"0 updated a", "", ""},
+		{"0 failed a", "", ""},
+		{"0 left a", "", ""},
+		{"0 joined b", "joined b", "b"},
+		{"1 failed b", "", "b"},
+		{"1 updated b x", "", "b"},
+		{"1 left b", "", "b"}, // part 1 never had it
+	}},
+}
+
 func TestUnionEvents(t *testing.T) {
-	tests := []struct {
-		name  string
-		lines []script
-	}{
-		{"the first join counts", []script{
-			{"0 joined a", "joined a", "a"},
-			{"1 joined a", "", "a"},
-			{"1 joined b", "joined b", "ba"},
-			{"0 joined b", "", "ba"},
-		}},
-		{"failed when the last one has lost it", []script{
-			{"0 joined a", "joined a", "a"},
-			{"1 joined a", "", "a"},
-			{"2 joined a", "", "a"},
-			{"1 failed a", "", "a"},
-			{"1 joined a", "", "a"},
-			{"0 failed a", "", "a"},
-			{"2 failed a", "", "a"},
-			{"1 failed a", "failed a", ""},
-			{"0 joined a", "joined a", "a"},
-		}},
-		{"a goodbye counts at once", []script{
-			{"0 joined a", "joined a", "a"},
-			{"1 joined a", "", "a"},
-			{"1 left a", "left a", ""},
-			{"0 failed a", "", ""},
-			{"0 joined a", "joined a", "a"},
-			{"0 left a", "left a", ""},
-		}},
-		{"found too late", []script{
-			{"0 joined a", "joined a", "a"},
-			{"0 left a", "left a", ""},
-			{"1 joined a", "", ""},          // a heartbeat from before the goodbye
-			{"1 updated a x", "", ""},       // still no proof of life
-			{"1 left a", "", ""},            // now part 1 knows too
-			{"2 joined a", "", ""},          // and part 2 does not
-			{"1 joined a", "joined a", "a"}, // so this is a new life
-			{"2 failed a", "", "a"},
-		}},
-		{"found too late and lost", []script{
-			{"0 joined a", "joined a", "a"},
-			{"0 left a", "left a", ""},
-			{"1 joined a", "", ""},
-			{"1 failed a", "", ""},
-			{"1 joined a", "joined a", "a"},
-		}},
-		{"found alive after the goodbye", []script{
-			{"0 joined a", "joined a", "a"},
-			{"0 left a", "left a", ""},
-			{"1 joined a +5", "joined a", "a"},
-			{"2 joined a", "", "a"},
-		}},
-		{"a goodbye in the next life", []script{
-			{"0 joined a", "joined a", "a"},
-			{"0 left a", "left a", ""},
-			{"0 joined a", "joined a", "a"},
-			{"0 left a", "left a", ""},
-			{"1 joined a", "", ""},
-			{"0 joined a", "joined a", "a"},
-		}},
-		{"a goodbye twice", []script{
-			{"0 joined a", "joined a", "a"},
-			{"1 joined a", "", "a"},
-			{"0 left a", "left a", ""},
-			{"1 left a", "", ""},
-			{"1 joined a", "joined a", "a"},
-		}},
-		{"after a goodbye an update brings nobody back, a join does", []script{
-			{"0 joined a", "joined a", "a"},
-			{"1 joined a", "", "a"},
-			{"1 left a", "left a", ""},
-			{"0 updated a x", "", ""},
-			{"1 joined a", "joined a:x", "a:x"}, // part 0 still has it and comes first
-			{"0 failed a", "updated a", "a"},
-			{"1 failed a", "failed a", ""},
-		}},
-		{"back for one part while another has it still", []script{
-			{"0 joined a", "joined a", "a"},
-			{"1 joined a", "", "a"},
-			{"0 left a", "left a", ""},
-			{"0 joined a", "joined a", "a"},
-			{"0 failed a", "", "a"},
-			{"1 failed a", "failed a", ""},
-		}},
-		{"an update that changes something", []script{
-			{"0 joined a", "joined a", "a"},
-			{"0 updated a x", "updated a:x", "a:x"},
-			{"1 joined a x", "", "a:x"},
-			{"1 updated a x", "", "a:x"},
-			{"0 updated a y", "updated a:y", "a:y"},
-		}},
-		{"the first service describes the member", []script{
-			{"1 joined a x", "joined a:x", "a:x"},
-			{"0 joined a y", "updated a:y", "a:y"},
-			{"1 updated a z", "", "a:y"},
-			{"0 failed a", "updated a:z", "a:z"},
-			{"0 joined a z", "", "a:z"},
-			{"1 failed a", "", "a:z"},
-		}},
-		{"events about unknown members", []script{
-			{"0 updated a", "", ""},
-			{"0 failed a", "", ""},
-			{"0 left a", "", ""},
-			{"0 joined b", "joined b", "b"},
-			{"1 failed b", "", "b"},
-			{"1 updated b x", "", "b"},
-			{"1 left b", "", "b"}, // part 1 never had it
-		}},
-	}
-	for _, tt := range tests {
+	for _, tt := range unionScripts {
 		t.Run(tt.name, func(t *testing.T) {
 			u, parts, told := union(t, 3)
 			now := time.Now()

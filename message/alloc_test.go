@@ -8,26 +8,32 @@ import (
 	"github.com/gotribes/tribes/membership"
 )
 
+// hotPath is something that happens often.
+type hotPath struct {
+	name string
+	f    func()
+}
+
+func allocateNothing(t *testing.T, paths []hotPath) {
+	t.Helper()
+	for _, p := range paths {
+		if got := testing.AllocsPerRun(200, p.f); got != 0 {
+			t.Errorf("%s allocates %v times, want 0", p.name, got)
+		}
+	}
+}
+
 // What happens for every message must not allocate once the pools are warm.
 func TestHotPathsAllocateNothing(t *testing.T) {
 	var p Pool
 	m := sized(t, &p, 1000)
 	defer m.Release()
-	to := []*membership.Member{m.Source, newMember(t, 2, nil), newMember(t, 3, nil)}
 	chunk := p.Get(FrameSize(m))
 	defer chunk.Release()
 	AppendFrame(chunk.Bytes()[:0], m, 0)
 	out := make([]byte, 0, 4096)
-	r := NewReceipt(len(to), nil)
-	r.SettleAll(to, Acknowledged, nil)
-	<-r.Done()
-	reply := Reply{Settled: make([]Settled, 0, 2)}
-	settled := []Settled{{Number: 5, Outcome: Acknowledged}, {Number: 7, Outcome: Acknowledged}}
 
-	tests := []struct {
-		name string
-		f    func()
-	}{
+	allocateNothing(t, []hotPath{
 		{"a frame in and out", func() {
 			data, _, err := Scan(chunk.Bytes(), 0)
 			if err != nil {
@@ -62,6 +68,20 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 			part.Extend(4)
 			part.Release()
 		}},
+		{"NewID", func() { NewID() }},
+	})
+}
+
+// The same of what happens for every answer.
+func TestAnswersAllocateNothing(t *testing.T) {
+	to := []*membership.Member{newMember(t, 1, nil), newMember(t, 2, nil), newMember(t, 3, nil)}
+	r := NewReceipt(len(to), nil)
+	r.SettleAll(to, Acknowledged, nil)
+	<-r.Done()
+	out := make([]byte, 0, 4096)
+	reply := Reply{Settled: make([]Settled, 0, 2)}
+	settled := []Settled{{Number: 5, Outcome: Acknowledged}, {Number: 7, Outcome: Acknowledged}}
+	allocateNothing(t, []hotPath{
 		{"a receipt", func() {
 			r.Reset(len(to), nil)
 			r.SettleAll(to, Acknowledged, nil)
@@ -90,11 +110,5 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"NewID", func() { NewID() }},
-	}
-	for _, tt := range tests {
-		if got := testing.AllocsPerRun(200, tt.f); got != 0 {
-			t.Errorf("%s allocates %v times, want 0", tt.name, got)
-		}
-	}
+	})
 }

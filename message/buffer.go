@@ -10,6 +10,9 @@ import (
 // it from the [Pool]; each Retain must be met by a Release, and with the last
 // Release the bytes go back to the pool: nobody may touch them any more. A
 // Release too many panics.
+//
+// The counting is safe for concurrent use; who writes the bytes sees to it that
+// nobody else reads them.
 type Buffer struct {
 	b    []byte
 	refs atomic.Int32
@@ -27,7 +30,8 @@ func (b *Buffer) Retain() {
 	}
 }
 
-// Release drops a reference.
+// Release drops a reference. With the last one the bytes go back to the pool, and
+// a Release too many panics.
 func (b *Buffer) Release() {
 	switch n := b.refs.Add(-1); {
 	case n < 0:

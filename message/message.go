@@ -20,6 +20,9 @@ const tailRoom = 32
 // in place before it calls the layer below, and must not touch it afterwards,
 // because the layers below may have kept it. A layer that sends one message
 // more than once makes a Copy for each call but the last.
+//
+// Retain, Release and what only reads may be called at the same time by all who
+// hold the message; what changes it is for one of them alone.
 type Message struct {
 	ID      ID
 	Source  *membership.Member // who sent it

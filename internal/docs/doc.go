@@ -1,3 +1,3 @@
-// Package docs has no code but a test: that every test which a document names
-// exists.
+// Package docs has no code but tests: that every test which a document names
+// exists, and that everything exported has a doc comment.
 package docs

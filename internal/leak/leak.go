@@ -1,4 +1,3 @@
-// Package leak makes the tests of a package fail if they leave anything behind.
 package leak
 
 import (

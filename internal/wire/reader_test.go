@@ -22,52 +22,53 @@ func sized(r *Reader) any { return string(r.Sized()) }
 func three(r *Reader) any { return string(r.Bytes(3)) }
 func magic(r *Reader) any { r.Magic("MAGIC", BadMagic); return r.Offset() }
 
+var readerTests = []struct {
+	name   string
+	in     string
+	base   int
+	inner  bool
+	fields []field
+	err    *FormatError
+}{
+	{name: "empty", fields: nil},
+	{name: "uint8", in: "\xff", fields: []field{{u8, uint8(255)}}},
+	{name: "uint16", in: "\x01\x02", fields: []field{{u16, uint16(0x0102)}}},
+	{name: "uint32", in: "\xff\x02\x03\x04", fields: []field{{u32, uint32(0xff020304)}}},
+	{name: "int32", in: "\xff\xff\xff\xfe", fields: []field{{i32, int32(-2)}}},
+	{name: "uint64", in: "\xff\x02\x03\x04\x05\x06\x07\x08", fields: []field{{u64, uint64(0xff02030405060708)}}},
+	{name: "int64", in: "\xff\xff\xff\xff\xff\xff\xff\xfb", fields: []field{{i64, int64(-5)}}},
+	{name: "bytes", in: "abcd", fields: []field{{three, "abc"}, {u8, uint8('d')}}},
+	{name: "sized", in: "\x00\x00\x00\x02hi!", fields: []field{{sized, "hi"}, {u8, uint8('!')}}},
+	{name: "sized of nothing", in: "\x00\x00\x00\x00!", fields: []field{{sized, ""}, {u8, uint8('!')}}},
+	{name: "magic", in: "MAGIC!", base: 10, fields: []field{{magic, 15}, {u8, uint8('!')}}},
+
+	{name: "uint8 of nothing", base: 7, fields: []field{{u8, uint8(0)}}, err: &FormatError{Truncated, 7}},
+	{name: "uint16 cut", in: "a", base: 7, fields: []field{{u16, uint16(0)}}, err: &FormatError{Truncated, 8}},
+	{name: "uint32 cut", in: "abc", fields: []field{{u32, uint32(0)}}, err: &FormatError{Truncated, 3}},
+	{name: "uint64 cut", in: "abcdefg", fields: []field{{u64, uint64(0)}}, err: &FormatError{Truncated, 7}},
+	{name: "bytes cut", in: "ab", fields: []field{{three, ""}}, err: &FormatError{Truncated, 2}},
+	{name: "sized cut in its length", in: "\x00\x00\x00", fields: []field{{sized, ""}}, err: &FormatError{Truncated, 3}},
+	{name: "sized past the end", in: "a\x00\x00\x00\x03hi", base: 4,
+		fields: []field{{u8, uint8('a')}, {sized, ""}}, err: &FormatError{LengthPastEnd, 5}},
+	{name: "sized negative", in: "\xff\xff\xff\xff", base: 4, fields: []field{{sized, ""}}, err: &FormatError{BadLength, 4}},
+	{name: "sized huge", in: "\x7f\xff\xff\xff", fields: []field{{sized, ""}}, err: &FormatError{LengthPastEnd, 0}},
+	{name: "magic wrong", in: "MAGIX!", base: 10, fields: []field{{magic, 10}}, err: &FormatError{BadMagic, 10}},
+	{name: "magic cut", in: "MAG", base: 10, fields: []field{{magic, 10}}, err: &FormatError{Truncated, 13}},
+	{name: "magic cut and wrong", in: "MAX", base: 10, fields: []field{{magic, 10}}, err: &FormatError{BadMagic, 10}},
+
+	{name: "inner uint32 without room", in: "aabc", base: 7, inner: true,
+		fields: []field{{u8, uint8('a')}, {u32, uint32(0)}}, err: &FormatError{LengthMismatch, 8}},
+	{name: "inner magic without room", in: "aMAG", base: 7, inner: true,
+		fields: []field{{u8, uint8('a')}, {magic, 8}}, err: &FormatError{LengthMismatch, 8}},
+	{name: "inner sized past the end", in: "\x00\x00\x00\x03hi", inner: true,
+		fields: []field{{sized, ""}}, err: &FormatError{LengthPastEnd, 0}},
+
+	{name: "the first failure sticks", in: "ab", fields: []field{{u32, uint32(0)}, {u8, uint8(0)}, {sized, ""}, {magic, 0}},
+		err: &FormatError{Truncated, 2}},
+}
+
 func TestReader(t *testing.T) {
-	tests := []struct {
-		name   string
-		in     string
-		base   int
-		inner  bool
-		fields []field
-		err    *FormatError
-	}{
-		{name: "empty", fields: nil},
-		{name: "uint8", in: "\xff", fields: []field{{u8, uint8(255)}}},
-		{name: "uint16", in: "\x01\x02", fields: []field{{u16, uint16(0x0102)}}},
-		{name: "uint32", in: "\xff\x02\x03\x04", fields: []field{{u32, uint32(0xff020304)}}},
-		{name: "int32", in: "\xff\xff\xff\xfe", fields: []field{{i32, int32(-2)}}},
-		{name: "uint64", in: "\xff\x02\x03\x04\x05\x06\x07\x08", fields: []field{{u64, uint64(0xff02030405060708)}}},
-		{name: "int64", in: "\xff\xff\xff\xff\xff\xff\xff\xfb", fields: []field{{i64, int64(-5)}}},
-		{name: "bytes", in: "abcd", fields: []field{{three, "abc"}, {u8, uint8('d')}}},
-		{name: "sized", in: "\x00\x00\x00\x02hi!", fields: []field{{sized, "hi"}, {u8, uint8('!')}}},
-		{name: "sized of nothing", in: "\x00\x00\x00\x00!", fields: []field{{sized, ""}, {u8, uint8('!')}}},
-		{name: "magic", in: "MAGIC!", base: 10, fields: []field{{magic, 15}, {u8, uint8('!')}}},
-
-		{name: "uint8 of nothing", base: 7, fields: []field{{u8, uint8(0)}}, err: &FormatError{Truncated, 7}},
-		{name: "uint16 cut", in: "a", base: 7, fields: []field{{u16, uint16(0)}}, err: &FormatError{Truncated, 8}},
-		{name: "uint32 cut", in: "abc", fields: []field{{u32, uint32(0)}}, err: &FormatError{Truncated, 3}},
-		{name: "uint64 cut", in: "abcdefg", fields: []field{{u64, uint64(0)}}, err: &FormatError{Truncated, 7}},
-		{name: "bytes cut", in: "ab", fields: []field{{three, ""}}, err: &FormatError{Truncated, 2}},
-		{name: "sized cut in its length", in: "\x00\x00\x00", fields: []field{{sized, ""}}, err: &FormatError{Truncated, 3}},
-		{name: "sized past the end", in: "a\x00\x00\x00\x03hi", base: 4,
-			fields: []field{{u8, uint8('a')}, {sized, ""}}, err: &FormatError{LengthPastEnd, 5}},
-		{name: "sized negative", in: "\xff\xff\xff\xff", base: 4, fields: []field{{sized, ""}}, err: &FormatError{BadLength, 4}},
-		{name: "sized huge", in: "\x7f\xff\xff\xff", fields: []field{{sized, ""}}, err: &FormatError{LengthPastEnd, 0}},
-		{name: "magic wrong", in: "MAGIX!", base: 10, fields: []field{{magic, 10}}, err: &FormatError{BadMagic, 10}},
-		{name: "magic cut", in: "MAG", base: 10, fields: []field{{magic, 10}}, err: &FormatError{Truncated, 13}},
-		{name: "magic cut and wrong", in: "MAX", base: 10, fields: []field{{magic, 10}}, err: &FormatError{BadMagic, 10}},
-
-		{name: "inner uint32 without room", in: "aabc", base: 7, inner: true,
-			fields: []field{{u8, uint8('a')}, {u32, uint32(0)}}, err: &FormatError{LengthMismatch, 8}},
-		{name: "inner magic without room", in: "aMAG", base: 7, inner: true,
-			fields: []field{{u8, uint8('a')}, {magic, 8}}, err: &FormatError{LengthMismatch, 8}},
-		{name: "inner sized past the end", in: "\x00\x00\x00\x03hi", inner: true,
-			fields: []field{{sized, ""}}, err: &FormatError{LengthPastEnd, 0}},
-
-		{name: "the first failure sticks", in: "ab", fields: []field{{u32, uint32(0)}, {u8, uint8(0)}, {sized, ""}, {magic, 0}},
-			err: &FormatError{Truncated, 2}},
-	}
-	for _, tt := range tests {
+	for _, tt := range readerTests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := NewReader([]byte(tt.in), tt.base)
 			if tt.inner {

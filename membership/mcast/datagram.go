@@ -107,9 +107,13 @@ func (l *listener) sameAddress(m *membership.Member, from netip.AddrPort) {
 // have. That is no fault: there is address translation, and hosts have several
 // addresses.
 func (l *listener) compareSource(m *membership.Member, from netip.AddrPort) {
-	if from.IsValid() && from.Addr() != m.Host().Unmap() {
+	if foreign(m, from) {
 		l.counts.foreign.Add(1)
 	}
+}
+
+func foreign(m *membership.Member, from netip.AddrPort) bool {
+	return from.IsValid() && from.Addr() != m.Host().Unmap()
 }
 
 // heartbeat takes an image that is new or changed.

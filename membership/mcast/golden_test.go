@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -173,4 +174,39 @@ func frameFrom(source *membership.Member, payload string) []byte {
 	copy(m.Payload(), payload)
 	m.ID, m.Source, m.Options = message.NewID(), source, message.ByteMessage|message.Multicast
 	return message.AppendFrame(nil, m, 0)
+}
+
+// What a member sends is what a node of Tribes with its attributes sends, to
+// the last byte.
+func TestGoldenDatagrams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		vs := vectors(t)
+		heartbeat, goodbye := vs["mcast-heartbeat"], vs["mcast-shutdown"]
+		m, _, err := membership.Decode(heartbeat.bytes(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newEther()
+		var sent []string
+		e.setFilter(func(from, to *port, b []byte) bool {
+			sent = append(sent, hex.EncodeToString(b))
+			return true
+		})
+		n := e.newNode(t, m, nil)
+		n.start()
+		pass(2 * e.delay)
+		if len(sent) != 1 || sent[0] != heartbeat.Hex {
+			t.Errorf("the first datagrams are %q, want %q", sent, heartbeat.Hex)
+		}
+		sent = nil
+		hearing := e.open(host(9)) // hears what a stopped node says last
+		n.stop()
+		pass(2 * e.delay)
+		_ = hearing.Close()
+		const alive = "................"
+		blank := func(s string) string { return s[:28] + alive + s[28+len(alive):] }
+		if len(sent) != 2 || blank(sent[0]) != blank(goodbye.Hex) || blank(sent[1]) != blank(goodbye.Hex) {
+			t.Errorf("the last datagrams are %q, want two of %q", sent, goodbye.Hex)
+		}
+	})
 }

@@ -220,3 +220,28 @@ func TestReasonTexts(t *testing.T) {
 		t.Errorf("imageReason() of a foreign error = %v, want %v", got, badImage)
 	}
 }
+
+// Whoever is announced from another address is taken, for that may be honest;
+// each such datagram is counted, and the log has a line.
+func TestForeignSourceIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEther()
+		a := e.join(t, 1)
+		e.join(t, 2)
+		pass(10 * time.Millisecond)
+		a.wantTold("joined 10.0.0.2")
+		m := newMember(t, 7, nil)
+		const n = 5
+		for i := range int64(n) {
+			e.inject(attacker, m.AppendImage(nil, 1000*i))
+			pass(time.Second)
+		}
+		a.wantTold("joined 10.0.0.7")
+		if got := a.Stats().ForeignSource; got != n {
+			t.Errorf("%d datagrams from foreign addresses counted, want %d", got, n)
+		}
+		if got := a.log.lines("announced from another address"); got != 1 {
+			t.Errorf("%d log lines, want 1:\n%s", got, a.log)
+		}
+	})
+}

@@ -55,6 +55,18 @@ func (l *listener) newcomerHeard(m *membership.Member, from netip.AddrPort, now 
 	l.enter(m, from.Addr(), verdict == continued, now)
 	l.env.Notify(ev)
 	signal(l.newcomer)
+	l.tellForeign(m, from)
+}
+
+// tellForeign says that a member that has joined is announced from elsewhere,
+// which address translation and hosts with several addresses do too.
+func (l *listener) tellForeign(m *membership.Member, from netip.AddrPort) {
+	if !foreign(m, from) {
+		return
+	}
+	if leftOut, ok := l.quiet.may("foreign", from.Addr()); ok {
+		l.env.Logger.Info("a member is announced from another address than its own", "member", m, "addr", from, "before", leftOut)
+	}
 }
 
 // refuted notes that a member goes on after a goodbye or suspicion.

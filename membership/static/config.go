@@ -159,6 +159,19 @@ func (p Peer) entry() (entry, error) {
 	return e, nil
 }
 
+// reachable says why the members of the list cannot reach the local one: an
+// address of the loopback interface means another machine to each of them.
+func (c *Config) reachable(env membership.Env) error {
+	if host := env.Local.Host().Unmap(); env.Announce && host.IsLoopback() {
+		for i, p := range c.Members {
+			if e, err := p.entry(); err == nil && e.name == "" && !e.addr.Addr().IsLoopback() {
+				return fmt.Errorf("the local member announces %s, where Members[%d] %q cannot reach it: want another Address or Advertise of the receiver", host, i, p.Addr)
+			}
+		}
+	}
+	return nil
+}
+
 // dialable says why an address cannot be dialled.
 func dialable(addr netip.AddrPort) error {
 	m, err := standIn(addr, membership.ID{})

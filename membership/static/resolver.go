@@ -16,6 +16,8 @@ import (
 // means that the answer is complete, even if it is empty; the service borrows the
 // slice until the next call.
 type Resolver interface {
+	// Resolve returns the addresses that it finds now. It must return when ctx
+	// ends; with an error its last answer stands.
 	Resolve(ctx context.Context) ([]netip.AddrPort, error)
 }
 

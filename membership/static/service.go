@@ -110,6 +110,9 @@ func (s *Service) Start(ctx context.Context, env membership.Env) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("tribes: static: start: %w", context.Cause(ctx))
 	}
+	if err := s.cfg.reachable(env); err != nil {
+		return fmt.Errorf("tribes: static: start: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running || s.closing {

@@ -211,7 +211,7 @@ func TestReceiverAnswersNotRead(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p Poller) {
 		g := newRx(t, ReceiverConfig{Poller: p, Socket: SocketOptions{WriteBuffer: 4 << 10},
 			Limits: ReceiverLimits{WriteTimeout: 300 * time.Millisecond}}, nil)
-		f := newFrames(t)
+		f, begin := newFrames(t), time.Now()
 		deaf, good := g.dial(), g.dial()
 		if err := deaf.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 			t.Fatal(err)
@@ -240,6 +240,9 @@ func TestReceiverAnswersNotRead(t *testing.T) {
 			break
 		}
 		g.wantRejected(reasonWrite)
+		if took := time.Since(begin); took >= defaultRxWrite {
+			t.Errorf("it was cut off after %v, want 300ms and what a busy machine adds", took)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package nio
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -57,6 +58,19 @@ func TestReceiverConfigPoller(t *testing.T) {
 	}
 	if got, want := Poller(9).String(), "poller 9"; got != want {
 		t.Errorf("Poller(9) = %q, want %q", got, want)
+	}
+}
+
+// The poller is the one that was chosen.
+func TestReceiverPoller(t *testing.T) {
+	for p, want := range map[Poller]string{PollerAuto: "*nio.netReactor", PollerRuntime: "*nio.netReactor", PollerEpoll: "*nio.epollReactor"} {
+		if p == PollerEpoll && len(rxPollers()) == 1 {
+			continue // there is none here
+		}
+		g := newRx(t, ReceiverConfig{Poller: p}, nil)
+		if got := fmt.Sprintf("%T", g.r.reactor); got != want {
+			t.Errorf("poller %s is a %s, want a %s", p, got, want)
+		}
 	}
 }
 

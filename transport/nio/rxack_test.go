@@ -16,69 +16,72 @@ type ackStep struct {
 	flush  string // what append gives; "none" for nothing
 }
 
+// The ways in which a frame is to be answered.
+const (
+	plainNow   = ackPlain | ackDone
+	plainSync  = ackPlain
+	numberNow  = ackDone
+	numberSync = ackRecord(0)
+	none       = "none" // as what append gives
+)
+
+var ackQueueTests = []struct {
+	name  string
+	steps []ackStep
+}{
+	{"nothing", []ackStep{{flush: none}}},
+	{"plain on arrival", []ackStep{{push: []ackRecord{plainNow, plainNow}, flush: ackPlainOK + ackPlainOK}, {flush: none}}},
+	{"plain sync", []ackStep{
+		{push: []ackRecord{plainSync}, flush: none},
+		{settle: 1, flush: ackPlainOK},
+	}},
+	{"plain refusal", []ackStep{
+		{push: []ackRecord{plainSync, plainSync}},
+		{settle: 1, reason: "x"},
+		{settle: 2, flush: ackPlainBad + ackPlainOK},
+	}},
+	{"plain never overtakes", []ackStep{
+		{push: []ackRecord{plainSync, plainNow, plainNow}, flush: none},
+		{settle: 1, flush: ackPlainOK + ackPlainOK + ackPlainOK},
+	}},
+	{"numbered is cumulative", []ackStep{
+		{push: []ackRecord{numberNow, numberNow, numberNow}, flush: numberedAck(3)},
+		{push: []ackRecord{numberSync, numberSync}, flush: none},
+		{settle: 4, flush: numberedAck(4)},
+		{settle: 5, flush: numberedAck(5)},
+	}},
+	{"numbered refusals are named", []ackStep{
+		{push: []ackRecord{numberSync, numberSync, numberSync}},
+		{settle: 1},
+		{settle: 2, reason: "no"},
+		{settle: 3, flush: numberedAck(3, refusalOf(2, "no"))},
+	}},
+	{"numbered on arrival overtakes", []ackStep{
+		{push: []ackRecord{numberSync, numberNow, numberNow}, flush: numberedAck(0, ackOf(2), ackOf(3))},
+		{push: []ackRecord{numberNow}, flush: numberedAck(0, ackOf(4))},
+		{settle: 1, flush: numberedAck(4)},
+	}},
+	{"refusal beyond the first", []ackStep{
+		{push: []ackRecord{numberSync, numberSync}},
+		{settle: 2, reason: "no", flush: numberedAck(0, refusalOf(2, "no"))},
+		{settle: 1, flush: numberedAck(2)},
+	}},
+	{"plain behind numbered", []ackStep{
+		{push: []ackRecord{numberSync, plainNow, numberNow}, flush: numberedAck(0, ackOf(3))},
+		{settle: 1, flush: numberedAck(1) + ackPlainOK},
+	}},
+	{"numbered behind plain", []ackStep{
+		{push: []ackRecord{plainSync, numberNow}, flush: numberedAck(0, ackOf(2))},
+		{settle: 1, flush: ackPlainOK},
+		{push: []ackRecord{numberNow}, flush: numberedAck(3)},
+	}},
+	{"mixed and done", []ackStep{
+		{push: []ackRecord{numberNow, plainNow, numberNow}, flush: numberedAck(1) + ackPlainOK + numberedAck(3)},
+	}},
+}
+
 func TestAckQueue(t *testing.T) {
-	const (
-		plainNow   = ackPlain | ackDone
-		plainSync  = ackPlain
-		numberNow  = ackDone
-		numberSync = ackRecord(0)
-		none       = "none"
-	)
-	tests := []struct {
-		name  string
-		steps []ackStep
-	}{
-		{"nothing", []ackStep{{flush: none}}},
-		{"plain on arrival", []ackStep{{push: []ackRecord{plainNow, plainNow}, flush: ackPlainOK + ackPlainOK}, {flush: none}}},
-		{"plain sync", []ackStep{
-			{push: []ackRecord{plainSync}, flush: none},
-			{settle: 1, flush: ackPlainOK},
-		}},
-		{"plain refusal", []ackStep{
-			{push: []ackRecord{plainSync, plainSync}},
-			{settle: 1, reason: "x"},
-			{settle: 2, flush: ackPlainBad + ackPlainOK},
-		}},
-		{"plain never overtakes", []ackStep{
-			{push: []ackRecord{plainSync, plainNow, plainNow}, flush: none},
-			{settle: 1, flush: ackPlainOK + ackPlainOK + ackPlainOK},
-		}},
-		{"numbered is cumulative", []ackStep{
-			{push: []ackRecord{numberNow, numberNow, numberNow}, flush: numberedAck(3)},
-			{push: []ackRecord{numberSync, numberSync}, flush: none},
-			{settle: 4, flush: numberedAck(4)},
-			{settle: 5, flush: numberedAck(5)},
-		}},
-		{"numbered refusals are named", []ackStep{
-			{push: []ackRecord{numberSync, numberSync, numberSync}},
-			{settle: 1},
-			{settle: 2, reason: "no"},
-			{settle: 3, flush: numberedAck(3, refusalOf(2, "no"))},
-		}},
-		{"numbered on arrival overtakes", []ackStep{
-			{push: []ackRecord{numberSync, numberNow, numberNow}, flush: numberedAck(0, ackOf(2), ackOf(3))},
-			{push: []ackRecord{numberNow}, flush: numberedAck(0, ackOf(4))},
-			{settle: 1, flush: numberedAck(4)},
-		}},
-		{"refusal beyond the first", []ackStep{
-			{push: []ackRecord{numberSync, numberSync}},
-			{settle: 2, reason: "no", flush: numberedAck(0, refusalOf(2, "no"))},
-			{settle: 1, flush: numberedAck(2)},
-		}},
-		{"plain behind numbered", []ackStep{
-			{push: []ackRecord{numberSync, plainNow, numberNow}, flush: numberedAck(0, ackOf(3))},
-			{settle: 1, flush: numberedAck(1) + ackPlainOK},
-		}},
-		{"numbered behind plain", []ackStep{
-			{push: []ackRecord{plainSync, numberNow}, flush: numberedAck(0, ackOf(2))},
-			{settle: 1, flush: ackPlainOK},
-			{push: []ackRecord{numberNow}, flush: numberedAck(3)},
-		}},
-		{"mixed and done", []ackStep{
-			{push: []ackRecord{numberNow, plainNow, numberNow}, flush: numberedAck(1) + ackPlainOK + numberedAck(3)},
-		}},
-	}
-	for _, tt := range tests {
+	for _, tt := range ackQueueTests {
 		t.Run(tt.name, func(t *testing.T) {
 			var q ackQueue
 			for i, s := range tt.steps {

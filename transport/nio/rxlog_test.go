@@ -82,59 +82,62 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+// progressStep is what a connection has read at a time, and what is said of it.
+type progressStep struct {
+	at      time.Duration
+	bytes   int
+	frames  int
+	partial bool
+	touch   bool
+	want    string
+}
+
+var progressTests = []struct {
+	name  string
+	steps []progressStep
+}{
+	{"silent", []progressStep{{at: 9 * time.Second}, {at: 10 * time.Second, want: reasonFirstFrame}}},
+	{"one byte a second", []progressStep{
+		{at: 1 * time.Second, bytes: 1, partial: true},
+		{at: 10 * time.Second, bytes: 9, partial: true},
+		{at: 11 * time.Second, partial: true, want: reasonFirstFrame},
+	}},
+	{"large first frame with progress", []progressStep{
+		{at: 0, bytes: 1, partial: true},
+		{at: 10 * time.Second, bytes: leastProgress, partial: true},
+		{at: 19 * time.Second, bytes: leastProgress, partial: true},
+		{at: 20 * time.Second, partial: true},
+		{at: 30 * time.Second, bytes: 10, partial: true, want: reasonFirstFrame},
+	}},
+	{"idle after a frame", []progressStep{
+		{at: time.Second, bytes: 100, frames: 1},
+		{at: 24 * time.Hour},
+	}},
+	{"slow second frame", []progressStep{
+		{at: time.Second, bytes: 100, frames: 1},
+		{at: time.Hour},
+		{at: time.Hour + time.Second, bytes: 1, partial: true},
+		{at: time.Hour + 30*time.Second, bytes: 1, partial: true},
+		{at: time.Hour + 31*time.Second, partial: true, want: reasonPartial},
+	}},
+	{"always a part of the next frame", []progressStep{
+		{at: time.Second, bytes: 100, frames: 1, partial: true},
+		{at: 30 * time.Second, bytes: 100, frames: 1, partial: true},
+		{at: 59 * time.Second, bytes: 100, frames: 1, partial: true},
+		{at: 88 * time.Second, partial: true},
+		{at: 89 * time.Second, partial: true, want: reasonPartial},
+	}},
+	{"was not read", []progressStep{
+		{at: time.Second, bytes: 100, frames: 1, partial: true},
+		{at: 29 * time.Second, touch: true, partial: true},
+		{at: 58 * time.Second, partial: true},
+		{at: 60 * time.Second, partial: true, want: reasonPartial},
+	}},
+}
+
 func TestProgress(t *testing.T) {
 	limits := ReceiverLimits{FirstFrameTimeout: 10 * time.Second, PartialTimeout: 30 * time.Second}
-	type step struct {
-		at      time.Duration
-		bytes   int
-		frames  int
-		partial bool
-		touch   bool
-		want    string
-	}
-	tests := []struct {
-		name  string
-		steps []step
-	}{
-		{"silent", []step{{at: 9 * time.Second}, {at: 10 * time.Second, want: reasonFirstFrame}}},
-		{"one byte a second", []step{
-			{at: 1 * time.Second, bytes: 1, partial: true},
-			{at: 10 * time.Second, bytes: 9, partial: true},
-			{at: 11 * time.Second, partial: true, want: reasonFirstFrame},
-		}},
-		{"large first frame with progress", []step{
-			{at: 0, bytes: 1, partial: true},
-			{at: 10 * time.Second, bytes: leastProgress, partial: true},
-			{at: 19 * time.Second, bytes: leastProgress, partial: true},
-			{at: 20 * time.Second, partial: true},
-			{at: 30 * time.Second, bytes: 10, partial: true, want: reasonFirstFrame},
-		}},
-		{"idle after a frame", []step{
-			{at: time.Second, bytes: 100, frames: 1},
-			{at: 24 * time.Hour},
-		}},
-		{"slow second frame", []step{
-			{at: time.Second, bytes: 100, frames: 1},
-			{at: time.Hour},
-			{at: time.Hour + time.Second, bytes: 1, partial: true},
-			{at: time.Hour + 30*time.Second, bytes: 1, partial: true},
-			{at: time.Hour + 31*time.Second, partial: true, want: reasonPartial},
-		}},
-		{"always a part of the next frame", []step{
-			{at: time.Second, bytes: 100, frames: 1, partial: true},
-			{at: 30 * time.Second, bytes: 100, frames: 1, partial: true},
-			{at: 59 * time.Second, bytes: 100, frames: 1, partial: true},
-			{at: 88 * time.Second, partial: true},
-			{at: 89 * time.Second, partial: true, want: reasonPartial},
-		}},
-		{"was not read", []step{
-			{at: time.Second, bytes: 100, frames: 1, partial: true},
-			{at: 29 * time.Second, touch: true, partial: true},
-			{at: 58 * time.Second, partial: true},
-			{at: 60 * time.Second, partial: true, want: reasonPartial},
-		}},
-	}
-	for _, tt := range tests {
+	for _, tt := range progressTests {
 		t.Run(tt.name, func(t *testing.T) {
 			var p rxProgress
 			p.begin(0)

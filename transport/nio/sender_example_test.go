@@ -42,3 +42,21 @@ func ExampleNewSender_mistakes() {
 	// tribes: nio sender config: MaxFrame 100: want 1024 to 1073741824
 	// tribes: nio sender config: Socket.TrafficClass 300: want 0 to 255
 }
+
+// Two connections to each member of this module carry large messages; their
+// order is lost. Connections are made before there is a message for them.
+func ExampleNewSender_largeMessages() {
+	s, err := nio.NewSender(nio.SenderConfig{
+		Pool:       nio.SenderPool{Links: 2, Preconnect: true},
+		QueueBytes: 256 << 20,
+	})
+	fmt.Println(s != nil, err)
+	// Output: true <nil>
+}
+
+// WithDefaults shows what a configuration means.
+func ExampleReceiverConfig_WithDefaults() {
+	c, err := nio.ReceiverConfig{Port: 4010, PortTries: 5}.WithDefaults()
+	fmt.Println(c.Address, c.Port, c.PortTries, c.MaxFrame, c.Limits.FirstFrameTimeout, err)
+	// Output: auto 4010 5 67108864 10s <nil>
+}

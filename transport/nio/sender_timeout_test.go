@@ -19,16 +19,20 @@ func took(t *testing.T, begin time.Time, want time.Duration) {
 }
 
 func TestAckTimeout(t *testing.T) {
-	for _, plain := range []bool{false, true} {
+	for _, tt := range []struct {
+		plain bool
+		set   time.Duration
+		want  time.Duration
+	}{{false, 0, 5 * time.Second}, {true, 0, 5 * time.Second}, {false, 20 * time.Second, 20 * time.Second}, {true, time.Second, time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, SenderConfig{})
+			b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Ack: tt.set}})
 			f := b.member()
-			c := b.provenAs(f, plain)
+			c := b.provenAs(f, tt.plain)
 			begin := time.Now()
 			s := b.send(message.UseAck, "x", f)
 			c.want("x")
 			s.want(message.Unknown, message.ErrTimeout)
-			took(t, begin, 5*time.Second)
+			took(t, begin, tt.want)
 			if !b.faulted(s.id) {
 				t.Error("Fault was not called")
 			}
@@ -130,15 +134,20 @@ func (c *fakeConn) serveNothing() {
 
 // TestWriteTimeout has a member that never reads.
 func TestWriteTimeout(t *testing.T) {
-	for _, o := range []message.Options{0, message.UseAck} {
+	for _, tt := range []struct {
+		o    message.Options
+		set  time.Duration
+		want time.Duration
+	}{{0, 0, 3 * time.Second}, {message.UseAck, 0, 3 * time.Second}, {0, 500 * time.Millisecond, 500 * time.Millisecond}, {message.UseAck, 20 * time.Second, 20 * time.Second}} {
+		o := tt.o
 		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, SenderConfig{})
+			b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Write: tt.set}})
 			f := b.member()
 			begin := time.Now()
 			s := b.send(o, "x", f)
 			f.accept()
 			s.want(message.NotSent, message.ErrTimeout)
-			took(t, begin, 3*time.Second)
+			took(t, begin, tt.want)
 			if !b.faulted(s.id) {
 				t.Error("Fault was not called")
 			}
@@ -180,25 +189,29 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestConnectTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, SenderConfig{})
-		f, healthy := b.member(), b.member()
-		f.hang = true
-		begin := time.Now()
-		both := b.send(message.UseAck, "x", f, healthy)
-		c := healthy.accept()
-		c.want("x")
-		c.ack()
-		took(t, begin, 0)
-		r := both.results()
-		took(t, begin, 3*time.Second)
-		if r[0].Outcome != message.NotSent || r[1].Outcome != message.Acknowledged {
-			t.Errorf("results = %v", r)
-		}
-		if !isTimeout(r[0].Err) {
-			t.Errorf("error = %v, want a timeout", r[0].Err)
-		}
-	})
+	for set, want := range map[time.Duration]time.Duration{0: 3 * time.Second, 500 * time.Millisecond: 500 * time.Millisecond, 20 * time.Second: 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) { connectTimeout(t, set, want) })
+	}
+}
+
+func connectTimeout(t *testing.T, set, want time.Duration) {
+	b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Connect: set}})
+	f, healthy := b.member(), b.member()
+	f.hang = true
+	begin := time.Now()
+	both := b.send(message.UseAck, "x", f, healthy)
+	c := healthy.accept()
+	c.want("x")
+	c.ack()
+	took(t, begin, 0)
+	r := both.results()
+	took(t, begin, want)
+	if r[0].Outcome != message.NotSent || r[1].Outcome != message.Acknowledged {
+		t.Errorf("results = %v", r)
+	}
+	if !isTimeout(r[0].Err) {
+		t.Errorf("error = %v, want a timeout", r[0].Err)
+	}
 }
 
 // TestNoTimeouts has all limits off.

@@ -1,0 +1,2 @@
+// Package leak makes the tests of a package fail if they leave anything behind.
+package leak

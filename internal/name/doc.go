@@ -1,0 +1,2 @@
+// Package name says in logs whose code a callback is.
+package name
