@@ -28,7 +28,7 @@ const loopback = "127.0.0.1"
 //	poller=auto|runtime|epoll  how the receiver reads sockets
 //	membership=mcast|static    how members find each other
 //	window=N                   acked messages on their way per connection
-//	busypoll=TIME              how long to poll for bytes; negative is never
+//	busypoll=TIME              how long to poll for bytes before sleeping
 //	pool=N                     connections to a member without numbered acks
 //	stack=dispatch,tfd,...     layers; + in place of the commas
 type Tribes struct{}

@@ -1,11 +1,7 @@
 package nio
 
 import (
-	"bytes"
 	"net"
-	"os"
-	"runtime"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,25 +34,4 @@ func readNow(c net.Conn) func(b []byte) int {
 		into = nil
 		return n
 	}
-}
-
-// threadsWaiting is how many threads of the machine are ready to run and have no
-// processor, about.
-func threadsWaiting() int {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
-	}
-	// "0.20 0.18 0.12 1/80 11206": the fourth word begins with the threads that run
-	// or are ready to.
-	words := bytes.Fields(b)
-	if len(words) < 4 {
-		return 0
-	}
-	ready, _, _ := bytes.Cut(words[3], []byte("/"))
-	n, err := strconv.Atoi(string(ready))
-	if err != nil {
-		return 0
-	}
-	return n - runtime.NumCPU()
 }

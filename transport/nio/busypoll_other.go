@@ -6,5 +6,3 @@ import "net"
 
 // readNow returns nil: polling is measured, and done, on Linux alone.
 func readNow(net.Conn) func(b []byte) int { return nil }
-
-func threadsWaiting() int { return 0 }

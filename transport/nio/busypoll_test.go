@@ -71,54 +71,20 @@ func TestHabitBoundsWhatIsInVain(t *testing.T) {
 	}
 }
 
-// TestPollGate: one processor is always left, and a crowded machine is left alone
-// for longer and longer.
-func TestPollGate(t *testing.T) {
-	var g pollGate
-	const start = int64(time.Second)
-	for range runtime.GOMAXPROCS(0) - 1 {
-		if !g.enter(start) {
-			t.Fatal("nobody may poll where there are processors")
-		}
+// TestPollersLeaveAProcessor: as many as there are processors would leave none to
+// what they wait for.
+func TestPollersLeaveAProcessor(t *testing.T) {
+	h := habit{limit: time.Minute}
+	procs := int32(runtime.GOMAXPROCS(0))
+	pollers.Add(procs - 1)
+	defer pollers.Add(1 - procs)
+	if h.poll(func() bool { return true }) {
+		t.Error("polls on the last processor")
 	}
-	if g.enter(start) {
-		t.Fatal("no processor is left")
-	}
-	looks := func(now int64, waiting int) {
-		for range pollLooks {
-			g.look(now, waiting)
-		}
-	}
-	for _, tt := range []struct {
-		waiting int
-		pause   int64
-	}{
-		{1, 0}, {2, pollPauseMin}, {5, 2 * pollPauseMin}, {-1, pollPauseMin}, {2, 2 * pollPauseMin}, {2, 4 * pollPauseMin},
-	} {
-		looks(start, tt.waiting)
-		if g.pause != tt.pause {
-			t.Fatalf("pause after %d waiting threads: %v, want %v", tt.waiting, time.Duration(g.pause), time.Duration(tt.pause))
-		}
-	}
-	if until := start + 4*pollPauseMin; g.enter(until-1) || g.offUntil.Load() != until {
-		t.Error("the pause was not kept")
-	}
-	for range 100 {
-		looks(start, 100)
-	}
-	if g.pause != pollPauseMax {
-		t.Errorf("pause in the end: %v, want %v", time.Duration(g.pause), time.Duration(pollPauseMax))
-	}
-}
-
-// TestPollGateLooksNowAndThen: asking the system costs something.
-func TestPollGateLooksNowAndThen(t *testing.T) {
-	var g pollGate
-	for range 1000 {
-		g.leave(0, pollLook/1000+1)
-	}
-	if g.looks != 1 {
-		t.Errorf("%d looks after one interval, want 1", g.looks)
+	pollers.Add(-1)
+	defer pollers.Add(1)
+	if procs > 1 && !h.poll(func() bool { return true }) {
+		t.Error("does not poll on the last but one")
 	}
 }
 

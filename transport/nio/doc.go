@@ -84,10 +84,10 @@
 //
 // # Waiting
 //
-// Falling asleep and being woken takes longer than a small message. A goroutine
-// that waits for bytes therefore asks for them for up to SocketOptions.BusyPoll
-// before it sleeps, if they came that soon lately, if the process has another
-// processor for everything else, and if no thread of the machine waits for one.
+// Falling asleep and being woken takes longer than a small message. With
+// SocketOptions.BusyPoll a goroutine that waits for bytes asks for them for so long
+// before it sleeps, if they came that soon lately and if the process has another
+// processor for everything else.
 //
 // # Caveats
 //

@@ -35,7 +35,7 @@ func (l *link) read() {
 	}
 	l.rd.buf = make([]byte, readSize)
 	l.rd.limit = replyBase + min(spanFactor*l.p.s.cfg.Window, message.MaxSettled)*replyItem
-	in := newPollReader(l.conn, l.p.s.cfg.Socket.busyPoll())
+	in := newPollReader(l.conn, l.p.s.cfg.Socket.BusyPoll)
 	for {
 		n, err := in.Read(l.rd.buf[l.rd.have:])
 		l.rd.have += n

@@ -41,7 +41,7 @@ func newEpollReactor(r *Receiver) (reactor, error) {
 			break
 		}
 		var loop *epollLoop
-		if loop, err = newEpollLoop(r.cfg.Socket.busyPoll()); err == nil {
+		if loop, err = newEpollLoop(r.cfg.Socket.BusyPoll); err == nil {
 			p.loops = append(p.loops, loop)
 		}
 	}

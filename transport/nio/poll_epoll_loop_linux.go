@@ -141,7 +141,7 @@ func (l *epollLoop) wait(events []unix.EpollEvent) int {
 	}
 	if l.habit.wants() {
 		n := 0
-		met := l.habit.poll(&pollers, func() bool {
+		met := l.habit.poll(func() bool {
 			n = l.poll(events, 0)
 			return n > 0
 		})
@@ -151,7 +151,7 @@ func (l *epollLoop) wait(events []unix.EpollEvent) int {
 	}
 	begin := pollClock()
 	n := l.poll(events, -1)
-	l.habit.slept(time.Duration(pollClock() - begin))
+	l.habit.slept(pollClock() - begin)
 	return n
 }
 

@@ -49,7 +49,7 @@ func (p *netReactor) accept() (rxSocket, netip.AddrPort, error) {
 func (p *netReactor) bind(s rxSocket, c *rxConn) {
 	n := s.(*netSocket)
 	n.c, n.readers = c, &p.readers
-	n.in = newPollReader(n.conn, p.r.cfg.Socket.busyPoll())
+	n.in = newPollReader(n.conn, p.r.cfg.Socket.BusyPoll)
 	c.mayDeliver, c.keeps = !p.r.workers.bounded, rxSmall
 }
 

@@ -26,16 +26,16 @@ type SocketOptions struct {
 	// 28. Zero leaves it to the system.
 	TrafficClass int
 	// BusyPoll is how long a goroutine that waits for bytes asks the system for them
-	// before it sleeps. Zero means 100 µs, negative not at all. It is done where it
-	// pays: while bytes come that soon, by fewer goroutines than the process has
-	// processors, and as long as nobody else on the machine wants them. Only Linux
-	// does it.
+	// before it sleeps; at most 10 ms. It does so while bytes come that soon, and
+	// only as long as the process has a processor for everything else. With
+	// processors to spare 100 µs make an acknowledged send several times faster; with
+	// none it becomes slower, so measure it where it is to run. Zero means not at
+	// all. Only Linux does it, and not for TLS.
 	BusyPoll time.Duration
 }
 
 const (
 	defaultKeepAlive = 15 * time.Second
-	defaultBusyPoll  = 100 * time.Microsecond
 	maxBusyPoll      = 10 * time.Millisecond
 )
 
@@ -53,21 +53,10 @@ func (o *SocketOptions) validate(subject string) []error {
 	if o.TrafficClass < 0 || o.TrafficClass > 255 {
 		bad("TrafficClass", o.TrafficClass, "0 to 255")
 	}
-	if o.BusyPoll > maxBusyPoll {
-		errs = append(errs, fmt.Errorf("tribes: %s: Socket.BusyPoll %v: want at most %v", subject, o.BusyPoll, maxBusyPoll))
+	if o.BusyPoll < 0 || o.BusyPoll > maxBusyPoll {
+		errs = append(errs, fmt.Errorf("tribes: %s: Socket.BusyPoll %v: want 0 to %v", subject, o.BusyPoll, maxBusyPoll))
 	}
 	return errs
-}
-
-// busyPoll is BusyPoll with its default, 0 for not at all.
-func (o *SocketOptions) busyPoll() time.Duration {
-	switch {
-	case o.BusyPoll == 0:
-		return defaultBusyPoll
-	case o.BusyPoll < 0:
-		return 0
-	}
-	return o.BusyPoll
 }
 
 // tcpConn is what options are set on: a *net.TCPConn, or what a dial function
