@@ -59,14 +59,16 @@ func (l *link) sort(now int64) (again frameList) {
 	return again
 }
 
-// give settles f if it is not to be sent again and reports whether it did. It
-// is called with p.mu held.
+// give settles f if it is not to be sent again and reports whether it did. What a
+// peer that is closed would get back nobody would ever take. It is called with p.mu
+// held.
 func (l *link) give(f *frame, now int64) bool {
 	p := l.p
 	up := false
 	switch {
-	case l.end == endCut:
-		up = true
+	case p.closed != nil:
+		p.give(f, p.closed, false, &l.out)
+		return true
 	case !f.begun:
 	case l.end == endStuck:
 		up = f.copies == 0
@@ -81,7 +83,7 @@ func (l *link) give(f *frame, now int64) bool {
 		up = f.tries >= p.s.cfg.tries()
 	}
 	if up {
-		p.give(f, l.cause, l.end != endCut, &l.out)
+		p.give(f, l.cause, true, &l.out)
 	}
 	return up
 }

@@ -398,3 +398,41 @@ func TestSenderDefaultsAreStable(t *testing.T) {
 		}
 	}
 }
+
+// heldConn is a connection whose Close waits.
+type heldConn struct {
+	net.Conn
+	closing, release chan struct{}
+	once             sync.Once
+}
+
+func (c *heldConn) Close() error {
+	c.once.Do(func() { close(c.closing) })
+	<-c.release
+	return c.Conn.Close()
+}
+
+// TestForgetWhileLinkBreaks forgets a member whose connection has broken and is not
+// cleared up yet: what was on it has its outcome all the same.
+func TestForgetWhileLinkBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bench
+		held := &heldConn{closing: make(chan struct{}), release: make(chan struct{})}
+		b = newBench(t, SenderConfig{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := b.world.dial(ctx, network, address)
+			held.Conn = c
+			return held, err
+		}})
+		f := b.member()
+		s := b.send(message.Sync, "a", f)
+		c := f.accept()
+		c.want("a")
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-held.closing // the link has noticed
+		b.s.Forget(f.member)
+		close(held.release)
+		s.want(message.Unknown, ErrForgotten)
+	})
+}
