@@ -18,7 +18,7 @@ func mustPanic(t *testing.T, what string, f func()) {
 func TestPoolSizes(t *testing.T) {
 	tests := []struct{ size, room int }{
 		{0, 512}, {1, 512}, {511, 512}, {512, 512}, {513, 1024}, {1024, 1024}, {4096, 4096}, {4097, 8192},
-		{33 << 10, 64 << 10}, {MaxPooled - 1, MaxPooled}, {MaxPooled, MaxPooled}, {MaxPooled + 1, MaxPooled + 1}, {3 << 20, 3 << 20},
+		{33 << 10, 64 << 10}, {MaxPooled - 1, MaxPooled}, {MaxPooled, MaxPooled}, {MaxPooled + 1, MaxPooled + 1}, {3 << 20, 4 << 20}, {9 << 20, 9 << 20},
 	}
 	var p Pool
 	for _, tt := range tests {

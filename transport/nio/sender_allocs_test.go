@@ -15,7 +15,7 @@ import (
 // serveFast answers acked frames, once for all of one read, without allocating.
 func serveFast(conn net.Conn, numbered bool) {
 	defer conn.Close()
-	buf, answer := make([]byte, 1<<20), make([]byte, 0, 64<<10)
+	buf, answer := make([]byte, 2<<20), make([]byte, 0, 64<<10)
 	have, acked := 0, uint64(0)
 	for {
 		n, err := conn.Read(buf[have:])
@@ -81,6 +81,7 @@ func TestSendAllocatesNothing(t *testing.T) {
 		{"three members", 3, 1 << 10, 1, message.Sync, true},
 		{"many at a time", 1, 1 << 10, 64, message.Sync, true},
 		{"large", 1, 100 << 10, 4, message.Sync, true},
+		{"a megabyte and its frame", 1, 1 << 20, 1, message.Sync, true},
 		{"unacked", 1, 1 << 10, 16, 0, true},
 	}
 	for _, tt := range tests {
