@@ -43,10 +43,15 @@ func TestEpollPausesAndResumes(t *testing.T) {
 	if err := c.Conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		t.Fatal(err)
 	}
-	answers := 0
-	for events := uint32(0); events&unix.EPOLLOUT == 0; events, _ = s.state() {
+	answers, before := 0, g.r.Stats().Frames
+	stalled := func() bool {
+		events, _ := s.state()
+		return events&unix.EPOLLOUT != 0
+	}
+	for !stalled() {
 		c.put(strings.Repeat(f.frame(optAck, ""), 100))
 		answers += 100
+		g.poll("frames, or a stall", func() bool { return stalled() || g.r.Stats().Frames == before+uint64(answers) })
 	}
 	c.get(answers * len(ackPlainOK))
 	waits("reading at the end", unix.EPOLLIN)
