@@ -159,7 +159,7 @@ func (s *Session) IDs() []string {
 
 // Principal returns who is logged in, shared with the session; nil if nobody.
 func (s *Session) Principal() []byte {
-	if s.rare == nil {
+	if s.rare == nil || len(s.rare.principal.Value) == 0 {
 		return nil
 	}
 	return s.rare.principal.Value
