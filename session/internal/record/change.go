@@ -76,7 +76,7 @@ func (s *Session) baseOf(e *entry) Base {
 		return Base{}
 	}
 	for _, b := range s.rare.bases {
-		if b.name == e.name && b.Version != e.ver {
+		if b.name == e.name {
 			return b.Base
 		}
 	}

@@ -125,3 +125,73 @@ func TestTooManyNodesInACounter(t *testing.T) {
 	must(t, a.SetNumber("n", 2)) // begins anew
 	add(t, a, "n", 1, 3)
 }
+
+// known makes a session know writes that it does not have, as after a removal that it
+// has forgotten.
+func known(t *testing.T, s *Session, marks ...Mark) {
+	t.Helper()
+	if _, err := s.MergeSnapshot(&Snapshot{Key: testKey, Marks: marks}, start); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What was added before a removal does not come back, neither with an entry that lives
+// for another reason nor from a node that still has it.
+func TestForgottenShares(t *testing.T) {
+	x, y, z := Share{node('x'), 1, 10}, Share{node('y'), 1, 20}, Share{node('z'), 1, 30}
+	adds := func(shares ...Share) []Attribute { return []Attribute{{Name: "n", Shares: shares}} }
+	tests := []struct {
+		name   string
+		ours   []Share
+		known  []Mark
+		theirs []Share
+		marks  []Mark
+		want   string
+	}{
+		{"all live", []Share{x}, nil, []Share{y, z}, nil, "n=#60"},
+		{"ours is dead", []Share{x}, nil, []Share{y}, []Mark{{node('x'), 1}}, "n=#20"},
+		{"one of ours is dead", []Share{x, y}, nil, []Share{z}, []Mark{{node('x'), 1}}, "n=#50"},
+		{"theirs is dead", []Share{x}, []Mark{{node('y'), 1}}, []Share{y}, nil, "n=#10"},
+		{"one of theirs is dead", []Share{x}, []Mark{{node('y'), 1}}, []Share{y, z}, nil, "n=#40"},
+		{"both are dead", []Share{x}, []Mark{{node('y'), 1}}, []Share{y}, []Mark{{node('x'), 1}}, ""},
+		{"we have nothing, one of theirs lives", nil, []Mark{{node('y'), 1}}, []Share{y, z}, nil, "n=#30"},
+		{"they have nothing, ours is dead", []Share{x}, nil, nil, []Mark{{node('x'), 1}}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := on('s', Limits{})
+			known(t, s, tt.known...)
+			if tt.ours != nil {
+				// From no mark on, so that the shares are there without being known.
+				merge(t, s, &Change{Key: testKey, Origin: node('o'), From: 5, To: 6, Parts: Parts{Attributes: adds(tt.ours...)}})
+			}
+			sn := &Snapshot{Key: testKey, Marks: tt.marks}
+			if tt.theirs != nil {
+				sn.Attributes = adds(tt.theirs...)
+			}
+			if _, err := s.MergeSnapshot(sn, start); err != nil {
+				t.Fatal(err)
+			}
+			checkBooks(t, s)
+			wantShow(t, s, tt.want)
+		})
+	}
+}
+
+// An Add of this node that another has seen, removed and forgotten before it was taken
+// leaves nothing to send.
+func TestTakeSaysNothingOfWhatWasRemoved(t *testing.T) {
+	a, c := on('a', Limits{}), on('c', Limits{})
+	add(t, a, "n", 1, 1)
+	add(t, c, "n", 2, 2)
+	merge(t, a, c.Take(start))
+	sn := &Snapshot{Key: testKey, Marks: []Mark{{node('a'), 1}}, Parts: Parts{
+		Attributes: []Attribute{{Name: "n", Shares: []Share{{node('c'), 1, 2}}}}}}
+	if _, err := a.MergeSnapshot(sn, start); err != nil {
+		t.Fatal(err)
+	}
+	wantShow(t, a, "n=#2")
+	if c := a.Take(start); len(c.Attributes) != 0 || c.To != 1 {
+		t.Errorf("Take = %+v", c)
+	}
+}

@@ -157,6 +157,12 @@ func TestBases(t *testing.T) {
 	if a.rare.bases != nil {
 		t.Error("old values are kept after Take")
 	}
+	// What nobody was told is no base, the value before it is.
+	must(t, a.Set("fresh", large(0, "1")), a.Set("fresh", large(0, "2")), a.Set("large", large(0, "3")), a.Set("large", large(0, "4")))
+	c := a.Take(start)
+	if c.Attributes[0].Base.Value != nil || string(c.Attributes[1].Base.Value) != string(large(0, "2")) {
+		t.Errorf("bases %+v, %+v", c.Attributes[0].Base, c.Attributes[1].Base)
+	}
 }
 
 // A name that was removed and forgotten does not come back from a node that has missed
@@ -362,6 +368,37 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
+// Changes that are small each cannot make a session large without end.
+func TestManyChanges(t *testing.T) {
+	l := Limits{Attributes: 5, Bytes: 5 * 80}
+	s := on('s', l)
+	for i := range 100 {
+		o := on(byte(i+1), l)
+		set(t, o, fmt.Sprint("name", i), "value")
+		_, err := s.Merge(o.Take(start), start)
+		if want := i >= 20; (err != nil) != want {
+			t.Fatalf("change %d: %v", i, err)
+		}
+		if err != nil && !errors.Is(err, ErrTooManyAttributes) && !errors.Is(err, ErrSessionTooLarge) {
+			t.Fatalf("change %d: %v", i, err)
+		}
+	}
+	if s.Len() != 20 || s.Size() > excess*l.Bytes {
+		t.Errorf("%d attributes of %d bytes", s.Len(), s.Size())
+	}
+	big := on('s', l)
+	for i := range 100 {
+		o := on(byte(i+1), Limits{})
+		must(t, o.Set("x", make([]byte, 300)), o.SetNumber(fmt.Sprint(i), 0))
+		if _, err := big.Merge(o.Take(start), start); err != nil && !errors.Is(err, ErrSessionTooLarge) {
+			t.Fatal(err)
+		}
+	}
+	if big.Size() > excess*l.Bytes {
+		t.Errorf("%d bytes", big.Size())
+	}
+}
+
 // What several nodes write at the same time is taken although it adds up to more than
 // one may write, and can be merged again.
 func TestMergeAboveTheLimits(t *testing.T) {
@@ -391,16 +428,18 @@ func TestMergeAboveTheLimits(t *testing.T) {
 // itself is not.
 func TestMarksAreBounded(t *testing.T) {
 	a := on('a', Limits{Nodes: 3})
+	set(t, a, "own", "v")
+	a.Take(start)
 	for i := range byte(20) {
-		set(t, a, "own", "v")
-		a.Take(start)
 		o := on('b'+i, Limits{})
-		set(t, o, "x", "v")
+		for range 2 + i {
+			set(t, o, "x", "v")
+		}
 		merge(t, a, o.Take(start))
 	}
 	marks := a.marksInOrder()
-	if len(marks) != 3 || a.seen(node('a')) == 0 {
-		t.Errorf("marks %v, want 3 and that of the node", marks)
+	if len(marks) != 3 || a.seen(node('a')) != 1 || a.seen(node('b'+19)) != 21 {
+		t.Errorf("marks %v, want 3, with that of the node and the newest", marks)
 	}
 	one := on('a', Limits{Nodes: 1})
 	set(t, one, "x", "v")

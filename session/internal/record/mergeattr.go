@@ -9,11 +9,14 @@ import (
 )
 
 // How attributes are merged. An entry consists of items: its base, made by the Set or
-// Delete of its version, and its shares, each made by an Add. An item is dead for a
-// side that knows of the write but does not have it: the side has removed or replaced
-// it. An entry is dead if all its items are. Of two entries for a name, the living one
-// with the higher version wins; if both are dead, the name is gone. Shares of the
-// entry that wins stay if they live.
+// Delete of its version, and its shares, each made by an Add. An item of one side is
+// dead if the other side knows of that write but does not have it: it has removed or
+// replaced it. An entry is dead if all its items are. Of two entries for a name the one
+// with the higher version counts, unless it is dead: then the name is gone. Of two
+// entries with the same version, the shares that are not dead stay.
+//
+// Only snapshots say what a side knows. Nothing that comes in a change is ever a reason
+// to remove something, but for its version.
 
 // attribute merges one attribute of the other side.
 func (m *merger) attribute(a *Attribute) {
@@ -28,12 +31,10 @@ func (m *merger) attribute(a *Attribute) {
 	case !found && lives:
 		m.take(i, false, a, shares)
 	case !found:
-	case lives && (a.Version.Compare(m.entries[i].ver) > 0 || m.dead(&m.entries[i])):
+	case lives && a.Version.Compare(m.entries[i].ver) > 0:
 		m.take(i, true, a, shares)
 	case m.dead(&m.entries[i]):
-		m.drop(i)
-	default:
-		m.dropShares(i)
+		m.drop(i) // also what the other side has: it is older than what was removed
 	}
 }
 
@@ -56,12 +57,8 @@ func (m *merger) dropDead(theirs []Attribute) {
 		_, there := slices.BinarySearchFunc(theirs, name, func(a Attribute, name string) int {
 			return cmp.Compare(a.Name, name)
 		})
-		switch {
-		case there:
-		case m.dead(&m.entries[i]):
+		if !there && m.dead(&m.entries[i]) {
 			m.drop(i)
-		default:
-			m.dropShares(i)
 		}
 	}
 }
@@ -69,18 +66,6 @@ func (m *merger) dropDead(theirs []Attribute) {
 // drop removes an entry and tells of it.
 func (m *merger) drop(i int) {
 	m.tell(&m.entries[i], func(*entry) { m.remove(i) }, true)
-}
-
-// dropShares removes the shares of an entry that are dead.
-func (m *merger) dropShares(i int) {
-	e := &m.entries[i]
-	if len(m.theirs) == 0 || len(e.shares()) == 0 {
-		return
-	}
-	kept := slices.DeleteFunc(slices.Clone(e.shares()), func(sh Share) bool { return m.theirs.covers(sh.version()) })
-	if len(kept) < len(e.shares()) {
-		m.update(e, func(e *entry) { e.num = numberOf(e.start(), kept) })
-	}
 }
 
 // take gives the entry at i the content of a, with the shares that live.

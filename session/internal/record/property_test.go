@@ -35,11 +35,13 @@ type world struct {
 	loss  int              // in a hundred
 	diffs bool
 	ends  bool
+	names int  // names that are written
+	adds  bool // writes are mostly Adds and Deletes, and snapshots are frequent
 	trace []string
 }
 
 func newWorld(t *testing.T, seed uint64, l Limits) *world {
-	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 7)), added: make(map[string]int64)}
+	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 7)), added: make(map[string]int64), names: 5}
 	for i := range 2 + w.r.IntN(4) {
 		w.nodes = append(w.nodes, on('a'+byte(i), l))
 		w.now = append(w.now, time.Duration(w.r.IntN(1e9))*time.Second)
@@ -73,7 +75,7 @@ func (w *world) step() {
 			w.note("%c sends (%d,%d]", 'a'+i, c.From, c.To)
 			w.send(i, c)
 		}
-	case p < 69:
+	case p < 69 || w.adds && p < 80:
 		to := w.r.IntN(len(w.nodes))
 		w.note("%c sends a snapshot to %c", 'a'+i, 'a'+to)
 		w.inbox[to] = append(w.inbox[to], message{snapshot: s.Snapshot(w.now[i])})
@@ -86,11 +88,15 @@ func (w *world) step() {
 // write makes one write.
 func (w *world) write(i int) {
 	s := w.nodes[i]
-	name := fmt.Sprintf("n%d", w.r.IntN(5))
+	name := fmt.Sprintf("n%d", w.r.IntN(w.names))
 	w.note("%c writes %s at %d", 'a'+i, name, s.clock+1)
 	kind := Removed
 	var err error
-	switch p := w.r.IntN(20); {
+	p := w.r.IntN(20)
+	if w.adds {
+		p = 7 + w.r.IntN(7)
+	}
+	switch {
 	case p < 6:
 		kind = Bytes
 		value := fmt.Appendf(nil, "v%d", w.r.IntN(100))
@@ -336,8 +342,21 @@ func TestLossAndSnapshots(t *testing.T) {
 // write is lost that nobody has removed.
 func TestForgettingRemovals(t *testing.T) {
 	for seed := range uint64(2 * worlds) {
-		w := newWorld(t, seed, Limits{Removed: 1 + int(seed%2)})
-		w.loss, w.diffs = w.r.IntN(60), true
+		w := newWorld(t, seed, Limits{Removed: 1})
+		w.loss, w.diffs, w.names = w.r.IntN(60), true, 2+w.r.IntN(3)
+		for range 20 + w.r.IntN(200) {
+			w.step()
+		}
+		w.settle(true)
+		w.checkWrites(true)
+	}
+}
+
+// The same with counters, of which parts may be forgotten.
+func TestForgettingCounters(t *testing.T) {
+	for seed := range uint64(2 * worlds) {
+		w := newWorld(t, seed, Limits{Removed: 1})
+		w.loss, w.names, w.adds = w.r.IntN(60), 2+w.r.IntN(3), true
 		for range 20 + w.r.IntN(200) {
 			w.step()
 		}

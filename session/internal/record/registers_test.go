@@ -42,6 +42,16 @@ func TestIDsAreBounded(t *testing.T) {
 			t.Errorf("in order %v: ids %v, want %v", order, got, want)
 		}
 	}
+	s := on('s', Limits{})
+	for i, events := range []int{1, 1, 1, 2, 2} { // the fourth drops the first, which then drops the second
+		if r := merge(t, s, &Change{Key: testKey, Origin: node('x'), To: 1, Parts: Parts{IDs: ids[i : i+1]}}); len(r.Events) != events {
+			t.Errorf("id %d: events %v, want %d", i, r.Events, events)
+		}
+	}
+	merge(t, s, &Change{Key: testKey, Origin: node('x'), To: 1, Parts: Parts{IDs: []ID{{ver(9, 'a'), "three"}}}})
+	if r := merge(t, s, &Change{Key: testKey, Origin: node('x'), To: 1, Parts: Parts{IDs: []ID{{ver(10, 'a'), "four"}}}}); len(r.Events) != 0 || s.ID() != "four" {
+		t.Errorf("an id that is known is told as new: %v", r.Events)
+	}
 	if got := on('s', Limits{}).IDs(); got != nil {
 		t.Errorf("ids of an empty session: %v", got)
 	}
@@ -151,13 +161,19 @@ func TestEndWins(t *testing.T) {
 	}
 	must(t, a.End(Invalidated))
 	end := a.Take(start)
-	if len(end.Attributes) > 0 || end.From != first.To {
+	if len(end.Attributes) > 0 || end.From != first.To || end.To != end.End.Version.Counter {
 		t.Errorf("the change is %+v", end)
 	}
 	if r := merge(t, b, end); !r.Ended || !r.Changed || b.Pending() || b.Take(start) != nil {
 		t.Errorf("Merge of an end = %+v", r)
 	}
 	merge(t, c, end)
+	other := on('e', Limits{}) // its own mark is not the first one
+	merge(t, other, first)
+	must(t, other.End(Expired))
+	if c := other.Take(start); c.From != 0 || c.To != first.To+1 {
+		t.Errorf("the other end is %+v", c)
+	}
 	for _, late := range []*Change{first, {Key: testKey, Origin: node('z'), From: 5, To: 99, Parts: Parts{
 		Attributes: []Attribute{{Name: "x", Version: ver(99, 'z'), Kind: Bytes}}}}} {
 		if r := merge(t, c, late); !r.Ended || r.Changed || r.Gap {

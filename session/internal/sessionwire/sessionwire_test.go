@@ -216,6 +216,26 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// However many nodes a message names, it names each once.
+func TestNodeNamedTwice(t *testing.T) {
+	for _, n := range []int{2, manyNodes, manyNodes + 1, manyNodes + 2, 3 * manyNodes} {
+		m := &Touches{}
+		for i := range n {
+			m.Sessions = append(m.Sessions, Touch{key(uint64(i)), record.Touch{Version: ver(1, byte(i+1))}})
+		}
+		b := Append(nil, m)
+		decode(t, b)
+		name := &b[len(b)-len("\x01")-16] // in front of how long the session has left
+		if *name != byte(n) {
+			t.Fatalf("%d nodes: %x does not end with the last one", n, b)
+		}
+		*name = byte(n - 1)
+		if got, err := Decode(b); !errors.Is(err, &FormatError{Reason: wire.NotCanonical, Offset: -1}) {
+			t.Errorf("%d nodes, the last one twice: %v, %v", n, got, err)
+		}
+	}
+}
+
 func TestVersionsAndKinds(t *testing.T) {
 	var v *VersionError
 	if _, err := Decode([]byte{2, 99, 1}); !errors.As(err, &v) || *v != (VersionError{Got: 2, Want: 1}) {
@@ -312,7 +332,10 @@ func mergeInto(s *record.Session, m Message) bool {
 func TestDifference(t *testing.T) {
 	a, b := record.New(site('a', record.Limits{}), key(7)), record.New(site('b', record.Limits{}), key(7))
 	value := bytes.Repeat([]byte("0123456789abcdef"), 640)
-	for i, want := range []struct{ least, most int }{{10240, 10400}, {1, 150}, {10240, 10400}} {
+	for i, want := range []struct {
+		kind        record.Kind
+		least, most int
+	}{{record.Bytes, 10240, 10400}, {record.Diff, 1, 150}, {record.Bytes, 10240, 10400}, {record.Bytes, 10240, 10400}} {
 		switch i {
 		case 1:
 			value = bytes.Clone(value)
@@ -322,13 +345,22 @@ func TestDifference(t *testing.T) {
 			for j := range value {
 				value[j] = byte(j * j >> 3)
 			}
+		case 3: // a difference of more than half the bytes
+			value = bytes.Clone(value)
+			for j := range value[:6000] {
+				value[j]++
+			}
 		}
 		must(t, a.Set("v", value))
 		msg := Append(nil, &Change{*a.Take(start)})
 		if len(msg) < want.least || len(msg) > want.most {
 			t.Errorf("round %d: message of %d bytes, want %d to %d", i, len(msg), want.least, want.most)
 		}
-		if !mergeInto(b, decode(t, msg)) {
+		m := decode(t, msg)
+		if got := m.(*Change).Attributes[0].Kind; got != want.kind {
+			t.Errorf("round %d: sent as kind %d, want %d", i, got, want.kind)
+		}
+		if !mergeInto(b, m) {
 			t.Fatalf("round %d: not merged", i)
 		}
 		if got, _ := b.Get("v"); !bytes.Equal(got.Bytes, value) || a.Digest() != b.Digest() {
