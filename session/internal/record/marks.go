@@ -19,6 +19,9 @@ func (s *Session) seen(n Node) uint64 {
 
 // see notes that all writes of a node up to a counter are known.
 func (s *Session) see(m Mark) {
+	if m.Counter == 0 {
+		return // nothing: no node writes at 0
+	}
 	if s.mark.Node.IsZero() || s.mark.Node == m.Node {
 		s.mark = Mark{m.Node, max(m.Counter, s.mark.Counter)}
 		return

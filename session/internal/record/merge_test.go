@@ -74,6 +74,15 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// A change of an empty interval says nothing about what is known.
+func TestIntervalOfNothing(t *testing.T) {
+	s := on('s', Limits{})
+	merge(t, s, &Change{Key: testKey, Origin: node('x')})
+	if marks := s.marksInOrder(); len(marks) > 0 {
+		t.Errorf("marks %v, want none", marks)
+	}
+}
+
 // Touches are no writes: they make no gap.
 func TestTouchMakesNoGap(t *testing.T) {
 	a, b := on('a', Limits{}), on('b', Limits{})

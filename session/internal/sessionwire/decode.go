@@ -207,7 +207,7 @@ func (d *decoder) written() record.Version {
 }
 
 func (d *decoder) remaining() time.Duration {
-	ms := d.atMost(uint64(maxMillis) + 1)
+	ms := d.atMost(uint64(longest) + 1)
 	if ms == 0 {
 		return record.Never
 	}

@@ -47,7 +47,7 @@ func (d *decoder) parts(p *record.Parts, whole bool) {
 	}
 	if flags&hasTimeout != 0 {
 		p.Timeout.Version = d.written()
-		p.Timeout.After = time.Duration(d.atMost(uint64(maxMillis))) * time.Millisecond
+		p.Timeout.After = time.Duration(d.atMost(uint64(longest))) * time.Millisecond
 	}
 	if flags&hasPrincipal != 0 {
 		p.Principal.Version, p.Principal.Value = d.written(), d.bytes()

@@ -110,11 +110,11 @@ func (e *encoder) remaining(d time.Duration) {
 	if d%time.Millisecond > 0 {
 		ms++
 	}
-	e.uvarint(uint64(min(ms, maxMillis)) + 1)
+	e.uvarint(uint64(min(ms, longest)) + 1)
 }
 
-// maxMillis is the longest time that can be told.
-const maxMillis = record.Never / time.Millisecond
+// longest is the longest time that can be told.
+const longest = record.Never / time.Millisecond
 
 func (m *Hello) append(e *encoder) {
 	e.byte(m.MinVersion)
