@@ -31,11 +31,18 @@ func (s *Session) count(e *entry, sign int) {
 func (s *Session) insert(i int, name string) *entry {
 	e := entry{name: unique.Make(name)}
 	if s.entries == nil {
-		s.entries = make([]entry, 0, 1) // most sessions have few attributes
+		s.grow(1) // most sessions have few attributes
 	}
 	s.entries = slices.Insert(s.entries, i, e)
 	s.count(&s.entries[i], 1)
 	return &s.entries[i]
+}
+
+// grow makes room for n entries and no more.
+func (s *Session) grow(n int) {
+	if s.entries == nil && n > 0 {
+		s.entries = make([]entry, 0, n)
+	}
 }
 
 // remove forgets an entry.
@@ -47,20 +54,28 @@ func (s *Session) remove(i int) {
 // trim forgets the oldest removed names above the limit. It keeps those that the
 // others have not been told about.
 func (s *Session) trim() {
-	for len(s.entries)-int(s.live) > s.site.limits.Removed {
-		oldest := -1
-		for i := range s.entries {
-			e := &s.entries[i]
-			if e.exists() || e.unsent {
-				continue
-			}
-			if oldest < 0 || e.ver.Compare(s.entries[oldest].ver) < 0 {
-				oldest = i
-			}
-		}
-		if oldest < 0 {
-			return
-		}
-		s.remove(oldest)
+	over := len(s.entries) - int(s.live) - s.site.limits.Removed
+	if over <= 0 {
+		return
 	}
+	old := make([]Version, 0, 80)
+	for i := range s.entries {
+		if e := &s.entries[i]; e.canForget() {
+			old = append(old, e.ver)
+		}
+	}
+	if len(old) == 0 {
+		return
+	}
+	slices.SortFunc(old, Version.Compare)
+	last := old[min(over, len(old))-1]
+	s.entries = slices.DeleteFunc(s.entries, func(e entry) bool {
+		if !e.canForget() || e.ver.Compare(last) > 0 {
+			return false
+		}
+		s.count(&e, -1)
+		return true
+	})
 }
+
+func (e *entry) canForget() bool { return !e.exists() && !e.unsent }

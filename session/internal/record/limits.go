@@ -14,7 +14,7 @@ var (
 	ErrValueTooLarge     = errors.New("value too large")
 	ErrSessionTooLarge   = errors.New("session too large")
 	ErrIDTooLong         = errors.New("id too long")
-	ErrTooManyNodes      = errors.New("too many nodes have added to this counter")
+	ErrTooManyNodes      = errors.New("too many nodes in one counter or session")
 
 	// ErrEmpty is the error of an attribute or an id without a name.
 	ErrEmpty = errors.New("tribes: session: empty name")
@@ -51,7 +51,7 @@ func (e *LimitError) Unwrap() error { return e.Err }
 // value or an id in it is above its limit or if it could take the session above
 // four times Attributes or Bytes. The nodes of a group should have the same limits.
 type Limits struct {
-	Attributes int // attributes that exist; default 1000
+	Attributes int // attributes that exist; default 1000. Names set and removed since the last Take: as many
 	Removed    int // names remembered as removed, the newest ones; default 64
 	Name       int // bytes of a name; default 256
 	Value      int // bytes of a value or of the principal; default 1 MiB

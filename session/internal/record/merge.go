@@ -68,6 +68,9 @@ func (s *Session) MergeSnapshot(sn *Snapshot, now time.Duration) (Result, error)
 	if sn.Key != s.key {
 		return Result{}, ErrOtherSession
 	}
+	if err := checkLimit(ErrTooManyNodes, len(sn.Marks), s.site.limits.Nodes); err != nil {
+		return Result{}, err
+	}
 	var top uint64
 	for _, mark := range sn.Marks {
 		top = max(top, mark.Counter)
@@ -165,7 +168,8 @@ func (s *Session) checkParts(p *Parts) error {
 
 // checkExcess refuses what could take the session far above its limits.
 func (s *Session) checkExcess(p *Parts, size int) error {
-	maxBytes, maxCount := excess*s.site.limits.Bytes, excess*s.site.limits.Attributes
+	l := &s.site.limits
+	maxBytes, maxCount := excess*l.Bytes, excess*l.Attributes+l.Removed
 	size += s.Size()
 	count := s.Len() + len(p.Attributes)
 	if size <= maxBytes && count <= maxCount {
@@ -222,6 +226,7 @@ func (m *merger) parts(p *Parts, now time.Duration) {
 	if m.hasEnded {
 		return
 	}
+	m.grow(len(p.Attributes))
 	for i := range p.Attributes {
 		m.attribute(&p.Attributes[i])
 	}

@@ -225,6 +225,29 @@ func TestRemovalsAreSentBeforeTheyAreForgotten(t *testing.T) {
 	}
 }
 
+// An application that makes names without end between two changes is stopped before the
+// change gets too large for the others.
+func TestNamesWithinOneChange(t *testing.T) {
+	l := Limits{Attributes: 2, Removed: 3}
+	a, b := on('a', l), on('b', l)
+	set(t, b, "x", "b")
+	set(t, b, "y", "b")
+	var err error
+	n := 0
+	for ; err == nil && n < 100; n++ {
+		if err = a.Set(fmt.Sprint(n), nil); err == nil {
+			remove(t, a, fmt.Sprint(n))
+		}
+	}
+	if _, addErr := a.Add("n", 1); n != 8 || !errors.Is(err, ErrTooManyAttributes) || !errors.Is(addErr, ErrTooManyAttributes) {
+		t.Errorf("after %d names: %v, %v", n, err, addErr)
+	}
+	merge(t, b, a.Take(start))
+	set(t, a, "again", "")
+	merge(t, b, a.Take(start))
+	wantShow(t, b, "again= x=b y=b")
+}
+
 // What removed names take is bounded, however many an application makes.
 func TestRemovedNamesAreBounded(t *testing.T) {
 	a, b := on('a', Limits{}), on('b', Limits{})
@@ -330,12 +353,12 @@ func TestForgedVersions(t *testing.T) {
 }
 
 func TestMergeRefuses(t *testing.T) {
-	l := Limits{Attributes: 2, Name: 4, Value: 10, Bytes: 200, ID: 5}
+	l := Limits{Attributes: 2, Removed: 1, Name: 4, Value: 10, Bytes: 200, ID: 5, Nodes: 2}
 	attribute := func(name string, size int) Attribute {
 		return Attribute{Name: name, Version: ver(9, 'b'), Kind: Bytes, Value: make([]byte, size)}
 	}
 	var many []Attribute
-	for i := range 9 {
+	for i := range 10 {
 		many = append(many, attribute(fmt.Sprint(i), 0))
 	}
 	tests := []struct {
@@ -369,6 +392,10 @@ func TestMergeRefuses(t *testing.T) {
 		})
 	}
 	s := on('a', l)
+	marks := []Mark{{node('a'), 1}, {node('b'), 1}, {node('c'), 1}}
+	if _, err := s.MergeSnapshot(&Snapshot{Key: testKey, Marks: marks}, start); !errors.Is(err, ErrTooManyNodes) {
+		t.Errorf("MergeSnapshot with too many marks: %v", err)
+	}
 	if _, err := s.Merge(&Change{}, start); !errors.Is(err, ErrOtherSession) {
 		t.Errorf("Merge of another session: %v", err)
 	}
@@ -379,20 +406,20 @@ func TestMergeRefuses(t *testing.T) {
 
 // Changes that are small each cannot make a session large without end.
 func TestManyChanges(t *testing.T) {
-	l := Limits{Attributes: 5, Bytes: 5 * 80}
+	l := Limits{Attributes: 5, Removed: 1, Bytes: 5 * 80}
 	s := on('s', l)
 	for i := range 100 {
 		o := on(byte(i+1), l)
 		set(t, o, fmt.Sprint("name", i), "value")
 		_, err := s.Merge(o.Take(start), start)
-		if want := i >= 20; (err != nil) != want {
+		if want := i >= 21; (err != nil) != want {
 			t.Fatalf("change %d: %v", i, err)
 		}
 		if err != nil && !errors.Is(err, ErrTooManyAttributes) && !errors.Is(err, ErrSessionTooLarge) {
 			t.Fatalf("change %d: %v", i, err)
 		}
 	}
-	if s.Len() != 20 || s.Size() > excess*l.Bytes {
+	if s.Len() != 21 || s.Size() > excess*l.Bytes {
 		t.Errorf("%d attributes of %d bytes", s.Len(), s.Size())
 	}
 	big := on('s', l)

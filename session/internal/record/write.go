@@ -37,6 +37,9 @@ func (s *Session) put(name string, e entry) error {
 		grow -= s.entries[i].cost()
 		exists = s.entries[i].exists()
 	}
+	if err := s.checkNames(found); err != nil {
+		return err
+	}
 	if err := s.checkGrowth(grow, !exists); err != nil {
 		return err
 	}
@@ -106,6 +109,9 @@ func (s *Session) Add(name string, delta int64) (int64, error) {
 
 // checkAdd checks the limits of an Add to the entry at i.
 func (s *Session) checkAdd(name string, i int, found bool) error {
+	if err := s.checkNames(found); err != nil {
+		return err
+	}
 	if !found {
 		return s.checkGrowth(entryCost+shareCost+len(name), true)
 	}
@@ -270,6 +276,16 @@ func (s *Session) checkName(name string) error {
 		return ErrEmpty
 	}
 	return checkLimit(ErrNameTooLong, len(name), s.site.limits.Name)
+}
+
+// checkNames checks that there may be one more name, those counted that were removed
+// and that others must be told of. So a change is never larger than others take.
+func (s *Session) checkNames(found bool) error {
+	if found {
+		return nil
+	}
+	l := &s.site.limits
+	return checkLimit(ErrTooManyAttributes, len(s.entries)+1, 2*l.Attributes+l.Removed)
 }
 
 // checkGrowth checks that the session may grow by some bytes and maybe by an
