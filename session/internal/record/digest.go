@@ -83,9 +83,6 @@ func hashShare(name string, of Version, sh Share) uint64 {
 }
 
 func (id ID) hash() uint64 {
-	if id.Version.IsZero() {
-		return 0
-	}
 	return newHasher(tagID).version(id.Version).string(id.Text).end()
 }
 

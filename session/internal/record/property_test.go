@@ -310,7 +310,7 @@ func (w *world) checkWrites(forgetful bool) {
 	}
 }
 
-const worlds = 1000
+const worlds = 500
 
 // Whatever is delayed, reordered, repeated: when all changes have arrived, all nodes
 // have the same, without a snapshot.

@@ -90,9 +90,6 @@ func (s *Session) Expired(now time.Duration) bool { return s.Remaining(now) == 0
 // many as the limit says. It returns the ids that came and went; the same set of ids
 // gives the same list in whatever order they come.
 func (s *Session) addID(id ID) (added, dropped string) {
-	if id.Version.IsZero() {
-		return "", ""
-	}
 	list := make([]ID, 0, s.site.limits.IDs+1)
 	known := false
 	for old := range s.ids {

@@ -2,6 +2,7 @@ package sessionwire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/gotribes/tribes/internal/wire"
+	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/session/internal/record"
 )
 
@@ -236,6 +238,23 @@ func TestNodeNamedTwice(t *testing.T) {
 	}
 }
 
+// The nodes of one message are bounded.
+func TestTooManyNodes(t *testing.T) {
+	m := &Touches{}
+	for i := range uint32(maxNodes + 1) {
+		id := membership.ID{15: 1}
+		binary.BigEndian.PutUint32(id[:], i)
+		v := record.Version{Counter: 1, Node: record.NodeOf(id)}
+		m.Sessions = append(m.Sessions, Touch{key(uint64(i)), record.Touch{Version: v}})
+	}
+	want := &FormatError{Reason: wire.TooLarge, Offset: -1}
+	if _, err := Decode(Append(nil, m)); !errors.Is(err, want) {
+		t.Errorf("Decode: %v, want %v", err, want)
+	}
+	m.Sessions = m.Sessions[:maxNodes]
+	decode(t, Append(nil, m))
+}
+
 func TestVersionsAndKinds(t *testing.T) {
 	var v *VersionError
 	if _, err := Decode([]byte{2, 99, 1}); !errors.As(err, &v) || *v != (VersionError{Got: 2, Want: 1}) {
@@ -249,6 +268,9 @@ func TestVersionsAndKinds(t *testing.T) {
 		if _, err := Decode([]byte{1, kind, 1}); !errors.As(err, &k) || k.Kind != Kind(kind) {
 			t.Errorf("Decode of kind %d: %v", kind, err)
 		}
+	}
+	if got, want := Kind(11).String(), "kind 11"; got != want {
+		t.Errorf("String() = %q, want %q", got, want)
 	}
 	if got, want := (&KindError{11}).Error(), "tribes: session: unknown kind of message: 11"; got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
