@@ -3,6 +3,7 @@ package bytediff
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/bits"
 )
 
@@ -156,7 +157,7 @@ type index struct {
 // indexOf knows every word-th place of old from a place on.
 func indexOf(old []byte, from int) index {
 	words := (len(old) - from) / word
-	if words == 0 || len(old) > 1<<31 {
+	if words == 0 || len(old) > math.MaxInt32 {
 		return index{}
 	}
 	size := bits.Len(uint(words))

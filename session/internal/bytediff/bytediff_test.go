@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -134,7 +135,7 @@ func TestApplyRefuses(t *testing.T) {
 func TestApplyBelievesNoSize(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := Apply(nil, []byte("\x02a"), 1<<40); !errors.Is(err, ErrFormat) {
+	if _, err := Apply(nil, []byte("\x02a"), math.MaxInt); !errors.Is(err, ErrFormat) {
 		t.Fatalf("Apply: %v", err)
 	}
 	runtime.ReadMemStats(&after)

@@ -2,7 +2,6 @@ package record
 
 import (
 	"bytes"
-	"cmp"
 	"time"
 )
 
@@ -239,10 +238,10 @@ func (m *merger) parts(p *Parts, now time.Duration) {
 			m.event(Event{Kind: IDDropped, Name: dropped})
 		}
 	}
-	if p.Timeout.Version.Compare(m.timeout.Version) > 0 {
+	if p.Timeout.compare(m.timeout) > 0 {
 		m.setTimeout(p.Timeout)
 	}
-	if v := p.Principal.Version; !v.IsZero() && v.Compare(m.rarely().principal.Version) > 0 {
+	if v := p.Principal.Version; !v.IsZero() && p.Principal.compare(m.rarely().principal) > 0 {
 		m.setPrincipal(Principal{v, bytes.Clone(p.Principal.Value)})
 	}
 	m.applyTouch(p.Touch, now)
@@ -251,9 +250,8 @@ func (m *merger) parts(p *Parts, now time.Duration) {
 // over ends the session, or keeps the newer of two ends.
 func (m *merger) over(e End) {
 	if m.hasEnded {
-		old := &m.rare.end
-		if cmp.Or(e.Version.Compare(old.Version), cmp.Compare(e.Reason, old.Reason)) > 0 {
-			*old = e
+		if e.compare(m.rare.end) > 0 {
+			m.rare.end = e
 		}
 		return
 	}

@@ -1,6 +1,11 @@
 package record
 
-import "time"
+import (
+	"bytes"
+	"cmp"
+	"strings"
+	"time"
+)
 
 // Kind says what an attribute holds.
 type Kind uint8
@@ -50,6 +55,12 @@ type ID struct {
 	Text    string
 }
 
+// Compare orders ids by version; by text those of one version, which honest nodes do
+// not make.
+func (id ID) Compare(o ID) int {
+	return cmp.Or(id.Version.Compare(o.Version), strings.Compare(id.Text, o.Text))
+}
+
 // Timeout is after how long without access the session expires. It has whole
 // milliseconds; 0 means never. Absent if Version is zero.
 type Timeout struct {
@@ -57,11 +68,19 @@ type Timeout struct {
 	After   time.Duration
 }
 
+func (t Timeout) compare(o Timeout) int {
+	return cmp.Or(t.Version.Compare(o.Version), cmp.Compare(t.After, o.After))
+}
+
 // Principal is who is logged in, in bytes that are not looked into; empty for
 // nobody. Absent if Version is zero.
 type Principal struct {
 	Version Version
 	Value   []byte
+}
+
+func (p Principal) compare(o Principal) int {
+	return cmp.Or(p.Version.Compare(o.Version), bytes.Compare(p.Value, o.Value))
 }
 
 // Never is the remaining time of a session that does not expire.
@@ -93,6 +112,10 @@ func (r Reason) String() string {
 		return "expired"
 	}
 	return "unknown"
+}
+
+func (e End) compare(o End) int {
+	return cmp.Or(e.Version.Compare(o.Version), cmp.Compare(e.Reason, o.Reason))
 }
 
 // End says that the session is over. Absent if Version is zero.

@@ -102,7 +102,7 @@ func (s *Session) addID(id ID) (added, dropped string) {
 		}
 		list = append(list, old)
 	}
-	at, _ := slices.BinarySearchFunc(list, id, func(a, b ID) int { return b.Version.Compare(a.Version) })
+	at, _ := slices.BinarySearchFunc(list, id, func(a, b ID) int { return b.Compare(a) })
 	if at >= s.site.limits.IDs {
 		return "", ""
 	}

@@ -235,3 +235,21 @@ func TestTwoEnds(t *testing.T) {
 		}
 	}
 }
+
+// Two contents of one version come out the same everywhere, as with attributes.
+func TestForgedRegisters(t *testing.T) {
+	v := ver(1, 'f')
+	contents := []Parts{
+		{Timeout: Timeout{v, 5 * time.Second}, Principal: Principal{v, []byte("one")}, IDs: []ID{{v, "i1"}}},
+		{Timeout: Timeout{v, 9 * time.Second}, Principal: Principal{v, []byte("two")}, IDs: []ID{{v, "i2"}}},
+		{Timeout: Timeout{v, 7 * time.Second}, Principal: Principal{v, []byte("s")}, IDs: []ID{{v, "i3"}}},
+		{Timeout: Timeout{v, 0}, Principal: Principal{v, nil}, IDs: []ID{{v, "i0"}}},
+	}
+	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 0, 3, 2}} {
+		s := on('s', Limits{})
+		for _, i := range order {
+			merge(t, s, &Change{Key: testKey, Origin: node('f'), To: 1, Parts: contents[i]})
+		}
+		wantShow(t, s, "ids=i3,i2,i1 user=two timeout=9s")
+	}
+}

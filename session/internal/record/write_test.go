@@ -2,6 +2,7 @@ package record
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -101,8 +102,8 @@ func TestLimitsHaveDefaults(t *testing.T) {
 	if got := NewSite(nodeID('a'), Limits{Name: -1}, false).Limits(); got != want {
 		t.Errorf("Limits() = %+v, want %+v", got, want)
 	}
-	if got := NewSite(nodeID('a'), Limits{Bytes: 1 << 40}, false).Limits().Bytes; got != most {
-		t.Errorf("a limit of 1 << 40 is %d, want %d", got, most)
+	if got := NewSite(nodeID('a'), Limits{Bytes: math.MaxInt}, false).Limits().Bytes; got != most {
+		t.Errorf("the largest limit is %d, want %d", got, most)
 	}
 	defer func() {
 		if recover() == nil {

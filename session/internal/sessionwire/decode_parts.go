@@ -76,7 +76,7 @@ func (d *decoder) ids(p *record.Parts) {
 		at := d.Offset()
 		p.IDs[i] = record.ID{Version: d.written(), Text: d.name()}
 		if i > 0 {
-			d.ascending(i, p.IDs[i].Version.Compare(p.IDs[i-1].Version), at)
+			d.ascending(i, p.IDs[i].Compare(p.IDs[i-1]), at)
 		}
 	}
 }
