@@ -74,7 +74,10 @@
 //
 // A counter of another node is refused if it is more than [MaxStep] above what is known,
 // and above 2^61 for a session of which nothing is known. So a forged counter costs no
-// session its numbers: writes go on, and win.
+// session its numbers: writes go on, and win. Two contents of one version, which no
+// honest node makes, come out the same everywhere. A member that lies about what others
+// have written, in the marks of a snapshot, can still suppress writes of a session, as it
+// can end the session: whoever is in the group is trusted that far.
 //
 // # Memory
 //
@@ -86,6 +89,7 @@
 // # Caveats
 //
 //   - A Session is locked by its owner.
+//   - Who hands a change to Merge has checked that it comes from its Origin.
 //   - Values are shared, not copied: never modify one that was given to Set or that
 //     came from Get, Take or Snapshot. Merge alone copies, since its input is a buffer.
 //   - A node that drops a session and takes it from others again forgets what it wrote

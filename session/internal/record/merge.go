@@ -90,6 +90,17 @@ func (s *Session) MergeSnapshot(sn *Snapshot, now time.Duration) (Result, error)
 	return m.end(), nil
 }
 
+// ApplyEnd takes the end of the session from another node. It is like [Session.Merge] of
+// a change that has nothing else; it says nothing about what that node wrote before.
+func (s *Session) ApplyEnd(e End) (Result, error) {
+	if err := s.admit(&Parts{End: e}, 0); err != nil {
+		return Result{}, err
+	}
+	m := merger{Session: s, before: s.digest}
+	m.over(e)
+	return m.end(), nil
+}
+
 // admit checks a change before anything of it is taken.
 func (s *Session) admit(p *Parts, top uint64) error {
 	for v := range p.versions {

@@ -214,6 +214,31 @@ func TestNothingIsWrittenAfterTheEnd(t *testing.T) {
 	}
 }
 
+// The end can come alone, also for a session that is not known.
+func TestApplyEnd(t *testing.T) {
+	known, fresh := on('a', Limits{}), on('b', Limits{})
+	set(t, known, "x", "1")
+	must(t, known.SetID("i"))
+	e := End{ver(9, 'z'), Expired}
+	for _, s := range []*Session{known, fresh} {
+		r, err := s.ApplyEnd(e)
+		if err != nil || !r.Ended || !r.Changed || r.Gap || r.Events[len(r.Events)-1].Kind != SessionEnded {
+			t.Errorf("ApplyEnd = %+v, %v", r, err)
+		}
+		if r, err := s.ApplyEnd(e); err != nil || !r.Ended || r.Changed || len(r.Events) > 0 {
+			t.Errorf("ApplyEnd again = %+v, %v", r, err)
+		}
+		wantShow(t, s, "expired")
+		checkBooks(t, s)
+		if s.seen(node('z')) != 0 || s.Digest() != known.Digest() {
+			t.Error("the end is not the same on both, or says more than it knows")
+		}
+	}
+	if _, err := on('c', Limits{}).ApplyEnd(End{ver(1<<63, 'z'), Expired}); !errors.Is(err, ErrCounter) {
+		t.Errorf("ApplyEnd of a forged counter: %v", err)
+	}
+}
+
 // Of two ends at the same time the newer one counts; the digests are equal before.
 func TestTwoEnds(t *testing.T) {
 	a, b := on('a', Limits{}), on('b', Limits{})
