@@ -40,6 +40,7 @@ func (k Kind) String() string {
 // [Bye], [Change], [Touches], [Ends], [StateRequest], [StateBlock], [Buckets],
 // [Digests] or [Fetch].
 type Message interface {
+	// Kind says which of the types it is, as on the wire.
 	Kind() Kind
 	append(e *encoder)
 	decode(d *decoder)
