@@ -94,8 +94,10 @@ func TestFrozen(t *testing.T) {
 			e := n.waitEvent(ctx, eventFailed, about(p))
 			took := time.Duration(e.Time-at) * time.Millisecond
 			t.Logf("dropped after %v", took)
-			if took > drop+answer+slack {
-				t.Errorf("dropped after %v, want %v at most", took, drop+answer+slack)
+			// A process that does not get its processor in time gives others more time:
+			// once for the heartbeats, once for the answer.
+			if limit := drop + answer + slack + 2*detector.Stats().Lag; took > limit {
+				t.Errorf("dropped after %v, want %v at most", took, limit)
 			}
 			p.resume()
 			n.awaitJoin(ctx, p)
