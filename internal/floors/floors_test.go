@@ -30,6 +30,11 @@ var floorOf = map[string]int{
 	"membership/static": 3,
 	"group":             4,
 
+	// The pure parts of sessions stand low: they must know neither transport nor group.
+	"session/internal/bytediff":    2,
+	"session/internal/record":      3,
+	"session/internal/sessionwire": 4,
+
 	"interop":       7,
 	"faults":        7,
 	"examples":      7,

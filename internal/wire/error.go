@@ -21,6 +21,7 @@ const (
 	NoSender                         // a frame without a sender
 	BadAck                           // an ack code that does not exist
 	BadNumber                        // a number that goes backward or past what was sent
+	NotCanonical                     // the same could be said in another way, and must be
 	NumReasons                       // one more than the last reason
 )
 
@@ -38,6 +39,7 @@ var reasonText = [NumReasons]string{
 	NoSender:       "no sender",
 	BadAck:         "unknown ack",
 	BadNumber:      "bad number",
+	NotCanonical:   "not in canonical form",
 }
 
 // String returns a short lower-case phrase, usable as a metric label.

@@ -105,6 +105,25 @@ func (r *Reader) Int32() int32 { return int32(r.Uint32()) }
 // Int64 takes a signed 64-bit number.
 func (r *Reader) Int64() int64 { return int64(r.Uint64()) }
 
+// Uvarint takes a number as [encoding/binary.AppendUvarint] writes it. More bytes than the
+// number needs, or more than 64 bits, are not canonical.
+func (r *Reader) Uvarint() uint64 {
+	if r.err != nil {
+		return 0
+	}
+	v, n := binary.Uvarint(r.b[r.off:])
+	switch {
+	case n == 0:
+		r.short()
+		return 0
+	case n < 0, n > 1 && r.b[r.off+n-1] == 0:
+		r.Fail(NotCanonical, r.Offset())
+		return 0
+	}
+	r.off += n
+	return v
+}
+
 // Sized takes a signed 32-bit length and as many bytes. A negative length, or
 // one past the end of the input, fails at the offset of the length field.
 func (r *Reader) Sized() []byte {

@@ -18,6 +18,7 @@ func u32(r *Reader) any   { return r.Uint32() }
 func u64(r *Reader) any   { return r.Uint64() }
 func i32(r *Reader) any   { return r.Int32() }
 func i64(r *Reader) any   { return r.Int64() }
+func uvar(r *Reader) any  { return r.Uvarint() }
 func sized(r *Reader) any { return string(r.Sized()) }
 func three(r *Reader) any { return string(r.Bytes(3)) }
 func magic(r *Reader) any { r.Magic("MAGIC", BadMagic); return r.Offset() }
@@ -42,6 +43,17 @@ var readerTests = []struct {
 	{name: "sized of nothing", in: "\x00\x00\x00\x00!", fields: []field{{sized, ""}, {u8, uint8('!')}}},
 	{name: "magic", in: "MAGIC!", base: 10, fields: []field{{magic, 15}, {u8, uint8('!')}}},
 
+	{name: "uvarint", in: "\x00\x7f\x80\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		fields: []field{{uvar, uint64(0)}, {uvar, uint64(127)}, {uvar, uint64(128)}, {uvar, uint64(1<<64 - 1)}}},
+	{name: "uvarint of nothing", base: 7, fields: []field{{uvar, uint64(0)}}, err: &FormatError{Truncated, 7}},
+	{name: "uvarint cut", in: "\x80\x80", base: 7, fields: []field{{uvar, uint64(0)}}, err: &FormatError{Truncated, 9}},
+	{name: "uvarint longer than it must be", in: "a\x80\x00", base: 7, fields: []field{{u8, uint8('a')}, {uvar, uint64(0)}},
+		err: &FormatError{NotCanonical, 8}},
+	{name: "uvarint of 65 bits", in: "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", fields: []field{{uvar, uint64(0)}},
+		err: &FormatError{NotCanonical, 0}},
+	{name: "uvarint cut and too long", in: "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", fields: []field{{uvar, uint64(0)}},
+		err: &FormatError{NotCanonical, 0}},
+
 	{name: "uint8 of nothing", base: 7, fields: []field{{u8, uint8(0)}}, err: &FormatError{Truncated, 7}},
 	{name: "uint16 cut", in: "a", base: 7, fields: []field{{u16, uint16(0)}}, err: &FormatError{Truncated, 8}},
 	{name: "uint32 cut", in: "abc", fields: []field{{u32, uint32(0)}}, err: &FormatError{Truncated, 3}},
@@ -63,7 +75,7 @@ var readerTests = []struct {
 	{name: "inner sized past the end", in: "\x00\x00\x00\x03hi", inner: true,
 		fields: []field{{sized, ""}}, err: &FormatError{LengthPastEnd, 0}},
 
-	{name: "the first failure sticks", in: "ab", fields: []field{{u32, uint32(0)}, {u8, uint8(0)}, {sized, ""}, {magic, 0}},
+	{name: "the first failure sticks", in: "ab", fields: []field{{u32, uint32(0)}, {u8, uint8(0)}, {uvar, uint64(0)}, {sized, ""}, {magic, 0}},
 		err: &FormatError{Truncated, 2}},
 }
 

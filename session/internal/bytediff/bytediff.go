@@ -1,0 +1,211 @@
+package bytediff
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"math/bits"
+)
+
+// ErrFormat is the error of a difference that is damaged, or that does not
+// belong to the old value or to the size it is applied with.
+var ErrFormat = errors.New("tribes: session: not a difference to this value")
+
+const (
+	word     = 8  // bytes compared at once; every word-th place of the old value is known
+	minMatch = 16 // a run this long contains a whole word at a known place
+)
+
+// Append appends the difference that makes value out of old to dst. It gives up
+// and returns dst and false as soon as the difference would have more than limit
+// bytes. It borrows old and value.
+func Append(dst, old, value []byte, limit int) ([]byte, bool) {
+	w := writer{out: dst, start: len(dst), limit: limit}
+	head := commonPrefix(old, value)
+	tail := commonSuffix(old[head:], value[head:])
+	w.copyOf(0, head)
+	w.middle(old, value, head, tail)
+	w.copyOf(len(old)-tail, tail)
+	if w.failed {
+		return dst, false
+	}
+	return w.out, true
+}
+
+// Apply makes the value of size bytes that diff describes, out of old. It borrows
+// both; the result is new memory. The steps are checked, and their sum compared
+// with size, before memory is taken: the caller bounds size.
+func Apply(old, diff []byte, size int) ([]byte, error) {
+	if size < 0 || !valid(len(old), diff, size) {
+		return nil, ErrFormat
+	}
+	value := make([]byte, 0, size)
+	for len(diff) > 0 {
+		n, rest := step(diff)
+		if n&1 == 1 {
+			at, used := binary.Uvarint(rest)
+			value = append(value, old[at:at+n>>1]...)
+			diff = rest[used:]
+			continue
+		}
+		value = append(value, rest[:n>>1]...)
+		diff = rest[n>>1:]
+	}
+	return value, nil
+}
+
+// valid reports whether the steps of diff stay within old and itself and give
+// size bytes.
+func valid(old int, diff []byte, size int) bool {
+	left := uint64(size)
+	for len(diff) > 0 {
+		n, rest := step(diff)
+		if n>>1 == 0 || n>>1 > left {
+			return false
+		}
+		left -= n >> 1
+		if n&1 == 0 {
+			if n>>1 > uint64(len(rest)) {
+				return false
+			}
+			diff = rest[n>>1:]
+			continue
+		}
+		at, used := binary.Uvarint(rest)
+		if used <= 0 || at > uint64(old) || n>>1 > uint64(old)-at {
+			return false
+		}
+		diff = rest[used:]
+	}
+	return left == 0
+}
+
+// step takes the head of a step; 0 means that there is none.
+func step(diff []byte) (uint64, []byte) {
+	n, used := binary.Uvarint(diff)
+	if used <= 0 {
+		return 0, nil
+	}
+	return n, diff[used:]
+}
+
+// writer collects steps up to a limit.
+type writer struct {
+	out    []byte
+	start  int
+	limit  int
+	failed bool
+}
+
+func (w *writer) copyOf(at, n int) {
+	if n == 0 || w.failed {
+		return
+	}
+	w.out = binary.AppendUvarint(w.out, uint64(n)<<1|1)
+	w.out = binary.AppendUvarint(w.out, uint64(at))
+	w.check()
+}
+
+func (w *writer) insert(p []byte) {
+	if len(p) == 0 || w.failed {
+		return
+	}
+	if len(p) > w.limit-(len(w.out)-w.start) {
+		w.failed = true
+		return
+	}
+	w.out = binary.AppendUvarint(w.out, uint64(len(p))<<1)
+	w.out = append(w.out, p...)
+	w.check()
+}
+
+func (w *writer) check() { w.failed = w.failed || len(w.out)-w.start > w.limit }
+
+// middle writes what is between the common head and tail of the values.
+func (w *writer) middle(old, value []byte, head, tail int) {
+	end := len(value) - tail
+	places := indexOf(old[:len(old)-tail], head)
+	from, i := head, head // value[from:i] is not written yet
+	for places.known() && i+word <= end && !w.failed {
+		at, found := places.find(old, value[i:])
+		if !found {
+			// The longer nothing is found, the larger the steps: a value that has
+			// nothing in common costs little.
+			i += 1 + (i-from)>>8
+			continue
+		}
+		back := commonSuffix(old[:at], value[from:i])
+		n := back + word + commonPrefix(old[at+word:], value[i+word:end])
+		if n < minMatch {
+			i++
+			continue
+		}
+		w.insert(value[from : i-back])
+		w.copyOf(at-back, n)
+		i += n - back
+		from = i
+	}
+	w.insert(value[from:end])
+}
+
+// index finds words of the old value: for each hash one place, plus one.
+type index struct {
+	table []uint32
+	shift int
+}
+
+// indexOf knows every word-th place of old from a place on.
+func indexOf(old []byte, from int) index {
+	words := (len(old) - from) / word
+	if words == 0 || len(old) > math.MaxInt32 {
+		return index{}
+	}
+	size := bits.Len(uint(words))
+	x := index{table: make([]uint32, 1<<size), shift: 64 - size}
+	for at := from; at+word <= len(old); at += word {
+		x.table[x.hash(old[at:])] = uint32(at + 1)
+	}
+	return x
+}
+
+func (x index) known() bool { return x.table != nil }
+
+func (x index) hash(p []byte) uint64 {
+	return binary.LittleEndian.Uint64(p) * 0x9e3779b97f4a7c15 >> x.shift
+}
+
+// find returns a place of old that begins with the same word as p.
+func (x index) find(old, p []byte) (int, bool) {
+	at := int(x.table[x.hash(p)]) - 1
+	if at < 0 {
+		return 0, false
+	}
+	return at, binary.LittleEndian.Uint64(old[at:]) == binary.LittleEndian.Uint64(p)
+}
+
+func commonPrefix(a, b []byte) int {
+	n, i := min(len(a), len(b)), 0
+	for ; i+word <= n; i += word {
+		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
+			return i + bits.TrailingZeros64(x)/8
+		}
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+func commonSuffix(a, b []byte) int {
+	n, i := min(len(a), len(b)), 0
+	for ; i+word <= n; i += word {
+		x := binary.LittleEndian.Uint64(a[len(a)-i-word:]) ^ binary.LittleEndian.Uint64(b[len(b)-i-word:])
+		if x != 0 {
+			return i + bits.LeadingZeros64(x)/8
+		}
+	}
+	for i < n && a[len(a)-1-i] == b[len(b)-1-i] {
+		i++
+	}
+	return i
+}
