@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/gotribes/tribes/session/internal/record"
 )
@@ -91,6 +92,18 @@ func numberOf(v any) (int64, bool) {
 	return 0, false
 }
 
+// addressable returns a pointer to a copy of a struct or array: encoders see methods
+// with pointer receivers of its parts only then.
+func addressable(v any) any {
+	r := reflect.ValueOf(v)
+	if k := r.Kind(); k != reflect.Struct && k != reflect.Array {
+		return v
+	}
+	p := reflect.New(r.Type())
+	p.Elem().Set(r)
+	return p.Interface()
+}
+
 // encode makes a value that a record can hold.
 func encode(c Codec, v any) (record.Value, error) {
 	if n, ok := numberOf(v); ok {
@@ -99,7 +112,7 @@ func encode(c Codec, v any) (record.Value, error) {
 	if err := checkValue(v); err != nil {
 		return record.Value{}, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
-	b, err := c.Marshal(v)
+	b, err := c.Marshal(addressable(v))
 	if err != nil {
 		return record.Value{}, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
