@@ -37,8 +37,9 @@ func checkValue(v any) error {
 
 // shape is what is known of a type.
 type shape struct {
-	err  error
-	open bool // values can be cyclic or hold other types: it contains itself or an interface
+	err   error
+	open  bool  // values can be cyclic or hold other types: it contains itself or an interface
+	parts []int // of a struct: the fields to look into
 }
 
 var shapes sync.Map // reflect.Type -> shape
@@ -49,6 +50,9 @@ func checkType(t reflect.Type) (shape, error) {
 	}
 	var s shape
 	s.err = s.visit(t, make(map[reflect.Type]bool))
+	if s.open && t.Kind() == reflect.Struct {
+		s.parts = visible(t)
+	}
 	shapes.Store(t, s)
 	return s, s.err
 }
@@ -120,6 +124,16 @@ func (s *shape) fields(t reflect.Type, above map[reflect.Type]bool) error {
 	return nil
 }
 
+// visible returns the fields that encoders see.
+func visible(t reflect.Type) (parts []int) {
+	for i := range t.NumField() {
+		if f := t.Field(i); (f.IsExported() || f.Anonymous) && !omitted(f) {
+			parts = append(parts, i)
+		}
+	}
+	return parts
+}
+
 // omitted reports whether a tag leaves a field out.
 func omitted(f reflect.StructField) bool {
 	tag, ok := f.Tag.Lookup("cbor")
@@ -140,26 +154,22 @@ func (w *walk) value(v reflect.Value, depth int) error {
 	if w.left--; w.left < 0 {
 		return errShared
 	}
-	if v.Kind() != reflect.Interface && encodesItself(v.Type()) {
-		return nil
+	s, err := checkType(v.Type())
+	if err != nil || !s.open {
+		return err
 	}
 	switch v.Kind() {
-	case reflect.Interface:
-		if v.IsNil() {
-			return nil
-		}
-		s, err := checkType(v.Elem().Type())
-		if err != nil || !s.open {
-			return err
-		}
-		return w.value(v.Elem(), depth+1)
-	case reflect.Pointer:
+	case reflect.Interface, reflect.Pointer:
 		if v.IsNil() {
 			return nil
 		}
 		return w.value(v.Elem(), depth+1)
 	case reflect.Slice, reflect.Array:
-		return w.elements(v, depth)
+		for i := range v.Len() {
+			if err := w.value(v.Index(i), depth+1); err != nil {
+				return err
+			}
+		}
 	case reflect.Map:
 		for k, e := range v.Seq2() {
 			if err := errors.Join(w.value(k, depth+1), w.value(e, depth+1)); err != nil {
@@ -167,26 +177,10 @@ func (w *walk) value(v reflect.Value, depth int) error {
 			}
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			f := v.Type().Field(i)
-			if (!f.IsExported() && !f.Anonymous) || omitted(f) {
-				continue
-			}
+		for _, i := range s.parts {
 			if err := w.value(v.Field(i), depth+1); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-func (w *walk) elements(v reflect.Value, depth int) error {
-	if s, err := checkType(v.Type().Elem()); err != nil || !s.open {
-		return err
-	}
-	for i := range v.Len() {
-		if err := w.value(v.Index(i), depth+1); err != nil {
-			return err
 		}
 	}
 	return nil
