@@ -86,8 +86,8 @@
 // # Limits
 //
 // [Limits] bounds how many sessions there are and what each may hold; what is too much is
-// refused with a [*LimitError]. A session with one attribute of 16 bytes takes about half
-// a kilobyte.
+// refused with a [*LimitError]. A session with one attribute of 16 bytes takes about 400
+// bytes.
 //
 // # Codecs
 //
