@@ -30,9 +30,6 @@ func Set[T any](s *Session, name string, v T) error {
 // copy: no change is lost, and f should have no other effects. No lock is held while f
 // runs. An error of f is returned as it is, and nothing has changed; others are as of Get
 // and Set.
-//
-// Nodes that update the same attribute at the same time do not see each other: use
-// [Session.Add] for counters.
 func Update[T any](s *Session, name string, f func(v *T) error) error {
 	for {
 		val, at := s.value(name)

@@ -9,8 +9,7 @@ import (
 	"io"
 )
 
-// Codec turns attributes into bytes and back. All nodes of a group need the same one.
-// Its methods run at the same time in any number of goroutines.
+// Codec turns attributes into bytes and back. Its methods run at the same time in any number of goroutines.
 type Codec interface {
 	// Name is a short word.
 	Name() string
@@ -37,7 +36,7 @@ func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(dat
 // GobEncoder, or interfaces in fields, whose types the program must register. Each
 // value carries the description of its type, which makes small ones several times as
 // large and slow as with [CBOR]. The authors of gob do not harden it against hostile
-// bytes: use it only if whoever is in the group is trusted.
+// bytes: use it only where whoever can write them is trusted.
 func Gob() Codec { return gobCodec{} }
 
 type gobCodec struct{}

@@ -45,7 +45,7 @@ func TestCodecsRoundTrip(t *testing.T) {
 			roundTrip(t, c, someProfile())
 			roundTrip(t, c, "text")
 			roundTrip(t, c, []byte{1, 2})
-			roundTrip(t, c, []int{1, -1, math.MaxInt64})
+			roundTrip(t, c, []int64{1, -1, math.MaxInt64})
 			roundTrip(t, c, map[string]cart{"a": {Total: 1}})
 			roundTrip(t, c, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
 			roundTrip(t, c, time.Duration(5))

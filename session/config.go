@@ -25,8 +25,8 @@ type Config struct {
 	Limits Limits
 	// Codec encodes attributes; [CBOR] if nil.
 	Codec Codec
-	// LocalOnly says which names stay on this node as they are: not encoded, not copied,
-	// not counted in bytes. It is for what makes no sense elsewhere, such as an open
+	// LocalOnly says which names are kept as they are: not encoded, not copied, not
+	// counted in bytes. It is for what makes no sense elsewhere, such as an open
 	// connection. It must always say the same of a name. Nil is none.
 	LocalOnly func(name string) bool
 	// Cookie is how the client learns its session.

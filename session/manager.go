@@ -54,7 +54,7 @@ type Stats struct {
 	Unknown   uint64 // ids that lead nowhere: expired, invalidated, renewed or invented
 	Repeated  uint64 // requests with several session cookies, or too much of them
 	Refused   uint64 // sessions that Limits.Sessions did not allow
-	Failed    uint64 // requests answered 503 as their session could not be read or stored
+	Failed    uint64 // sessions that could not be read or stored; never of those in memory
 }
 
 // Stats returns the numbers now. They are read one after the other.

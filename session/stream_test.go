@@ -160,7 +160,7 @@ func TestReadFromGoesThrough(t *testing.T) {
 // failing is a backend that others are needed for, and that are not there.
 type failing struct {
 	backend
-	commits error
+	commits, finds error
 }
 
 func (f *failing) commit(context.Context, *held) error { return f.commits }
@@ -189,5 +189,24 @@ func TestCommitFails(t *testing.T) {
 	}
 	if m.Stats().Failed == 0 {
 		t.Error("not counted")
+	}
+}
+
+func (f *failing) find(ctx context.Context, random string) (*held, error) {
+	if f.finds != nil {
+		return nil, f.finds
+	}
+	return f.backend.find(ctx, random)
+}
+
+// A session that cannot be read is not taken for none: the client would lose it.
+func TestFindFails(t *testing.T) {
+	m := newManager(t, Config{})
+	c := newClient(t, m)
+	c.with(func(s *Session) { must(t, Set(s, "v", "x")) })
+	m.b = &failing{backend: m.b, finds: errAway}
+	res := c.with(func(*Session) { t.Error("the handler was called") })
+	if res.StatusCode != http.StatusServiceUnavailable || len(res.Cookies()) != 0 || m.Stats().Failed != 1 {
+		t.Errorf("status %d, cookies %v, %+v", res.StatusCode, res.Cookies(), m.Stats())
 	}
 }
