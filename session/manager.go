@@ -1,0 +1,166 @@
+package session
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+
+	"github.com/gotribes/tribes/session/internal/record"
+)
+
+// Manager holds the sessions of one application in the memory of this process. Its
+// methods can be called from any number of goroutines.
+type Manager struct {
+	config Config
+	b      backend
+	n      counters
+}
+
+// counters are the numbers of Stats.
+type counters struct {
+	created, invalidated, expired, renewed        atomic.Uint64
+	malformed, unknown, repeated, refused, failed atomic.Uint64
+}
+
+// New returns a manager. It starts nothing; while there are sessions it has a timer.
+// The error names everything that is wrong with c.
+func New(c Config) (*Manager, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{config: c}
+	m.b = newLocal(&m.config, func(h *held) { m.end(h, Expired) })
+	return m, nil
+}
+
+// Close drops all sessions and waits for a sweep that runs. Listeners are not told, and
+// must not call it. From then on no request has a session, and writes that would make
+// one fail with ErrClosed. It always returns nil; a second call does nothing.
+func (m *Manager) Close() error {
+	m.b.close()
+	return nil
+}
+
+// Stats are numbers of a manager, since it was made except for Sessions.
+type Stats struct {
+	Sessions    int    // that there are, with those that have expired since the last sweep
+	Created     uint64 // sessions
+	Invalidated uint64
+	Expired     uint64
+	Renewed     uint64 // ids
+
+	Malformed uint64 // cookies that no manager has made
+	Unknown   uint64 // ids that lead nowhere: expired, invalidated, renewed or invented
+	Repeated  uint64 // requests with several session cookies, or too much of them
+	Refused   uint64 // sessions that Limits.Sessions did not allow
+	Failed    uint64 // sessions that could not be read or stored; never of those in memory
+}
+
+// Stats returns the numbers now. They are read one after the other.
+func (m *Manager) Stats() Stats {
+	return Stats{
+		Sessions: m.b.count(),
+		Created:  m.n.created.Load(), Invalidated: m.n.invalidated.Load(),
+		Expired: m.n.expired.Load(), Renewed: m.n.renewed.Load(),
+		Malformed: m.n.malformed.Load(), Unknown: m.n.unknown.Load(),
+		Repeated: m.n.repeated.Load(), Refused: m.n.refused.Load(), Failed: m.n.failed.Load(),
+	}
+}
+
+// Lookup returns the session that an id leads to, outside of a request: to look into
+// it, or to end it from elsewhere. That does not count as an access. What needs a
+// cookie, such as Renew, fails with ErrHeaderWritten.
+func (m *Manager) Lookup(id string) (*Session, bool) {
+	parsed, ok := parseID(id)
+	if !ok {
+		return nil, false
+	}
+	h, err := m.b.find(context.Background(), parsed.Random())
+	if err != nil || h == nil {
+		return nil, false
+	}
+	s := m.outside(h)
+	return s, s != nil
+}
+
+// All goes through the sessions, as Lookup would return them, in no order. Sessions
+// that come or go meanwhile may be in it or not.
+func (m *Manager) All() iter.Seq[*Session] {
+	return func(yield func(*Session) bool) {
+		for h := range m.b.all() {
+			if s := m.outside(h); s != nil && isClient(s.ID()) && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// isClient tells sessions of clients from what SCS keeps.
+func isClient(id ID) bool {
+	_, ok := parseID(string(id))
+	return ok
+}
+
+// outside returns h without a request, nil if it is over.
+func (m *Manager) outside(h *held) *Session {
+	if h.id() == "" || h.expired(m.b.now()) {
+		return nil
+	}
+	return &Session{m: m, h: h, written: true}
+}
+
+// access notes that a request uses h, and reports whether it still can.
+func (m *Manager) access(h *held) bool {
+	now := m.b.now()
+	h.mu.Lock()
+	_, ended := h.rec.Ended()
+	expired := h.expired(now)
+	if !ended && !expired {
+		h.touch(now)
+	}
+	h.mu.Unlock()
+	if expired {
+		m.end(h, Expired)
+	}
+	return !ended && !expired
+}
+
+// write runs f on a session that can be found.
+func (m *Manager) write(h *held, f func(*held) error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.expired(m.b.now()) {
+		return ErrEnded
+	}
+	if err := f(h); err != nil {
+		return err
+	}
+	m.b.wrote(h)
+	return nil
+}
+
+// end ends a session, an expired one only if it still is, and reports whether it did.
+func (m *Manager) end(h *held, why Reason) bool {
+	h.mu.Lock()
+	if why == Expired && !h.expired(m.b.now()) {
+		h.mu.Unlock()
+		return false
+	}
+	id := ID(h.rec.ID())
+	if err := h.rec.End(record.Reason(why)); err != nil { // has ended before
+		h.mu.Unlock()
+		return false
+	}
+	h.local = nil
+	m.b.wrote(h)
+	m.b.ended(h, id)
+	h.mu.Unlock()
+	if why == Expired {
+		m.n.expired.Add(1)
+	} else {
+		m.n.invalidated.Add(1)
+	}
+	tell(m.config.Listener.Destroyed, Event{ID: id, Reason: why})
+	return true
+}

@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"net/http"
+)
+
+// Handler gives the requests that go to next their sessions, see [From]. Handlers of
+// the same manager may be nested; the outermost does the work.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s, ok := r.Context().Value(contextKey{}).(*Session); ok && s.m == m || m.config.Skip(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		s, err := m.begin(r)
+		if err != nil {
+			m.unavailable(w)
+			return
+		}
+		ctx := context.WithValue(r.Context(), contextKey{}, s)
+		rw := &response{ResponseWriter: w, s: s, r: r}
+		defer m.finish(s, ctx)
+		next.ServeHTTP(rw, r.WithContext(ctx))
+		rw.header(0)
+	})
+}
+
+// begin finds the session of a request.
+func (m *Manager) begin(r *http.Request) (*Session, error) {
+	s := &Session{m: m}
+	var values [maxCookies]string
+	n, excess := cookieValues(r.Header["Cookie"], m.config.Cookie.Name, &values)
+	if excess {
+		m.n.repeated.Add(1)
+	}
+	for _, v := range values[:n] {
+		id, ok := parseID(v)
+		if !ok {
+			m.n.malformed.Add(1)
+			continue
+		}
+		h, err := m.b.find(r.Context(), id.Random())
+		if err != nil {
+			return nil, err
+		}
+		if h == nil || !m.access(h) {
+			m.n.unknown.Add(1)
+			continue
+		}
+		s.h, s.known = h, true
+		// The id in the cookie has another route: the client is told, so that its load
+		// balancer finds this node. Only if it is the same id: one that was renewed
+		// since is not for who has the old one.
+		now := h.id()
+		s.send = now != id && now.Random() == id.Random()
+		break
+	}
+	if name := m.config.Cookie.RouteName; name != "" {
+		n, _ := cookieValues(r.Header["Cookie"], name, &values)
+		s.routed = n == 1 && values[0] == m.config.Route
+	}
+	return s, nil
+}
+
+// finish is the end of a request, also of one whose handler has panicked.
+func (m *Manager) finish(s *Session, ctx context.Context) {
+	s.mu.Lock()
+	h, lost := s.h, s.isNew && !s.written
+	s.written = true
+	s.mu.Unlock()
+	if lost { // nobody will ever know its id
+		s.Invalidate()
+	} else if h != nil {
+		m.access(h)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.commit(ctx); err != nil {
+		m.n.failed.Add(1)
+	}
+}
+
+// commit makes what this request wrote as safe as configured. The caller holds s.mu.
+func (s *Session) commit(ctx context.Context) error {
+	for _, h := range s.over {
+		if err := s.m.b.commit(ctx, h); err != nil {
+			return err
+		}
+	}
+	s.over = nil
+	if s.h == nil {
+		return nil
+	}
+	return s.m.b.commit(ctx, s.h)
+}
+
+// unavailable answers a request whose session cannot be had.
+func (m *Manager) unavailable(w http.ResponseWriter) {
+	m.n.failed.Add(1)
+	http.Error(w, "session not available", http.StatusServiceUnavailable)
+}
+
+// header puts into the header of a response what the client must learn, once: it fails
+// if what was written before is not safe. Cookies can no longer be sent then.
+func (s *Session) header(r *http.Request, header http.Header) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.written {
+		return nil
+	}
+	s.written = true
+	if err := s.commit(r.Context()); err != nil {
+		return err
+	}
+	if s.used {
+		header.Add("Vary", "Cookie")
+	}
+	cookies := s.cookies(r.TLS != nil)
+	for _, c := range cookies {
+		header.Add("Set-Cookie", c.String())
+	}
+	if len(cookies) > 0 && header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", `no-cache="Set-Cookie"`)
+	}
+	return nil
+}
+
+// cookies returns what the client must learn. The caller holds s.mu.
+func (s *Session) cookies(overTLS bool) []*http.Cookie {
+	c := &s.m.config.Cookie
+	if s.h == nil {
+		if s.known {
+			return []*http.Cookie{c.gone(overTLS)}
+		}
+		return nil
+	}
+	s.h.mu.RLock()
+	id, timeout := ID(s.h.rec.ID()), s.h.rec.Timeout()
+	s.h.mu.RUnlock()
+	if id == "" { // ended by another request
+		return nil
+	}
+	var all []*http.Cookie
+	if s.send || c.Persistent {
+		all = append(all, c.session(id, timeout, overTLS))
+	}
+	if c.RouteName != "" && !s.routed {
+		all = append(all, c.cookie(c.RouteName, s.m.config.Route, overTLS))
+	}
+	return all
+}

@@ -1,0 +1,158 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/gotribes/tribes/session/internal/record"
+)
+
+// SCS is a store for github.com/alexedwards/scs: it has the methods of its Store and
+// IterableStore.
+//
+//	scsManager := scs.New()
+//	scsManager.Store = sessions.SCS()
+//
+// That program keeps its own cookie, expiry and way of encoding, and writes a session as
+// a whole: of requests that run at the same time the last one wins. Sessions of the two
+// kinds do not mix: no token leads to a session of this package, nor an id to one of
+// those. They share Limits, of which ValueBytes bounds a session of scs, and the listener,
+// which sees one attribute "scs". Tokens are at most 200 bytes.
+type SCS struct{ m *Manager }
+
+// SCS returns the store of m for scs. All that it returns have the same content.
+func (m *Manager) SCS() *SCS { return &SCS{m: m} }
+
+const (
+	scsPrefix = "scs:" // no ID of this package has a colon
+	scsName   = "scs"
+	maxToken  = 200
+)
+
+// scsID returns what a token is found by. A dot would end it there.
+func scsID(token string) (ID, bool) {
+	if token == "" || len(token) > maxToken || strings.Contains(token, ".") {
+		return "", false
+	}
+	return ID(scsPrefix + token), true
+}
+
+func (s *SCS) find(token string) *held {
+	id, ok := scsID(token)
+	if !ok {
+		return nil
+	}
+	h, err := s.m.b.find(context.Background(), id.Random())
+	if err != nil || h == nil {
+		return nil
+	}
+	if h.expired(s.m.b.now()) {
+		s.m.end(h, Expired)
+		return nil
+	}
+	return h
+}
+
+// Find returns the data of a token, and false if there is none or it has expired.
+func (s *SCS) Find(token string) ([]byte, bool, error) {
+	h := s.find(token)
+	if h == nil {
+		return nil, false, nil
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	v, ok := h.rec.Get(scsName)
+	return append([]byte(nil), v.Bytes...), ok, nil
+}
+
+// Commit stores the data of a token until expiry, which is compared with the clock of
+// this process once, now. The data is copied. What has expired already is deleted.
+func (s *SCS) Commit(token string, data []byte, expiry time.Time) error {
+	id, ok := scsID(token)
+	if !ok {
+		return wrap("set", scsName, errToken)
+	}
+	left := time.Until(expiry)
+	if left <= 0 {
+		return s.Delete(token)
+	}
+	val := s.m.wrap(record.Value{Kind: record.Bytes, Bytes: append([]byte(nil), data...)})
+	for {
+		err := s.commit(id, token, val, left)
+		switch {
+		case errors.Is(err, errTaken), errors.Is(err, ErrEnded): // came or went meanwhile
+		case err != nil:
+			return wrap("set", scsName, err)
+		default:
+			return nil
+		}
+	}
+}
+
+// commit writes to the session of a token, or makes it.
+func (s *SCS) commit(id ID, token string, val Value, left time.Duration) error {
+	var old Value
+	put := func(h *held) error {
+		old = s.m.valueOf(h, scsName)
+		if err := h.rec.Set(scsName, val.rec.Bytes); err != nil {
+			return err
+		}
+		now := s.m.b.now()
+		err := h.rec.SetTimeout(left, now)
+		h.arm(now)
+		return err
+	}
+	h := s.find(token)
+	if h != nil {
+		if err := s.m.write(h, put); err != nil {
+			return err
+		}
+	} else {
+		h = s.m.b.create()
+		if err := h.begin(id, left, s.m.b.now()); err != nil {
+			return err
+		}
+		if err := put(h); err != nil {
+			return err
+		}
+		if err := s.m.add(h); err != nil {
+			return err
+		}
+		s.m.n.created.Add(1)
+		tell(s.m.config.Listener.Created, Event{ID: id})
+	}
+	tell(s.m.config.Listener.AttributeSet, Event{ID: id, Name: scsName, Old: old, New: val})
+	return s.m.b.commit(context.Background(), h)
+}
+
+var errToken = errors.New("token is empty, has a dot or is longer than 200 bytes")
+
+// Delete removes a token; it is no error if there is none.
+func (s *SCS) Delete(token string) error {
+	h := s.find(token)
+	if h == nil || !s.m.end(h, Invalidated) {
+		return nil
+	}
+	return s.m.b.commit(context.Background(), h)
+}
+
+// All returns the data of all tokens that have not expired.
+func (s *SCS) All() (map[string][]byte, error) {
+	all := make(map[string][]byte)
+	for h := range s.m.b.all() {
+		token, ok := strings.CutPrefix(string(h.id()), scsPrefix)
+		if !ok {
+			continue
+		}
+		data, ok, err := s.Find(token)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all[token] = data
+		}
+	}
+	return all, nil
+}

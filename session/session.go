@@ -1,0 +1,286 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Session is the session of a request. There is none in memory until something is set;
+// until then reads find nothing. Requests of one client that run at the same time have
+// a Session each and share what is in it. The methods can be called from any number of
+// goroutines, also after the request.
+type Session struct {
+	m *Manager // nil: outside of a handler
+
+	mu sync.Mutex
+	// The rest is guarded by mu, which is taken before that of held.
+	h       *held          // nil: there is none yet
+	over    []*held        // invalidated by this request
+	isNew   bool           // made by this request
+	send    bool           // the client needs a cookie
+	known   bool           // the client has sent an id that led to a session
+	used    bool           // somebody has looked
+	written bool           // the header is out: no cookie any more
+	routed  bool           // the client has sent the route cookie of this node
+	timeout *time.Duration // for the session that is to come
+}
+
+type contextKey struct{}
+
+// From returns the session of a request; it is never nil. In a request that has not
+// come through [Manager.Handler], or that Config.Skip leaves out, reads find nothing and
+// writes fail with ErrNoSession.
+func From(r *http.Request) *Session { return FromContext(r.Context()) }
+
+// FromContext is From for the context of a request.
+func FromContext(ctx context.Context) *Session {
+	if s, ok := ctx.Value(contextKey{}).(*Session); ok {
+		return s
+	}
+	return &Session{written: true}
+}
+
+func (s *Session) held() *held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.h
+}
+
+// view runs f on the record, if there is one, while nobody writes to it.
+func (s *Session) view(f func(h *held)) {
+	if h := s.held(); h != nil {
+		h.mu.RLock()
+		defer h.mu.RUnlock()
+		f(h)
+	}
+}
+
+// write runs f on the record while nobody else uses it. If there is no session yet it
+// is made, unless f fails.
+func (s *Session) write(f func(h *held) error) error {
+	if s.m == nil {
+		return ErrNoSession
+	}
+	s.mu.Lock()
+	s.used = true
+	if h := s.h; h != nil {
+		s.mu.Unlock()
+		return s.m.write(h, f)
+	}
+	id, err := s.create(f)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s.m.n.created.Add(1)
+	tell(s.m.config.Listener.Created, Event{ID: id})
+	return nil
+}
+
+// create makes a session with what f writes in it. The caller holds s.mu.
+func (s *Session) create(f func(h *held) error) (ID, error) {
+	if s.written {
+		return "", ErrHeaderWritten
+	}
+	h, id, timeout := s.m.b.create(), newID(s.m.idRoute()), s.m.config.Timeout
+	if s.timeout != nil {
+		timeout = *s.timeout
+	}
+	now := s.m.b.now()
+	if err := h.begin(id, timeout, now); err != nil {
+		return "", err
+	}
+	if err := f(h); err != nil {
+		return "", err
+	}
+	if err := s.m.add(h); err != nil {
+		return "", err
+	}
+	s.h, s.isNew, s.send = h, true, true
+	return id, nil
+}
+
+// add makes a new session known.
+func (m *Manager) add(h *held) error {
+	m.b.wrote(h)
+	err := m.b.add(h)
+	if errors.Is(err, ErrTooManySessions) {
+		m.n.refused.Add(1)
+	}
+	return err
+}
+
+// idRoute returns the route that ids get.
+func (m *Manager) idRoute() string {
+	if m.config.Cookie.RouteName != "" {
+		return ""
+	}
+	return m.config.Route
+}
+
+// ID returns the current id, "" if there is no session.
+func (s *Session) ID() (id ID) {
+	s.view(func(h *held) { id = ID(h.rec.ID()) })
+	return id
+}
+
+// IsNew reports whether this request has made the session.
+func (s *Session) IsNew() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.isNew
+}
+
+// Len returns how many attributes there are.
+func (s *Session) Len() (n int) {
+	s.view(func(h *held) { n = h.rec.Len() + len(h.local) })
+	return n
+}
+
+// Size returns the bytes that the session counts against Limits.SessionBytes.
+func (s *Session) Size() (n int) {
+	s.view(func(h *held) { n = h.rec.Size() })
+	return n
+}
+
+// Names returns the names of the attributes in order.
+func (s *Session) Names() (names []string) {
+	s.view(func(h *held) {
+		for name := range h.rec.All() {
+			names = append(names, name)
+		}
+		for name := range h.local {
+			names = append(names, name)
+		}
+	})
+	slices.Sort(names)
+	return names
+}
+
+// Timeout returns how long the session lives without access; 0 means for ever.
+func (s *Session) Timeout() time.Duration {
+	var after time.Duration
+	h := s.held()
+	switch {
+	case h != nil:
+		s.view(func(h *held) { after = h.rec.Timeout() })
+	case s.m != nil:
+		after = s.m.config.Timeout
+		s.mu.Lock()
+		if s.timeout != nil {
+			after = *s.timeout
+		}
+		s.mu.Unlock()
+	}
+	return max(after, 0)
+}
+
+// SetTimeout sets how long the session lives without access, in whole milliseconds; not
+// above 0 means for ever. It counts as an access. It makes no session: if there is none
+// it holds for the one that this request makes.
+func (s *Session) SetTimeout(d time.Duration) error {
+	if s.m == nil {
+		return ErrNoSession
+	}
+	s.mu.Lock()
+	h := s.h
+	if h == nil {
+		s.timeout = &d
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	return s.m.write(h, func(h *held) error {
+		now := s.m.b.now()
+		err := h.rec.SetTimeout(d, now)
+		h.arm(now)
+		return err
+	})
+}
+
+// Touch counts as an access: the session has its whole timeout again. The beginning and
+// the end of each request do so by themselves; it is for responses that last longer.
+func (s *Session) Touch() {
+	if h := s.held(); h != nil {
+		s.m.access(h)
+	}
+}
+
+// Renew gives the session a new id and the client a new cookie; the old id leads
+// nowhere from then on. Without a session it does nothing. [Session.Login] includes it.
+func (s *Session) Renew() error {
+	return s.renew(func(*held) error { return nil })
+}
+
+// Login notes who the client is, and renews the id: whoever knew it before the login
+// has no part in what comes after. It makes a session if there is none. What is in the
+// session stays. [Session.Invalidate] logs out.
+func (s *Session) Login(user string) error {
+	set := func(h *held) error { return h.rec.SetPrincipal([]byte(user)) }
+	if s.held() == nil {
+		return s.write(set)
+	}
+	return s.renew(set)
+}
+
+// User returns who has logged in, "" if nobody.
+func (s *Session) User() (user string) {
+	s.view(func(h *held) { user = string(h.rec.Principal()) })
+	return user
+}
+
+// renew changes the id and does f, or neither.
+func (s *Session) renew(f func(*held) error) error {
+	if s.m == nil {
+		return ErrNoSession
+	}
+	s.mu.Lock()
+	h := s.h
+	if h == nil || s.written {
+		s.mu.Unlock()
+		if h == nil {
+			return nil
+		}
+		return ErrHeaderWritten
+	}
+	id, old := newID(s.m.idRoute()), ID("")
+	err := s.m.write(h, func(h *held) error {
+		old = ID(h.rec.ID())
+		if err := f(h); err != nil {
+			return err
+		}
+		if err := h.rec.SetID(string(id)); err != nil {
+			return err
+		}
+		s.m.b.renamed(h, old.Random())
+		return nil
+	})
+	s.send = s.send || err == nil
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s.m.n.renewed.Add(1)
+	tell(s.m.config.Listener.IDChanged, Event{ID: id, OldID: old})
+	return nil
+}
+
+// Invalidate ends the session: its content is gone for all requests, and the client's
+// cookie is removed if the header is not written yet. It reports whether there was one.
+// A write afterwards begins a new session.
+func (s *Session) Invalidate() bool {
+	s.mu.Lock()
+	h := s.h
+	s.h, s.isNew, s.send, s.used = nil, false, false, true
+	if h != nil {
+		s.over = append(s.over, h)
+	}
+	s.mu.Unlock()
+	return h != nil && s.m.end(h, Invalidated)
+}
