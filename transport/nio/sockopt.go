@@ -27,10 +27,10 @@ type SocketOptions struct {
 	TrafficClass int
 	// BusyPoll is how long a goroutine that waits for bytes asks the system for them
 	// before it sleeps; at most 10 ms. It does so while bytes come that soon, and
-	// only as long as the process has a processor for everything else. With
-	// processors to spare 100 µs make an acknowledged send several times faster; with
-	// none it becomes slower, so measure it where it is to run. Zero means not at
-	// all. Only Linux does it, and not for TLS.
+	// only as long as the process has a processor for everything else. It can make
+	// acknowledged sends several times as fast where a processor is idle, and slower
+	// where none is: measure it where it is to run (100 µs is a start). Zero means
+	// not at all. Only Linux does it, and not for TLS.
 	BusyPoll time.Duration
 }
 
