@@ -156,7 +156,7 @@ func (l *rxLedger) give(n int) {
 	l.budget.wake()
 }
 
-// close ends the account when the connection has given everything back.
+// close says that nothing more will be taken; what is held may be given later.
 func (l *rxLedger) close() {
 	l.decline()
 	b := l.budget
