@@ -138,14 +138,15 @@ func TestReceiverIdle(t *testing.T) {
 	})
 }
 
-// TestReceiverSlowButSteady sends a large frame slowly, with enough progress.
+// TestReceiverSlowButSteady sends a large frame slowly, with enough progress. A
+// part comes 25 times in each limit, so that a busy machine may be late.
 func TestReceiverSlowButSteady(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p Poller) {
-		limits := ReceiverLimits{FirstFrameTimeout: 100 * time.Millisecond, PartialTimeout: 100 * time.Millisecond}
+		limits := ReceiverLimits{FirstFrameTimeout: time.Second, PartialTimeout: time.Second}
 		g := newRx(t, ReceiverConfig{Poller: p, Limits: limits}, nil)
 		c := g.dial()
-		frame := newFrames(t).frame(optSync, strings.Repeat("x", 40*leastProgress))
-		tick := time.NewTicker(10 * time.Millisecond)
+		frame := newFrames(t).frame(optSync, strings.Repeat("x", 50*leastProgress))
+		tick := time.NewTicker(40 * time.Millisecond)
 		defer tick.Stop()
 		for len(frame) > 0 {
 			n := min(len(frame), leastProgress)

@@ -312,7 +312,7 @@ func (c *rxConn) endRead() rxNext {
 	if !c.ended {
 		c.ended = true
 		c.buffer.close()
-		c.ledger.decline()
+		c.ledger.close()
 		c.mu.Lock()
 		c.readEnded = true
 		c.mu.Unlock()
@@ -340,7 +340,6 @@ func (c *rxConn) tryFinish() {
 	c.mu.Unlock()
 	if last {
 		c.sock.close()
-		c.ledger.close()
 		c.r.forget(c)
 	}
 }

@@ -25,6 +25,46 @@ func once(b string) func([]byte) (int, error) {
 	return func(room []byte) (int, error) { return copy(room, b), nil }
 }
 
+// TestConnEndedLeavesReserve ends a connection in the middle of the frame for
+// which it has the reserve, while a message before it is not delivered yet: the
+// next one may use the reserve at once, however long the listener takes.
+func TestConnEndedLeavesReserve(t *testing.T) {
+	b := newBareRx(t, ReceiverConfig{})
+	b.budget = &rxBudget{share: rxSmall, reserve: 1 << 20}
+	f := newFrames(t)
+	large := f.frame(optNone, strings.Repeat("x", 10*rxSmall))
+	fill := func(stream string) (c *rxConn) { // reads until it waits
+		c, _ = newBareConn(t, b)
+		read := func(room []byte) (int, error) {
+			n := copy(room, stream)
+			if stream = stream[n:]; n == 0 {
+				return 0, errWouldBlock
+			}
+			return n, nil
+		}
+		for c.hold.Load() == 0 && stream != "" {
+			c.fill(read)
+		}
+		return c
+	}
+	first := fill(f.frame(optNone, "a") + large[:3*rxSmall])
+	next := fill(large)
+	if !first.ledger.holder || next.hold.Load() != holdMemory {
+		t.Fatalf("the first has the reserve: %t, the next is held for %b; want true, %b", first.ledger.holder, next.hold.Load(), holdMemory)
+	}
+	first.endRead()
+	if first.finished {
+		t.Fatal("a connection has finished before its message was delivered")
+	}
+	if next.hold.Load() != 0 {
+		t.Error("the next one still waits for memory")
+	}
+	first.here = false
+	first.drain()
+	next.closed()
+	wantEmpty(t, b.budget, map[*rxLedger]int{&first.ledger: 0, &next.ledger: 0})
+}
+
 // TestConnStalledWrite has answers that the socket does not take: the connection
 // is not read until it does, and no byte is lost.
 func TestConnStalledWrite(t *testing.T) {

@@ -20,7 +20,7 @@ type rxBudget struct {
 	share, common, reserve int64
 
 	used    atomic.Int64 // bytes beyond the shares
-	waiters atomic.Int32 // length of line
+	waiters atomic.Int32 // length of line; set before who joins it first tries
 
 	mu     sync.Mutex
 	line   []*rxLedger
@@ -68,7 +68,18 @@ func (l *rxLedger) take(n int) bool {
 	if b.waiters.Load() > 0 && l.held.Load()+int64(n) > b.share {
 		return false // others were first
 	}
-	return l.try(int64(n), b.common)
+	return l.attempt(int64(n))
+}
+
+// attempt tries to take n bytes of the common memory. While it fails, its bytes
+// are in the books for a moment, and what was given back just then may have
+// looked too little to who is in line; so they try once more.
+func (l *rxLedger) attempt(n int64) bool {
+	if l.try(n, l.budget.common) {
+		return true
+	}
+	l.budget.wake()
+	return false
 }
 
 // ask gets n bytes, or returns false and gets in line; then resume is called
@@ -78,7 +89,24 @@ func (l *rxLedger) ask(n int, partial bool) bool {
 	b := l.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.granted.Load() && l.asked != int64(n) { // no longer what is needed: be first again
+	l.join(int64(n), partial)
+	b.advance(l)
+	if !l.granted.Load() {
+		return false
+	}
+	l.granted.Store(false)
+	l.waiting = false
+	l.holder = b.holder == l
+	return true
+}
+
+// join puts l in line, unless it is there or what it asked for is granted. Who
+// gives back from now on sees that somebody waits: it changes what is in use and
+// then looks at waiters, and who is in line does the opposite, so that one of the
+// two sees the other. Called with mu held.
+func (l *rxLedger) join(n int64, partial bool) {
+	b := l.budget
+	if l.granted.Load() && l.asked != n { // no longer what is needed: be first again
 		l.granted.Store(false)
 		l.change(-l.asked)
 		b.line = slices.Insert(b.line, 0, l)
@@ -88,16 +116,9 @@ func (l *rxLedger) ask(n int, partial bool) bool {
 		b.line = append(b.line, l)
 	}
 	if !l.granted.Load() {
-		l.asked, l.partial = int64(n), partial
+		l.asked, l.partial = n, partial
 	}
-	b.advance(l)
-	if !l.granted.Load() {
-		return false
-	}
-	l.granted.Store(false)
-	l.waiting = false
-	l.holder = b.holder == l
-	return true
+	b.waiters.Store(int32(len(b.line)))
 }
 
 // decline says that what was asked for is no longer needed.
@@ -132,14 +153,10 @@ func (l *rxLedger) complete() {
 // give returns n bytes and lets others go on. Any goroutine may call it.
 func (l *rxLedger) give(n int) {
 	l.change(-int64(n))
-	if b := l.budget; b.waiters.Load() > 0 {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.advance(nil)
-	}
+	l.budget.wake()
 }
 
-// close ends the account when the connection has given everything back.
+// close says that nothing more will be taken; what is held may be given later.
 func (l *rxLedger) close() {
 	l.decline()
 	b := l.budget
@@ -153,6 +170,15 @@ func (l *rxLedger) close() {
 func (b *rxBudget) release(l *rxLedger) {
 	if b.holder == l {
 		b.holder = nil
+	}
+}
+
+// wake lets those in line go on, if there are any.
+func (b *rxBudget) wake() {
+	if b.waiters.Load() > 0 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.advance(nil)
 	}
 }
 

@@ -189,6 +189,68 @@ func TestBudgetAsksAgain(t *testing.T) {
 	wantEmpty(t, b, map[*rxLedger]int{hog: 0, l: 90})
 }
 
+// TestBudgetGiveBehindFirstTry gives back between the moment when the first in
+// line has tried in vain and the moment when it has gone to wait: it is resumed.
+func TestBudgetGiveBehindFirstTry(t *testing.T) {
+	tests := []struct {
+		name   string
+		before func(hog, l *rxLedger)
+	}{
+		{"asks", func(_, _ *rxLedger) {}},
+		{"asks for more than was granted", func(hog, l *rxLedger) {
+			l.ask(20, true)
+			hog.give(10)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := testBudget()
+			b.reserve = 0
+			var resumed []string
+			hog, l := testLedger(b, "hog", &resumed), testLedger(b, "l", &resumed)
+			hog.get(110, false)
+			tt.before(hog, l)
+			resumed = nil
+			b.mu.Lock()
+			l.join(50, true) // the first half of ask
+			b.mu.Unlock()
+			if l.try(50, b.common) {
+				t.Fatal("granted what is not there")
+			}
+			hog.give(100)
+			if want := []string{"l"}; !slices.Equal(resumed, want) || l.held.Load() != 50 {
+				t.Fatalf("resumed %q with %d bytes, want %q with 50", resumed, l.held.Load(), want)
+			}
+		})
+	}
+}
+
+// TestBudgetGiveDuringVainTry gives back while another connection tries to take
+// too much, whose bytes are in the books until it has failed: who is in line and
+// saw them there is resumed then, as nobody else may ever give.
+func TestBudgetGiveDuringVainTry(t *testing.T) {
+	b := testBudget()
+	var resumed []string
+	hog, l, greedy := testLedger(b, "hog", &resumed), testLedger(b, "l", &resumed), testLedger(b, "greedy", &resumed)
+	hog.get(110, false)
+	if l.ask(50, false) {
+		t.Fatal("granted what is not there")
+	}
+	greedy.change(120) // the first half of the vain try
+	hog.give(60)
+	if len(resumed) != 0 {
+		t.Fatalf("resumed %q, want nobody while 160 bytes are in the books", resumed)
+	}
+	greedy.change(-120) // its second half
+	if greedy.attempt(120) {
+		t.Fatal("more than is there was granted")
+	}
+	if want := []string{"l"}; !slices.Equal(resumed, want) {
+		t.Fatalf("resumed %q, want %q", resumed, want)
+	}
+	wantEmpty(t, b, map[*rxLedger]int{hog: 50, l: 0, greedy: 0})
+}
+
 // TestBudgetConcurrent has connections that read and others that deliver take
 // and give at once: the bound holds, all finish, and nothing is left.
 func TestBudgetConcurrent(t *testing.T) {
