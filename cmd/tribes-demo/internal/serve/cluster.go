@@ -54,9 +54,9 @@ func runCluster(ctx context.Context, o *options, p plan, args []string, stdout, 
 	} else if ctx.Err() != nil {
 		err = nil // interrupted before there was anything to see
 	}
-	f.stopAll()
 	cancel()
 	watching.Wait()
+	f.stopAll()
 	proxy.Close()
 	return err
 }

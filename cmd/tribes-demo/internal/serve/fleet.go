@@ -199,6 +199,9 @@ func (f *fleet) each(end func(*process)) {
 // childArgs are the arguments of a node for those of its cluster; what differs
 // comes behind them and wins.
 func childArgs(args []string) []string {
+	if n := len(args); n > 0 && args[n-1] == "--" { // behind it would be no flags
+		args = args[:n-1]
+	}
 	return append([]string{"web"}, args...)
 }
 
