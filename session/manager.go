@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 	"sync/atomic"
-
-	"github.com/gotribes/tribes/session/internal/record"
 )
 
 // Manager holds the sessions of one application in the memory of this process. Its
@@ -38,7 +36,7 @@ func New(c Config) (*Manager, error) {
 // must not call it. From then on no request has a session, and writes that would make
 // one fail with ErrClosed. It always returns nil; a second call does nothing.
 func (m *Manager) Close() error {
-	m.b.close()
+	m.b.Close()
 	return nil
 }
 
@@ -60,7 +58,7 @@ type Stats struct {
 // Stats returns the numbers now. They are read one after the other.
 func (m *Manager) Stats() Stats {
 	return Stats{
-		Sessions: m.b.count(),
+		Sessions: m.b.Count(),
 		Created:  m.n.created.Load(), Invalidated: m.n.invalidated.Load(),
 		Expired: m.n.expired.Load(), Renewed: m.n.renewed.Load(),
 		Malformed: m.n.malformed.Load(), Unknown: m.n.unknown.Load(),
@@ -76,7 +74,7 @@ func (m *Manager) Lookup(id string) (*Session, bool) {
 	if !ok {
 		return nil, false
 	}
-	h, err := m.b.find(context.Background(), parsed.Random())
+	h, err := m.b.Find(context.Background(), string(parsed))
 	if err != nil || h == nil {
 		return nil, false
 	}
@@ -88,7 +86,7 @@ func (m *Manager) Lookup(id string) (*Session, bool) {
 // that come or go meanwhile may be in it or not.
 func (m *Manager) All() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
-		for h := range m.b.all() {
+		for h := range m.b.All() {
 			if s := m.outside(h); s != nil && isClient(s.ID()) && !yield(s) {
 				return
 			}
@@ -104,7 +102,7 @@ func isClient(id ID) bool {
 
 // outside returns h without a request, nil if it is over.
 func (m *Manager) outside(h *held) *Session {
-	if h.id() == "" || h.expired(m.b.now()) {
+	if ID(h.ID()) == "" || h.Expired(m.b.Now()) {
 		return nil
 	}
 	return &Session{m: m, h: h, written: true}
@@ -112,14 +110,15 @@ func (m *Manager) outside(h *held) *Session {
 
 // access notes that a request uses h, and reports whether it still can.
 func (m *Manager) access(h *held) bool {
-	now := m.b.now()
-	h.mu.Lock()
-	_, ended := h.rec.Ended()
-	expired := h.expired(now)
+	now := m.b.Now()
+	h.Mu.Lock()
+	_, ended := h.Rec.Ended()
+	expired := h.Expired(now)
 	if !ended && !expired {
-		h.touch(now)
+		h.Touch(now)
+		m.b.Accessed(h)
 	}
-	h.mu.Unlock()
+	h.Mu.Unlock()
 	if expired {
 		m.end(h, Expired)
 	}
@@ -128,34 +127,31 @@ func (m *Manager) access(h *held) bool {
 
 // write runs f on a session that can be found.
 func (m *Manager) write(h *held, f func(*held) error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.expired(m.b.now()) {
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	if h.Expired(m.b.Now()) {
 		return ErrEnded
 	}
 	if err := f(h); err != nil {
 		return err
 	}
-	m.b.wrote(h)
+	m.b.Wrote(h)
 	return nil
 }
 
 // end ends a session, an expired one only if it still is, and reports whether it did.
 func (m *Manager) end(h *held, why Reason) bool {
-	h.mu.Lock()
-	if why == Expired && !h.expired(m.b.now()) {
-		h.mu.Unlock()
+	h.Mu.Lock()
+	if why == Expired && !h.Expired(m.b.Now()) {
+		h.Mu.Unlock()
 		return false
 	}
-	id := ID(h.rec.ID())
-	if err := h.rec.End(record.Reason(why)); err != nil { // has ended before
-		h.mu.Unlock()
+	id := ID(h.Rec.ID())
+	err := m.b.End(h, why)
+	h.Mu.Unlock()
+	if err != nil { // has ended before
 		return false
 	}
-	h.local = nil
-	m.b.wrote(h)
-	m.b.ended(h, id)
-	h.mu.Unlock()
 	if why == Expired {
 		m.n.expired.Add(1)
 	} else {

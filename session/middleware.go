@@ -40,7 +40,7 @@ func (m *Manager) begin(r *http.Request) (*Session, error) {
 			m.n.malformed.Add(1)
 			continue
 		}
-		h, err := m.b.find(r.Context(), id.Random())
+		h, err := m.b.Find(r.Context(), string(id))
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (m *Manager) begin(r *http.Request) (*Session, error) {
 		// The id in the cookie has another route: the client is told, so that its load
 		// balancer finds this node. Only if it is the same id: one that was renewed
 		// since is not for who has the old one.
-		now := h.id()
+		now := ID(h.ID())
 		s.send = now != id && now.Random() == id.Random()
 		break
 	}
@@ -84,7 +84,7 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 // commit makes what this request wrote as safe as configured. The caller holds s.mu.
 func (s *Session) commit(ctx context.Context) error {
 	for _, h := range s.over {
-		if err := s.m.b.commit(ctx, h); err != nil {
+		if err := s.m.b.Commit(ctx, h); err != nil {
 			return err
 		}
 	}
@@ -92,7 +92,7 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.h == nil {
 		return nil
 	}
-	return s.m.b.commit(ctx, s.h)
+	return s.m.b.Commit(ctx, s.h)
 }
 
 // unavailable answers a request whose session cannot be had.
@@ -135,9 +135,9 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 		}
 		return nil
 	}
-	s.h.mu.RLock()
-	id, timeout := ID(s.h.rec.ID()), s.h.rec.Timeout()
-	s.h.mu.RUnlock()
+	s.h.Mu.RLock()
+	id, timeout := ID(s.h.Rec.ID()), s.h.Rec.Timeout()
+	s.h.Mu.RUnlock()
 	if id == "" { // ended by another request
 		return nil
 	}

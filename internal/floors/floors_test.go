@@ -34,6 +34,7 @@ var floorOf = map[string]int{
 	"session/internal/bytediff":    2,
 	"session/internal/record":      3,
 	"session/internal/sessionwire": 4,
+	"session/internal/table":       4,
 	"session":                      6,
 
 	"interop":       7,
