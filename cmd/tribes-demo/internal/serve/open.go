@@ -56,7 +56,7 @@ func open(o *options) (keeper, error) {
 	if err := o.available(); err != nil {
 		return nil, &usageError{err}
 	}
-	m, err := session.New(session.Config{Timeout: o.timeout, Route: o.Name})
+	m, err := session.New(session.Config{Timeout: o.timeout, Route: o.Name, Limits: web.Limits()})
 	if err != nil {
 		return nil, &usageError{err}
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,15 +34,12 @@ func (a *app) put(w http.ResponseWriter, r *http.Request) (any, error) {
 		reply.New = s.IsNew()
 		return reply, err
 	}
-	count, err := number(q, "count", 1, maxCount)
+	count, err := number(q, "count", 1, maxAttrs)
 	if err != nil {
 		return nil, err
 	}
-	before, _, err := attrOf(s, name)
-	for i := 0; i < count && err == nil; i++ {
-		_, err = setValue(s, fmt.Sprint(name, i), value)
-	}
-	reply.Prev, reply.New = before.Tag, s.IsNew()
+	reply.Prev, err = setValues(s, name, count, value)
+	reply.New = s.IsNew()
 	return reply, err
 }
 
@@ -51,7 +49,7 @@ func valueIn(w http.ResponseWriter, r *http.Request, q url.Values) ([]byte, erro
 		if q.Has("count") || q.Has("tag") {
 			return nil, bad("tag and count want a size")
 		}
-		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxValue))
+		return bodyOf(w, r)
 	}
 	tag := q.Get("tag")
 	if len(tag) >= tagWithin || strings.Contains(tag, "|") {
@@ -62,6 +60,18 @@ func valueIn(w http.ResponseWriter, r *http.Request, q url.Values) ([]byte, erro
 		return nil, err
 	}
 	return makeValue(tag, size), nil
+}
+
+func bodyOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	value, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxValue))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, &badInput{http.StatusRequestEntityTooLarge, fmt.Sprintf("body: want at most %d bytes", maxValue)}
+	case err != nil:
+		return nil, bad("body: %v", err)
+	}
+	return value, nil
 }
 
 type getReply struct {

@@ -83,6 +83,9 @@ func (r *router) handle(pattern string, h http.Handler) {
 	method, path, _ := strings.Cut(pattern, " ")
 	r.mux.Handle(pattern, h)
 	r.allowed[path] = append(r.allowed[path], method)
+	if method == http.MethodGet {
+		r.allowed[path] = append(r.allowed[path], http.MethodHead)
+	}
 }
 
 // rest adds what is no route: known paths with other methods, and all other paths.

@@ -2,7 +2,9 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
+	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -165,6 +167,9 @@ func (a *app) view(r *http.Request, problem string) (*view, error) {
 		New: r.URL.Query().Get("new") == "1" && id != "", User: s.User(), Error: problem}
 	for _, item := range goods {
 		n, _, err := session.Get[int64](s, cartPrefix+item)
+		if errors.Is(err, session.ErrType) { // PUT /attr can do that
+			v.Error, err = cmp.Or(v.Error, "What is stored for "+item+" is no number: empty the cart."), nil
+		}
 		if err != nil {
 			return nil, err
 		}

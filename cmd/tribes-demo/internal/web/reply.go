@@ -26,12 +26,15 @@ type errorReply struct {
 }
 
 // badInput is the error of a request that no node can answer.
-type badInput struct{ text string }
+type badInput struct {
+	status int
+	text   string
+}
 
 func (e *badInput) Error() string { return e.text }
 
 func bad(format string, args ...any) error {
-	return &badInput{fmt.Sprintf(format, args...)}
+	return &badInput{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
 // json serves what an action returns.
@@ -46,18 +49,17 @@ func (a *app) json(f action) http.Handler {
 	})
 }
 
-// statusOf is 400 for what the client can do something about, and 503 for what
-// was not stored although it could have been.
+// statusOf is 400 or its like for what the client can do something about, and 503
+// for what was not stored although it could have been.
 func statusOf(err error) int {
 	var input *badInput
 	var limit *session.LimitError
-	var body *http.MaxBytesError
 	switch {
-	case errors.As(err, &body):
-		return http.StatusRequestEntityTooLarge
+	case errors.As(err, &input):
+		return input.status
 	case errors.Is(err, session.ErrTooManySessions):
 		return http.StatusServiceUnavailable
-	case errors.As(err, &input), errors.As(err, &limit), errors.Is(err, session.ErrNotNumber):
+	case errors.As(err, &limit), errors.Is(err, session.ErrNotNumber), errors.Is(err, session.ErrType):
 		return http.StatusBadRequest
 	}
 	return http.StatusServiceUnavailable

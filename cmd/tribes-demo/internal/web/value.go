@@ -12,8 +12,23 @@ import (
 const (
 	tagWithin = 32      // the bar that ends a tag is within so many bytes
 	maxValue  = 1 << 20 // bytes of a value
-	maxCount  = 1000    // attributes that one request sets
+	maxAttrs  = 1000    // attributes of a session, and so those that one request sets
+	maxName   = 256     // bytes of a name
+	maxBytes  = 4 << 20 // bytes of a session
 )
+
+// What an attribute takes besides its name and its value: session.Limits says
+// between which bounds, and the codec puts a head on the value.
+const (
+	leastExtra = 40
+	mostExtra  = 100 + maxHead
+	maxHead    = 16
+)
+
+// Limits are those of the sessions of this application, for whatever keeps them.
+func Limits() session.Limits {
+	return session.Limits{Attributes: maxAttrs, NameBytes: maxName, ValueBytes: maxValue + maxHead, SessionBytes: maxBytes}
+}
 
 // tagOf returns the tag of a value: what precedes the first bar near its beginning.
 func tagOf(value []byte) string {
@@ -65,4 +80,46 @@ func setValue(s *session.Session, name string, value []byte) (prev string, err e
 		return "", session.Set(s, name, value)
 	}
 	return prev, err
+}
+
+// setValues stores a value under count names, all or none of them unless another
+// request fills or ends the session at the same time. It returns the tag of name
+// itself.
+func setValues(s *session.Session, name string, count int, value []byte) (prev string, err error) {
+	if err := room(s, name, count, value); err != nil {
+		return "", err
+	}
+	before, _, err := attrOf(s, name)
+	for i := 0; i < count && err == nil; i++ {
+		_, err = setValue(s, fmt.Sprint(name, i), value)
+	}
+	return before.Tag, err
+}
+
+// room looks whether a session can take a value under count names. It refuses what
+// might not fit by a few bytes.
+func room(s *session.Session, name string, count int, value []byte) error {
+	longest := len(name) + len(strconv.Itoa(count-1))
+	attrs, size := s.Len(), s.Size()+count*(longest+len(value)+mostExtra)
+	for i := range count {
+		name := fmt.Sprint(name, i)
+		old, there, err := attrOf(s, name)
+		if err != nil {
+			return err
+		}
+		if !there {
+			attrs++
+			continue
+		}
+		size -= len(name) + old.Size + leastExtra
+	}
+	switch {
+	case longest > maxName:
+		return bad("name: want at most %d bytes together with the number behind it", maxName)
+	case attrs > maxAttrs:
+		return bad("the session would have %d attributes: want at most %d", attrs, maxAttrs)
+	case size > maxBytes:
+		return bad("the session would have about %d bytes: want at most %d", size, maxBytes)
+	}
+	return nil
 }
