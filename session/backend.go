@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/table"
 )
 
@@ -18,11 +19,15 @@ type localValue = table.Local
 // others. What happens to one session is decided under its own lock, by who uses it;
 // the backend is told and keeps its index.
 type backend interface {
+	// Usable fails while requests cannot be served.
+	Usable() error
 	// Create returns a session that nobody else can find yet.
 	Create() *held
 	// Add makes a session findable by its id. It fails with ErrClosed, with
 	// ErrTooManySessions, and with table.ErrTaken if the id leads to another one.
 	Add(h *held) error
+	// Peek returns the session that an id leads to, if it is here.
+	Peek(id string) *held
 	// Find returns the session that an id leads to, nil if there is none. It may have
 	// ended or expired meanwhile.
 	Find(ctx context.Context, id string) (*held, error)
@@ -36,7 +41,7 @@ type backend interface {
 	Wrote(h *held)
 	Renamed(h *held, old string)
 	// End ends the session, or fails with ErrEnded.
-	End(h *held, why Reason) error
+	End(h *held, why record.Reason) error
 
 	// Commit returns when what was written is as safe as it is configured to be: before
 	// the header of the response is written, and at the end of the request.

@@ -30,6 +30,10 @@ func newKey() (k record.Key) {
 	return k
 }
 
+func (l *local) Usable() error { return nil }
+
+func (l *local) Peek(id string) *held { return l.Table.Find(id) }
+
 func (l *local) Find(_ context.Context, id string) (*held, error) { return l.Table.Find(id), nil }
 
 func (l *local) Accessed(*held) {}
@@ -44,9 +48,9 @@ func (l *local) Renamed(h *held, old string) {
 	}
 }
 
-func (l *local) End(h *held, why Reason) error {
+func (l *local) End(h *held, why record.Reason) error {
 	id := h.Rec.ID()
-	if err := h.Rec.End(record.Reason(why)); err != nil {
+	if err := h.Rec.End(why); err != nil {
 		return err
 	}
 	l.Wrote(h)

@@ -1,9 +1,11 @@
 package session
 
 import (
-	"context"
 	"iter"
 	"sync/atomic"
+
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/replica"
 )
 
 // Manager holds the sessions of one application in the memory of this process. Its
@@ -11,12 +13,14 @@ import (
 type Manager struct {
 	config Config
 	b      backend
+	group  *replica.Engine // b, if there is a cluster; else nil
+	unbind atomic.Bool     // ids keep the route of another node
 	n      counters
 }
 
 // counters are the numbers of Stats.
 type counters struct {
-	created, invalidated, expired, renewed        atomic.Uint64
+	created, invalidated, expired, renewed, bound atomic.Uint64
 	malformed, unknown, repeated, refused, failed atomic.Uint64
 }
 
@@ -28,7 +32,14 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{config: c}
-	m.b = newLocal(&m.config, func(h *held) { m.end(h, Expired) })
+	if c.Cluster == nil {
+		m.b = newLocal(&m.config, func(h *held) { m.end(h, Expired) })
+		return m, nil
+	}
+	if m.group, err = m.newEngine(); err != nil {
+		return nil, err
+	}
+	m.b = m.group
 	return m, nil
 }
 
@@ -47,6 +58,7 @@ type Stats struct {
 	Invalidated uint64
 	Expired     uint64
 	Renewed     uint64 // ids
+	Bound       uint64 // sessions that came from another node
 
 	Malformed uint64 // cookies that no manager has made
 	Unknown   uint64 // ids that lead nowhere: expired, invalidated, renewed or invented
@@ -60,7 +72,7 @@ func (m *Manager) Stats() Stats {
 	return Stats{
 		Sessions: m.b.Count(),
 		Created:  m.n.created.Load(), Invalidated: m.n.invalidated.Load(),
-		Expired: m.n.expired.Load(), Renewed: m.n.renewed.Load(),
+		Expired: m.n.expired.Load(), Renewed: m.n.renewed.Load(), Bound: m.n.bound.Load(),
 		Malformed: m.n.malformed.Load(), Unknown: m.n.unknown.Load(),
 		Repeated: m.n.repeated.Load(), Refused: m.n.refused.Load(), Failed: m.n.failed.Load(),
 	}
@@ -74,8 +86,8 @@ func (m *Manager) Lookup(id string) (*Session, bool) {
 	if !ok {
 		return nil, false
 	}
-	h, err := m.b.Find(context.Background(), string(parsed))
-	if err != nil || h == nil {
+	h := m.b.Peek(string(parsed))
+	if h == nil {
 		return nil, false
 	}
 	s := m.outside(h)
@@ -105,13 +117,15 @@ func (m *Manager) outside(h *held) *Session {
 	if ID(h.ID()) == "" || h.Expired(m.b.Now()) {
 		return nil
 	}
-	return &Session{m: m, h: h, written: true}
+	return &Session{m: m, h: h, written: true, alone: true}
 }
 
-// access notes that a request uses h, and reports whether it still can.
-func (m *Manager) access(h *held) bool {
+// access notes that a request uses h, and reports whether it still can, and whether
+// the last one was on this node.
+func (m *Manager) access(h *held) (ok, primary bool) {
 	now := m.b.Now()
 	h.Mu.Lock()
+	_, primary = h.Rec.LastTouch()
 	_, ended := h.Rec.Ended()
 	expired := h.Expired(now)
 	if !ended && !expired {
@@ -122,7 +136,7 @@ func (m *Manager) access(h *held) bool {
 	if expired {
 		m.end(h, Expired)
 	}
-	return !ended && !expired
+	return !ended && !expired, primary
 }
 
 // write runs f on a session that can be found.
@@ -147,7 +161,7 @@ func (m *Manager) end(h *held, why Reason) bool {
 		return false
 	}
 	id := ID(h.Rec.ID())
-	err := m.b.End(h, why)
+	err := m.b.End(h, record.Reason(why))
 	h.Mu.Unlock()
 	if err != nil { // has ended before
 		return false

@@ -15,7 +15,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		}
 		s, err := m.begin(r)
 		if err != nil {
-			m.unavailable(w)
+			m.unavailable(w, r, err)
 			return
 		}
 		ctx := context.WithValue(r.Context(), contextKey{}, s)
@@ -28,7 +28,10 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 
 // begin finds the session of a request.
 func (m *Manager) begin(r *http.Request) (*Session, error) {
-	s := &Session{m: m}
+	if err := m.b.Usable(); err != nil {
+		return nil, err
+	}
+	s := &Session{m: m, primary: true}
 	var values [maxCookies]string
 	n, excess := cookieValues(r.Header["Cookie"], m.config.Cookie.Name, &values)
 	if excess {
@@ -44,16 +47,10 @@ func (m *Manager) begin(r *http.Request) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h == nil || !m.access(h) {
+		if h == nil || !s.take(h, id) {
 			m.n.unknown.Add(1)
 			continue
 		}
-		s.h, s.known = h, true
-		// The id in the cookie has another route: the client is told, so that its load
-		// balancer finds this node. Only if it is the same id: one that was renewed
-		// since is not for who has the old one.
-		now := ID(h.ID())
-		s.send = now != id && now.Random() == id.Random()
 		break
 	}
 	if name := m.config.Cookie.RouteName; name != "" {
@@ -72,7 +69,7 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 	if lost { // nobody will ever know its id
 		s.Invalidate()
 	} else if h != nil {
-		m.access(h)
+		_, _ = m.access(h)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,9 +93,9 @@ func (s *Session) commit(ctx context.Context) error {
 }
 
 // unavailable answers a request whose session cannot be had.
-func (m *Manager) unavailable(w http.ResponseWriter) {
+func (m *Manager) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	m.n.failed.Add(1)
-	http.Error(w, "session not available", http.StatusServiceUnavailable)
+	m.config.Unavailable(w, r, err)
 }
 
 // header puts into the header of a response what the client must learn, once: it fails

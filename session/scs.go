@@ -45,8 +45,8 @@ func (s *SCS) find(token string) *held {
 	if !ok {
 		return nil
 	}
-	h, err := s.m.b.Find(context.Background(), string(id))
-	if err != nil || h == nil {
+	h := s.m.b.Peek(string(id))
+	if h == nil {
 		return nil
 	}
 	if h.Expired(s.m.b.Now()) {

@@ -26,6 +26,9 @@ type Session struct {
 	used    bool           // somebody has looked
 	written bool           // the header is out: no cookie any more
 	routed  bool           // the client has sent the route cookie of this node
+	primary bool           // the request before was on this node
+	alone   bool           // outside of a request: nobody else commits
+	old     ID             // that the client sent, if it has another route
 	timeout *time.Duration // for the session that is to come
 }
 
@@ -70,7 +73,7 @@ func (s *Session) write(f func(h *held) error) error {
 	s.used = true
 	if h := s.h; h != nil {
 		s.mu.Unlock()
-		return s.m.write(h, f)
+		return s.save(h, s.m.write(h, f))
 	}
 	id, err := s.create(f)
 	s.mu.Unlock()
@@ -82,10 +85,21 @@ func (s *Session) write(f func(h *held) error) error {
 	return nil
 }
 
+// save commits what was written outside of a request.
+func (s *Session) save(h *held, err error) error {
+	if err != nil || !s.alone {
+		return err
+	}
+	return s.m.b.Commit(context.Background(), h)
+}
+
 // create makes a session with what f writes in it. The caller holds s.mu.
 func (s *Session) create(f func(h *held) error) (ID, error) {
 	if s.written {
 		return "", ErrHeaderWritten
+	}
+	if err := s.m.b.Usable(); err != nil {
+		return "", err
 	}
 	h, id, timeout := s.m.b.Create(), newID(s.m.idRoute()), s.m.config.Timeout
 	if s.timeout != nil {
@@ -196,19 +210,19 @@ func (s *Session) SetTimeout(d time.Duration) error {
 		return nil
 	}
 	s.mu.Unlock()
-	return s.m.write(h, func(h *held) error {
+	return s.save(h, s.m.write(h, func(h *held) error {
 		now := s.m.b.Now()
 		err := h.Rec.SetTimeout(d, now)
 		h.Arm(now, 0)
 		return err
-	})
+	}))
 }
 
 // Touch counts as an access: the session has its whole timeout again. The beginning and
 // the end of each request do so by themselves; it is for responses that last longer.
 func (s *Session) Touch() {
 	if h := s.held(); h != nil {
-		s.m.access(h)
+		_, _ = s.m.access(h)
 	}
 }
 
@@ -282,5 +296,10 @@ func (s *Session) Invalidate() bool {
 		s.over = append(s.over, h)
 	}
 	s.mu.Unlock()
-	return h != nil && s.m.end(h, Invalidated)
+	ended := h != nil && s.m.end(h, Invalidated)
+	if ended {
+		// That the others do not confirm it is counted; here it has ended.
+		_ = s.save(h, nil)
+	}
+	return ended
 }

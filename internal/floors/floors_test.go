@@ -35,6 +35,7 @@ var floorOf = map[string]int{
 	"session/internal/record":      3,
 	"session/internal/sessionwire": 4,
 	"session/internal/table":       4,
+	"session/internal/replica":     5,
 	"session":                      6,
 
 	"interop":       7,
