@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,7 @@ const servesLine = "%s serves http://%s/\n"
 
 // runNode serves until ctx ends.
 func runNode(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger) error {
-	k, err := open(o)
+	k, err := open(o, log)
 	if err != nil {
 		return err
 	}
@@ -32,9 +33,6 @@ func runNode(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger
 }
 
 func serveNode(ctx context.Context, o *options, k keeper, stdout io.Writer, log *slog.Logger) error {
-	if err := k.Start(ctx); err != nil {
-		return err
-	}
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
@@ -42,19 +40,34 @@ func serveNode(ctx context.Context, o *options, k keeper, stdout io.Writer, log 
 	var leaving atomic.Bool
 	s := newServer(web.New(web.Config{Name: o.Name, Sessions: k, Log: log,
 		Ready: func() bool { return !leaving.Load() && k.Ready() }}), log)
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(l) }() // ends with Shutdown or Close below
+
+	run, end := context.WithCancelCause(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { // ends with Shutdown or Close below
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			end(err)
+		}
+	})
+	// The port is open before the sessions are here: health checks see that the node is
+	// not ready, and other requests get 503.
+	running.Go(func() { // ends with run
+		if err := k.Start(run); err != nil {
+			end(err)
+			return
+		}
+		log.Info("ready")
+	})
 	fmt.Fprintf(stdout, servesLine, o.Name, l.Addr())
 	log.Info("serving", "addr", l.Addr().String(), "manager", o.manager, "store", k.Store(), "timeout", o.timeout, "pid", os.Getpid())
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
+	<-run.Done()
+	end(nil)
+	if ctx.Err() == nil {
+		err = context.Cause(run)
 	}
 	leaving.Store(true)
 	log.Info("not ready any more: letting requests finish", "limit", drainLimit)
-	err = shutdown(s, log, k.Drain)
-	<-ended
+	err = errors.Join(err, shutdown(s, log, k.Drain))
+	running.Wait()
 	if err == nil {
 		log.Info("stopped")
 	}

@@ -2,11 +2,15 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/member"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/web"
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
 )
 
@@ -14,7 +18,7 @@ import (
 var (
 	managers = []string{"local", "delta", "full", "backup", "persistent"}
 	waits    = []string{"none", "written", "one", "all"}
-	built    = []string{"local"}
+	built    = []string{"local", "delta", "full"}
 )
 
 // usageError is the error of flags that parts further down do not take.
@@ -52,15 +56,38 @@ func (o *options) available() error {
 }
 
 // open makes what keeps the sessions of a node.
-func open(o *options) (keeper, error) {
+func open(o *options, log *slog.Logger) (keeper, error) {
 	if err := o.available(); err != nil {
 		return nil, &usageError{err}
 	}
-	m, err := session.New(session.Config{Timeout: o.timeout, Route: o.Name, Limits: web.Limits()})
+	c := session.Config{Timeout: o.timeout, Limits: web.Limits()}
+	if o.sticky {
+		c.Route = o.Name
+	}
+	if o.manager == "local" {
+		m, err := session.New(c)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		return &local{m}, nil
+	}
+	g, err := member.New(o.Settings, log)
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	return &local{m}, nil
+	c.Cluster = &session.Cluster{
+		Group: g, Name: "/demo", Wait: waitModes[o.wait], Full: o.manager == "full", Logger: log,
+		RemoteSessionEvents: true,
+	}
+	m, err := session.New(c)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return &shared{m, g, o}, nil
+}
+
+var waitModes = map[string]session.Wait{
+	"none": session.WaitNone, "written": session.WaitWritten, "one": session.WaitOne, "all": session.WaitAll,
 }
 
 // local keeps sessions in the memory of this process alone.
@@ -71,8 +98,42 @@ func (l *local) Counts() (held, known int) {
 	return n, n
 }
 
-func (l *local) Peers() int                  { return 0 }
-func (l *local) Store() string               { return "local memory" }
-func (l *local) Start(context.Context) error { return nil }
-func (l *local) Ready() bool                 { return true }
-func (l *local) Drain(context.Context) error { return nil }
+func (l *local) Peers() int    { return 0 }
+func (l *local) Store() string { return "local memory" }
+
+// shared keeps sessions together with the other members of a group.
+type shared struct {
+	*session.Manager
+	g *group.Group
+	o *options
+}
+
+// Start joins the group and begins to get its sessions.
+func (s *shared) Start(ctx context.Context) error {
+	if err := s.g.Start(ctx); err != nil {
+		return err
+	}
+	return s.Manager.Start(ctx)
+}
+
+// Close ends the sessions, then the member.
+func (s *shared) Close() error {
+	err := s.Manager.Close()
+	if s.g.Local() == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	return errors.Join(err, s.g.Stop(ctx))
+}
+
+func (s *shared) Counts() (held, known int) {
+	n := s.Stats().Sessions
+	return n, n
+}
+
+func (s *shared) Peers() int { return s.ClusterStats().Peers }
+
+func (s *shared) Store() string {
+	return fmt.Sprintf("all nodes, %s, wait %s", s.o.manager, s.o.wait)
+}
