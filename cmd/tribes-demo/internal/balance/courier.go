@@ -21,7 +21,8 @@ func newTransport(connect, header time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:   256,
 		IdleConnTimeout:       time.Minute,
 		ResponseHeaderTimeout: header,
-		DisableCompression:    true, // the client decides
+		ExpectContinueTimeout: header, // it is the node that asks for a body
+		DisableCompression:    true,   // the client decides
 	}
 }
 
