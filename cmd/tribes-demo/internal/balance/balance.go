@@ -25,9 +25,9 @@ type Node struct {
 type Control interface {
 	// PID is the process of a node, 0 if there is none.
 	PID(name string) int
-	// Kill ends it without a chance to do anything, Stop lets it end by itself.
-	// Both return at once.
+	// Kill ends it without a chance to do anything, and returns at once.
 	Kill(name string) error
+	// Stop asks it to end by itself, and returns at once.
 	Stop(name string) error
 	// Start begins a new process where there is none.
 	Start(name string) error
@@ -105,7 +105,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.serveStatus(w, r)
 		return
 	}
-	p.proxy.ServeHTTP(w, r)
+	p.proxy.ServeHTTP(oneContinue{w}, r)
 }
 
 // SetAddr says where a node is, "" for nowhere. It gets requests when the next

@@ -1,6 +1,9 @@
 package balance
 
-import "testing"
+import (
+	"net/http/httptest"
+	"testing"
+)
 
 func TestRequestsGoTo(t *testing.T) {
 	two, four := []string{"n1", "n2"}, []string{"a1", "a2", "b1", "b2"}
@@ -56,5 +59,20 @@ func TestNameOfTheCookie(t *testing.T) {
 	c := newCluster(t, Config{Cookie: "JSESSIONID"}, "n1", "n2")
 	if got := c.goesTo("sid=x.n1; JSESSIONID=x.n2", 3); got != "n2 n2 n2" {
 		t.Errorf("went to %s, want n2", got)
+	}
+}
+
+// TestEachNodeIsTriedOnce, also if a check finds it up again meanwhile.
+func TestEachNodeIsTriedOnce(t *testing.T) {
+	c := newCluster(t, Config{}, "n1", "n2")
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", "sid=x.n1")
+	var tried []target
+	for _, want := range []string{"n1", "n2", ""} {
+		n, ok := c.choose(r, tried)
+		if n.name != want || ok != (want != "") {
+			t.Fatalf("tried %v, then %v, %v: want %q", tried, n, ok, want)
+		}
+		tried = append(tried, n)
 	}
 }

@@ -21,7 +21,8 @@ func newTransport(connect, header time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:   256,
 		IdleConnTimeout:       time.Minute,
 		ResponseHeaderTimeout: header,
-		DisableCompression:    true, // the client decides
+		ExpectContinueTimeout: header, // it is the node that asks for a body
+		DisableCompression:    true,   // the client decides
 	}
 }
 
@@ -82,6 +83,20 @@ type keep struct{ io.Reader }
 
 // Close implements io.Closer.
 func (keep) Close() error { return nil }
+
+// oneContinue leaves out the 100 of the node: the server sends its own when the
+// body is read, which is when the node has asked for it.
+type oneContinue struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w oneContinue) WriteHeader(status int) {
+	if status != http.StatusContinue {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w oneContinue) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // isDial reports whether there was no connection to begin with.
 func isDial(err error) bool {

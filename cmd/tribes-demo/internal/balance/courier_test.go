@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
@@ -85,6 +86,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 			for _, body := range []string{"", "1|x", strings.Repeat("x", 1<<20)} {
 				t.Run(name+" "+method, func(t *testing.T) {
 					c := newCluster(t, Config{}, "n1", "n2")
+					c.goesTo("sid=x.n1", 1) // leaves a connection to be used again
 					c.backends["n1"].answer = answer
 					wantFailure(t, c.send(t.Context(), method, "sid=x.n1", body), http.StatusBadGateway, "proxy: ")
 					if got := c.backends["n2"].seen(); len(got) > 0 {
@@ -143,6 +145,48 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 	if n := c.info("n1"); !n.up || n.failed != 0 {
 		t.Errorf("n1 is %+v: want it up", n)
+	}
+}
+
+// TestExpect: it is the node that asks for a body, or does not.
+func TestExpect(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer http.HandlerFunc
+		want   []string
+	}{
+		{"wanted", nil, []string{"HTTP/1.1 100 Continue", "", "HTTP/1.1 200 OK"}},
+		{"not wanted", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, []string{"HTTP/1.1 403 Forbidden"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCluster(t, Config{}, "n1")
+			c.backends["n1"].answer = tt.answer
+			front := httptest.NewServer(c)
+			defer front.Close()
+			conn, err := net.Dial("tcp", front.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewScanner(conn)
+			for i, want := range tt.want {
+				if !in.Scan() || in.Text() != want {
+					t.Fatalf("line %d is %q, %v: want %q", i, in.Text(), in.Err(), want)
+				}
+				if want == "" {
+					if _, err := io.WriteString(conn, "1|"); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
 	}
 }
 

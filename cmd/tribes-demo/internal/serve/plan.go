@@ -2,10 +2,13 @@ package serve
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
 	"strconv"
 	"strings"
 
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/balance"
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
 )
 
 const maxNodes = 16
@@ -43,9 +46,21 @@ func parsePlan(text string) (plan, error) {
 
 // nodeFlags are the flags that a node gets behind those of the cluster.
 func nodeFlags(n balance.Node) []string {
-	flags := []string{"-cluster=", "-for=0", "-listen=127.0.0.1:0", "-bind=127.0.0.1", "-port=0", "-name=" + n.Name}
+	flags := []string{"-cluster=", "-for=0", "-listen=127.0.0.1:0", "-bind=127.0.0.1", "-port=0", "-tls-port=0", "-name=" + n.Name}
 	if n.Domain != "" {
 		flags = append(flags, "-domain="+n.Domain)
 	}
 	return flags
+}
+
+// ownGroup are flags that keep the nodes of a cluster among themselves: a group
+// that nobody else is likely to be in, unless the settings say which.
+func ownGroup(s *settings.Settings) []string {
+	if s.GivenAny("RN_MCAST_ADDR", "RN_MCAST_PORT", "RN_STATIC") {
+		return nil
+	}
+	// Of the addresses that stay within a site, and of the ports that no kernel gives
+	// away by itself.
+	group := netip.AddrFrom4([4]byte{239, 255, byte(rand.N(256)), byte(1 + rand.N(254))})
+	return []string{"-mcast-addr=" + group.String(), fmt.Sprint("-mcast-port=", 20000+rand.N(10000))}
 }

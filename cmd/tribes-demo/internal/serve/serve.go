@@ -29,7 +29,8 @@ cart at /, and the same session as JSON for programs (/whoami, /attr, /incr,
 With -cluster it starts that many nodes as processes of their own, on free ports
 of the loopback interface, and serves a proxy in front of them, which sends a
 client to the node that its session id ends with. At /_cluster nodes can be
-killed and started. 3 are three nodes; 2x2 are two domains of two.
+killed and started. 3 are three nodes; 2x2 are two domains of two. Without flags
+that say how members are found, the nodes look in a multicast group of their own.
 
 Flags not listed first are those of tribes-demo node.
 
@@ -77,6 +78,8 @@ func (o *options) check() error {
 	switch {
 	case o.HTTP != "":
 		return errors.New("-http (RN_HTTP) is for tribes-demo node: want -listen")
+	case o.cluster != "" && !o.ID.IsZero():
+		return errors.New("-id (RN_ID) is for one node: those of -cluster have each their own")
 	case !slices.Contains(waits, o.wait):
 		return fmt.Errorf("-wait %q: want one of %s", o.wait, words(waits))
 	case o.timeout < time.Millisecond:
@@ -117,7 +120,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	if p != nil {
-		err = runCluster(ctx, &o, p, childArgs(args), stdout, stderr)
+		err = runCluster(ctx, &o, p, slices.Concat(childArgs(args), ownGroup(s)), stdout, stderr)
 	} else {
 		err = runNode(ctx, &o, stdout, log.With("node", o.Name))
 	}

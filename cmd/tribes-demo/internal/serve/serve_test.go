@@ -21,6 +21,7 @@ func TestWrongUseIsOneLine(t *testing.T) {
 		{"-manager local -cluster 3x", `-cluster "3x"`},
 		{"-manager local -cluster 0", `-cluster "0"`},
 		{"-manager local -cluster 5x5", `-cluster "5x5"`},
+		{"-manager local -cluster 2 -id 000102030405060708090a0b0c0d0e0f", "-id (RN_ID) is for one node"},
 		{"-cluster 2", "-manager delta is not in this build"},
 	}
 	for _, tt := range tests {

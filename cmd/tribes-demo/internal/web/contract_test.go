@@ -6,94 +6,96 @@ import (
 	"testing"
 )
 
+type step struct{ request, body, want string }
+
+// contract is sequences of requests of one client, all of which succeed.
+var contract = []struct {
+	name  string
+	steps []step
+}{
+	{"made from a size and a tag", []step{
+		{"PUT /attr?name=a&size=20&tag=7", "", `{"new":true,"prev":""}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":20,"tag":"7"}`},
+		{"PUT /attr?name=a&size=2&tag=8", "", `{"new":false,"prev":"7"}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":2,"tag":"8"}`},
+		{"PUT /attr?name=a&size=1", "", `{"new":false,"prev":"8"}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":1,"tag":""}`},
+	}},
+	{"body", []step{
+		{"PUT /attr?name=a", "12|hello", `{"new":true,"prev":""}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":8,"tag":"12"}`},
+		{"PUT /attr?name=a", "no bar", `{"new":false,"prev":"12"}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":6,"tag":""}`},
+		{"PUT /attr?name=a", "", `{"new":false,"prev":""}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":0,"tag":""}`},
+		{"PUT /attr?name=a", strings.Repeat("1", 31) + "|", `{"new":false,"prev":""}`},
+		{"PUT /attr?name=a", strings.Repeat("1", 32) + "|", `{"new":false,"prev":"1111111111111111111111111111111"}`},
+		{"PUT /attr?name=a", "", `{"new":false,"prev":""}`},
+	}},
+	{"largest value", []step{
+		{"PUT /attr?name=a", strings.Repeat("b", maxValue), `{"new":true,"prev":""}`},
+		{"GET /attr?name=a", "", `{"found":true,"size":1048576,"tag":""}`},
+		{"PUT /attr?name=b&size=1048576&tag=1", "", `{"new":false,"prev":""}`},
+		{"GET /attr?name=b", "", `{"found":true,"size":1048576,"tag":"1"}`},
+	}},
+	{"count", []step{
+		{"PUT /attr?name=a&size=9&tag=3&count=3", "", `{"new":true,"prev":""}`},
+		{"GET /attr", "", `{"found":true,"attrs":[{"name":"a0","size":9,"tag":"3"},{"name":"a1","size":9,"tag":"3"},{"name":"a2","size":9,"tag":"3"}]}`},
+		{"PUT /attr?name=a&size=5&tag=4&count=1", "", `{"new":false,"prev":""}`},
+		{"PUT /attr?name=a&size=4&tag=5", "", `{"new":false,"prev":""}`},
+		{"PUT /attr?name=a&size=5&tag=6&count=2", "", `{"new":false,"prev":"5"}`},
+		{"GET /attr?name=a1", "", `{"found":true,"size":5,"tag":"6"}`},
+		{"GET /attr?name=a2", "", `{"found":true,"size":9,"tag":"3"}`},
+	}},
+	{"reading makes no session", []step{
+		{"GET /attr?name=a", "", `{"found":false,"size":0,"tag":""}`},
+		{"GET /attr", "", `{"found":false,"attrs":[]}`},
+		{"DELETE /attr?name=a", "", `{"found":false}`},
+		{"POST /invalidate", "", `{"found":false}`},
+		{"PUT /attr?name=a&size=2&tag=1", "", `{"new":true,"prev":""}`},
+	}},
+	{"delete", []step{
+		{"PUT /attr?name=a&size=2&tag=1", "", `{"new":true,"prev":""}`},
+		{"DELETE /attr?name=b", "", `{"found":false}`},
+		{"DELETE /attr?name=a", "", `{"found":true}`},
+		{"DELETE /attr?name=a", "", `{"found":false}`},
+		{"GET /attr", "", `{"found":true,"attrs":[]}`},
+		{"PUT /attr?name=a&size=2&tag=2", "", `{"new":false,"prev":""}`},
+	}},
+	{"incr", []step{
+		{"POST /incr?name=n", "", `{"new":true,"value":1}`},
+		{"POST /incr?name=n", "", `{"new":false,"value":2}`},
+		{"GET /attr?name=n", "", `{"found":true,"size":1,"tag":""}`},
+		{"PUT /attr?name=n&size=3&tag=9", "", `{"new":false,"prev":""}`},
+		{"GET /attr?name=n", "", `{"found":true,"size":3,"tag":"9"}`},
+		{"DELETE /attr?name=n", "", `{"found":true}`},
+		{"POST /incr?name=n", "", `{"new":false,"value":1}`},
+	}},
+	{"invalidate", []step{
+		{"PUT /attr?name=a&size=2&tag=1", "", `{"new":true,"prev":""}`},
+		{"POST /invalidate", "", `{"found":true}`},
+		{"GET /attr?name=a", "", `{"found":false,"size":0,"tag":""}`},
+		{"POST /invalidate", "", `{"found":false}`},
+		{"POST /incr?name=n", "", `{"new":true,"value":1}`},
+	}},
+	{"names are any text", []step{
+		{"PUT /attr?name=%C3%A4%20%22%3C%0A&size=2&tag=1", "", `{"new":true,"prev":""}`},
+		{"GET /attr", "", `{"found":true,"attrs":[{"name":"ä \"<\n","size":2,"tag":"1"}]}`},
+	}},
+	{"session by id", []step{
+		{"GET /session?id=x", "", `{"found":false,"attrs":0}`},
+		{"GET /session?id=x&name=a", "", `{"found":false,"size":0,"tag":""}`},
+		{"PUT /attr?name=a&size=4&tag=1&count=2", "", `{"new":true,"prev":""}`},
+		{"POST /incr?name=n", "", `{"new":false,"value":1}`},
+		{"GET /session?id={id}", "", `{"found":true,"attrs":3}`},
+		{"GET /session?id={id}&name=a1", "", `{"found":true,"size":4,"tag":"1"}`},
+		{"GET /session?id={id}&name=a2", "", `{"found":false,"size":0,"tag":""}`},
+		{"GET /session?id=x{id}", "", `{"found":false,"attrs":0}`},
+	}},
+}
+
 func TestContract(t *testing.T) {
-	type step struct{ request, body, want string }
-	big := strings.Repeat("b", maxValue)
-	tests := []struct {
-		name  string
-		steps []step
-	}{
-		{"made from a size and a tag", []step{
-			{"PUT /attr?name=a&size=20&tag=7", "", `{"new":true,"prev":""}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":20,"tag":"7"}`},
-			{"PUT /attr?name=a&size=2&tag=8", "", `{"new":false,"prev":"7"}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":2,"tag":"8"}`},
-			{"PUT /attr?name=a&size=1", "", `{"new":false,"prev":"8"}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":1,"tag":""}`},
-		}},
-		{"body", []step{
-			{"PUT /attr?name=a", "12|hello", `{"new":true,"prev":""}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":8,"tag":"12"}`},
-			{"PUT /attr?name=a", "no bar", `{"new":false,"prev":"12"}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":6,"tag":""}`},
-			{"PUT /attr?name=a", "", `{"new":false,"prev":""}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":0,"tag":""}`},
-			{"PUT /attr?name=a", strings.Repeat("1", 31) + "|", `{"new":false,"prev":""}`},
-			{"PUT /attr?name=a", strings.Repeat("1", 32) + "|", `{"new":false,"prev":"1111111111111111111111111111111"}`},
-			{"PUT /attr?name=a", "", `{"new":false,"prev":""}`},
-		}},
-		{"largest value", []step{
-			{"PUT /attr?name=a", big, `{"new":true,"prev":""}`},
-			{"GET /attr?name=a", "", `{"found":true,"size":1048576,"tag":""}`},
-			{"PUT /attr?name=b&size=1048576&tag=1", "", `{"new":false,"prev":""}`},
-			{"GET /attr?name=b", "", `{"found":true,"size":1048576,"tag":"1"}`},
-		}},
-		{"count", []step{
-			{"PUT /attr?name=a&size=9&tag=3&count=3", "", `{"new":true,"prev":""}`},
-			{"GET /attr", "", `{"found":true,"attrs":[{"name":"a0","size":9,"tag":"3"},{"name":"a1","size":9,"tag":"3"},{"name":"a2","size":9,"tag":"3"}]}`},
-			{"PUT /attr?name=a&size=5&tag=4&count=1", "", `{"new":false,"prev":""}`},
-			{"PUT /attr?name=a&size=4&tag=5", "", `{"new":false,"prev":""}`},
-			{"PUT /attr?name=a&size=5&tag=6&count=2", "", `{"new":false,"prev":"5"}`},
-			{"GET /attr?name=a1", "", `{"found":true,"size":5,"tag":"6"}`},
-			{"GET /attr?name=a2", "", `{"found":true,"size":9,"tag":"3"}`},
-		}},
-		{"reading makes no session", []step{
-			{"GET /attr?name=a", "", `{"found":false,"size":0,"tag":""}`},
-			{"GET /attr", "", `{"found":false,"attrs":[]}`},
-			{"DELETE /attr?name=a", "", `{"found":false}`},
-			{"POST /invalidate", "", `{"found":false}`},
-			{"PUT /attr?name=a&size=2&tag=1", "", `{"new":true,"prev":""}`},
-		}},
-		{"delete", []step{
-			{"PUT /attr?name=a&size=2&tag=1", "", `{"new":true,"prev":""}`},
-			{"DELETE /attr?name=b", "", `{"found":false}`},
-			{"DELETE /attr?name=a", "", `{"found":true}`},
-			{"DELETE /attr?name=a", "", `{"found":false}`},
-			{"GET /attr", "", `{"found":true,"attrs":[]}`},
-			{"PUT /attr?name=a&size=2&tag=2", "", `{"new":false,"prev":""}`},
-		}},
-		{"incr", []step{
-			{"POST /incr?name=n", "", `{"new":true,"value":1}`},
-			{"POST /incr?name=n", "", `{"new":false,"value":2}`},
-			{"GET /attr?name=n", "", `{"found":true,"size":1,"tag":""}`},
-			{"PUT /attr?name=n&size=3&tag=9", "", `{"new":false,"prev":""}`},
-			{"GET /attr?name=n", "", `{"found":true,"size":3,"tag":"9"}`},
-			{"DELETE /attr?name=n", "", `{"found":true}`},
-			{"POST /incr?name=n", "", `{"new":false,"value":1}`},
-		}},
-		{"invalidate", []step{
-			{"PUT /attr?name=a&size=2&tag=1", "", `{"new":true,"prev":""}`},
-			{"POST /invalidate", "", `{"found":true}`},
-			{"GET /attr?name=a", "", `{"found":false,"size":0,"tag":""}`},
-			{"POST /invalidate", "", `{"found":false}`},
-			{"POST /incr?name=n", "", `{"new":true,"value":1}`},
-		}},
-		{"names are any text", []step{
-			{"PUT /attr?name=%C3%A4%20%22%3C%0A&size=2&tag=1", "", `{"new":true,"prev":""}`},
-			{"GET /attr", "", `{"found":true,"attrs":[{"name":"ä \"<\n","size":2,"tag":"1"}]}`},
-		}},
-		{"session by id", []step{
-			{"GET /session?id=x", "", `{"found":false,"attrs":0}`},
-			{"GET /session?id=x&name=a", "", `{"found":false,"size":0,"tag":""}`},
-			{"PUT /attr?name=a&size=4&tag=1&count=2", "", `{"new":true,"prev":""}`},
-			{"POST /incr?name=n", "", `{"new":false,"value":1}`},
-			{"GET /session?id={id}", "", `{"found":true,"attrs":3}`},
-			{"GET /session?id={id}&name=a1", "", `{"found":true,"size":4,"tag":"1"}`},
-			{"GET /session?id={id}&name=a2", "", `{"found":false,"size":0,"tag":""}`},
-			{"GET /session?id=x{id}", "", `{"found":false,"attrs":0}`},
-		}},
-	}
-	for _, tt := range tests {
+	for _, tt := range contract {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t)
 			for _, s := range tt.steps {

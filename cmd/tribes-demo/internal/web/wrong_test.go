@@ -12,65 +12,68 @@ import (
 	"github.com/gotribes/tribes/session"
 )
 
+var longName = strings.Repeat("n", maxName+1)
+
+// wrongInput is requests of a client that has an attribute "bytes".
+var wrongInput = []struct {
+	request string
+	body    string
+	status  int
+	err     string
+}{
+	{"PUT /attr", "x", 400, "want a name"},
+	{"PUT /attr?name=", "x", 400, "want a name"},
+	{"PUT /attr?name=a&size=", "", 400, "size="},
+	{"PUT /attr?name=a&size=x", "", 400, "size=x: want a number from 1 to 1048576"},
+	{"PUT /attr?name=a&size=-1", "", 400, "size=-1"},
+	{"PUT /attr?name=a&size=3&tag=123", "", 400, "size=3: want a number from 4 to"},
+	{"PUT /attr?name=a&size=1048577", "", 400, "size=1048577"},
+	{"PUT /attr?name=a&size=99999999999999999999", "", 400, "size=9"},
+	{"PUT /attr?name=a&size=9&tag=1|2", "", 400, "no bar"},
+	{"PUT /attr?name=a&size=99&tag=" + strings.Repeat("1", 32), "", 400, "at most 31 bytes"},
+	{"PUT /attr?name=a&tag=1", "x", 400, "want a size"},
+	{"PUT /attr?name=a&count=1", "x", 400, "want a size"},
+	{"PUT /attr?name=a&size=9&count=0", "", 400, "count=0: want a number from 1 to 1000"},
+	{"PUT /attr?name=a&size=9&count=1001", "", 400, "count=1001"},
+	{"PUT /attr?name=a&size=9&count=many", "", 400, "count=many"},
+	{"PUT /attr?name=a&name=b&size=9", "", 400, "name"},
+	{"PUT /attr?name=%zz", "x", 400, "query"},
+	{"PUT /attr?name=" + longName, "x", 400, "name too long"},
+	{"PUT /attr?name=a", strings.Repeat("x", maxValue+1), 413, "body: want at most 1048576 bytes"},
+	{"GET /attr?name=", "", 400, "want a name"},
+	{"GET /attr?name=a&name=b", "", 400, "there 2 times"},
+	{"GET /attr?%zz", "", 400, "query"},
+	{"DELETE /attr", "", 400, "want a name"},
+	{"POST /incr", "", 400, "want a name"},
+	{"POST /incr?name=" + longName, "", 400, "name too long"},
+	{"POST /incr?name=bytes", "", 400, "not a number"},
+	{"GET /session", "", 400, "want an id"},
+	{"GET /session?id=", "", 400, "want an id"},
+	{"GET /session?id=x&name=", "", 400, "want a name"},
+	{"GET /session?id=x&id=y", "", 400, "there 2 times"},
+	{"GET /stats?gc=yes", "", 400, "gc=yes: want a number from 0 to 1"},
+	{"GET /stats?gc=1&gc=1", "", 400, "there 2 times"},
+	{"GET /nothing", "", 404, "no such path"},
+	{"PUT /nothing", "x", 404, "no such path"},
+	{"GET /attr/", "", 404, "no such path"},
+	{"GET /cart", "", 404, "no such path"},
+	{"POST /attr?name=a", "x", 405, "POST is not for this path: want DELETE, GET, HEAD, PUT"},
+	{"GET /incr?name=a", "", 405, "want POST"},
+	{"GET /invalidate", "", 405, "want POST"},
+	{"POST /whoami", "", 405, "want GET, HEAD"},
+	{"DELETE /session?id=x", "", 405, "want GET, HEAD"},
+	{"PUT /stats", "", 405, "want GET, HEAD"},
+	{"OPTIONS /ready", "", 405, "want GET, HEAD"},
+	{"GET /cart/add", "", 405, "want POST"},
+	{"GET /logout", "", 405, "want POST"},
+	{"POST /", "", 405, "want GET, HEAD"},
+}
+
 func TestWrongInput(t *testing.T) {
-	long := strings.Repeat("n", maxName+1)
-	tests := []struct {
-		request string
-		body    string
-		status  int
-		err     string
-	}{
-		{"PUT /attr", "x", 400, "want a name"},
-		{"PUT /attr?name=", "x", 400, "want a name"},
-		{"PUT /attr?name=a&size=", "", 400, "size="},
-		{"PUT /attr?name=a&size=x", "", 400, "size=x: want a number from 1 to 1048576"},
-		{"PUT /attr?name=a&size=-1", "", 400, "size=-1"},
-		{"PUT /attr?name=a&size=3&tag=123", "", 400, "size=3: want a number from 4 to"},
-		{"PUT /attr?name=a&size=1048577", "", 400, "size=1048577"},
-		{"PUT /attr?name=a&size=99999999999999999999", "", 400, "size=9"},
-		{"PUT /attr?name=a&size=9&tag=1|2", "", 400, "no bar"},
-		{"PUT /attr?name=a&size=99&tag=" + strings.Repeat("1", 32), "", 400, "at most 31 bytes"},
-		{"PUT /attr?name=a&tag=1", "x", 400, "want a size"},
-		{"PUT /attr?name=a&count=1", "x", 400, "want a size"},
-		{"PUT /attr?name=a&size=9&count=0", "", 400, "count=0: want a number from 1 to 1000"},
-		{"PUT /attr?name=a&size=9&count=1001", "", 400, "count=1001"},
-		{"PUT /attr?name=a&size=9&count=many", "", 400, "count=many"},
-		{"PUT /attr?name=a&name=b&size=9", "", 400, "name"},
-		{"PUT /attr?name=%zz", "x", 400, "query"},
-		{"PUT /attr?name=" + long, "x", 400, "name too long"},
-		{"PUT /attr?name=a", strings.Repeat("x", maxValue+1), 413, "body: want at most 1048576 bytes"},
-		{"GET /attr?name=", "", 400, "want a name"},
-		{"GET /attr?name=a&name=b", "", 400, "there 2 times"},
-		{"GET /attr?%zz", "", 400, "query"},
-		{"DELETE /attr", "", 400, "want a name"},
-		{"POST /incr", "", 400, "want a name"},
-		{"POST /incr?name=" + long, "", 400, "name too long"},
-		{"POST /incr?name=bytes", "", 400, "not a number"},
-		{"GET /session", "", 400, "want an id"},
-		{"GET /session?id=", "", 400, "want an id"},
-		{"GET /session?id=x&name=", "", 400, "want a name"},
-		{"GET /session?id=x&id=y", "", 400, "there 2 times"},
-		{"GET /stats?gc=yes", "", 400, "gc=yes: want a number from 0 to 1"},
-		{"GET /stats?gc=1&gc=1", "", 400, "there 2 times"},
-		{"GET /nothing", "", 404, "no such path"},
-		{"PUT /nothing", "x", 404, "no such path"},
-		{"GET /attr/", "", 404, "no such path"},
-		{"GET /cart", "", 404, "no such path"},
-		{"POST /attr?name=a", "x", 405, "POST is not for this path: want DELETE, GET, HEAD, PUT"},
-		{"GET /incr?name=a", "", 405, "want POST"},
-		{"GET /invalidate", "", 405, "want POST"},
-		{"POST /whoami", "", 405, "want GET, HEAD"},
-		{"DELETE /session?id=x", "", 405, "want GET, HEAD"},
-		{"PUT /stats", "", 405, "want GET, HEAD"},
-		{"OPTIONS /ready", "", 405, "want GET, HEAD"},
-		{"GET /cart/add", "", 405, "want POST"},
-		{"GET /logout", "", 405, "want POST"},
-		{"POST /", "", 405, "want GET, HEAD"},
-	}
 	c := newClient(t)
 	c.want("PUT /attr?name=bytes", "1|", 200, `{"new":true,"prev":""}`)
 	id := c.id()
-	for _, tt := range tests {
+	for _, tt := range wrongInput {
 		t.Run(tt.request[:min(len(tt.request), 60)], func(t *testing.T) {
 			c := &client{t: t, app: c.app, cookie: c.cookie}
 			c.wantError(tt.request, tt.body, tt.status, tt.err)
