@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
 	"strconv"
 
 	"github.com/gotribes/tribes/session"
@@ -39,12 +41,22 @@ func tagOf(value []byte) string {
 	return string(tag)
 }
 
-// makeValue returns size bytes that begin with the tag and a bar.
+// makeValue returns size bytes that begin with the tag and a bar. The rest looks random
+// and is another for each tag, so that no store can save bytes by what has not changed.
 func makeValue(tag string, size int) []byte {
-	v := bytes.Repeat([]byte{'x'}, size)
-	copy(v, tag)
-	v[len(tag)] = '|'
-	return v
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+	v := append(make([]byte, 0, size+7), tag...)
+	v = append(v, '|')
+	h := fnv.New64a()
+	h.Write(v) // never fails
+	random := rand.New(rand.NewPCG(h.Sum64(), uint64(size)))
+	for len(v) < size {
+		for n, i := random.Uint64(), 0; i < 8; i++ {
+			v = append(v, digits[n%64])
+			n /= 64
+		}
+	}
+	return v[:max(size, len(tag)+1)]
 }
 
 // attr describes an attribute.
@@ -54,7 +66,7 @@ type attr struct {
 }
 
 // attrOf describes an attribute of s and says whether it is there. A number is
-// as large as its decimal text.
+// as large as its decimal text, which is its tag too.
 func attrOf(s *session.Session, name string) (attr, bool, error) {
 	v, ok, err := session.Get[any](s, name)
 	if err != nil || !ok {
@@ -64,7 +76,8 @@ func attrOf(s *session.Session, name string) (attr, bool, error) {
 	case []byte:
 		return attr{len(v), tagOf(v)}, true, nil
 	case int64:
-		return attr{Size: len(strconv.FormatInt(v, 10))}, true, nil
+		text := strconv.FormatInt(v, 10)
+		return attr{len(text), text}, true, nil
 	}
 	return attr{}, false, fmt.Errorf("attribute %.40q: of type %T, which nobody here sets", name, v)
 }
