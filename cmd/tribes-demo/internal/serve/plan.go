@@ -46,7 +46,7 @@ func parsePlan(text string) (plan, error) {
 
 // nodeFlags are the flags that a node gets behind those of the cluster.
 func nodeFlags(n balance.Node) []string {
-	flags := []string{"-cluster=", "-for=0", "-listen=127.0.0.1:0", "-bind=127.0.0.1", "-port=0", "-tls-port=0", "-name=" + n.Name}
+	flags := []string{"-cluster=", "-for=0", "-linger=0", "-listen=127.0.0.1:0", "-bind=127.0.0.1", "-port=0", "-tls-port=0", "-name=" + n.Name}
 	if n.Domain != "" {
 		flags = append(flags, "-domain="+n.Domain)
 	}

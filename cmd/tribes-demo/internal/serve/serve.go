@@ -53,7 +53,7 @@ type options struct {
 	sticky                       bool
 	timeout                      time.Duration
 	cluster                      string
-	length                       time.Duration
+	length, linger               time.Duration
 }
 
 func (o *options) flags(fs *flag.FlagSet) {
@@ -64,6 +64,7 @@ func (o *options) flags(fs *flag.FlagSet) {
 	fs.BoolVar(&o.sticky, "sticky", true, "requests of a session come to the same node; the proxy of -cluster sees to it")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Minute, "how `long` a session lives without a request")
 	fs.StringVar(&o.cluster, "cluster", "", "`nodes` to start behind a proxy: 3, or 2x2 for two domains of two")
+	fs.DurationVar(&o.linger, "linger", time.Second, "how `long` a node still takes requests after SIGTERM, while /ready says no, so that load balancers turn away")
 	fs.DurationVar(&o.length, "for", 0, "end after this `time`; 0 runs until interrupted")
 }
 
@@ -84,6 +85,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-wait %q: want one of %s", o.wait, words(waits))
 	case o.timeout < time.Millisecond:
 		return fmt.Errorf("-timeout %v: want at least 1ms", o.timeout)
+	case o.linger < 0 || o.linger > time.Minute:
+		return fmt.Errorf("-linger %v: want 0 to 1m", o.linger)
 	case o.length < 0:
 		return fmt.Errorf("-for %v: want a positive duration", o.length)
 	}

@@ -9,7 +9,7 @@ func TestWrongUseIsOneLine(t *testing.T) {
 	tests := []struct{ args, err string }{
 		{"-x", "not defined: -x"},
 		{"-manager local now", `unexpected argument "now"`},
-		{"-manager delta", "-manager delta is not in this build, which has: local"},
+		{"-manager backup", "-manager backup is not in this build, which has: local, delta, full"},
 		{"-manager magic", "-manager \"magic\": want one of local|"},
 		{"-manager local -store redis://x", "not in this build"},
 		{"-manager local -wait soon", "-wait \"soon\""},
@@ -22,7 +22,7 @@ func TestWrongUseIsOneLine(t *testing.T) {
 		{"-manager local -cluster 0", `-cluster "0"`},
 		{"-manager local -cluster 5x5", `-cluster "5x5"`},
 		{"-manager local -cluster 2 -id 000102030405060708090a0b0c0d0e0f", "-id (RN_ID) is for one node"},
-		{"-cluster 2", "-manager delta is not in this build"},
+		{"-cluster 2 -manager persistent", "-manager persistent is not in this build"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {

@@ -65,7 +65,7 @@ var contract = []struct {
 	{"incr", []step{
 		{"POST /incr?name=n", "", `{"new":true,"value":1}`},
 		{"POST /incr?name=n", "", `{"new":false,"value":2}`},
-		{"GET /attr?name=n", "", `{"found":true,"size":1,"tag":""}`},
+		{"GET /attr?name=n", "", `{"found":true,"size":1,"tag":"2"}`},
 		{"PUT /attr?name=n&size=3&tag=9", "", `{"new":false,"prev":""}`},
 		{"GET /attr?name=n", "", `{"found":true,"size":3,"tag":"9"}`},
 		{"DELETE /attr?name=n", "", `{"found":true}`},
