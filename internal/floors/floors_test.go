@@ -50,6 +50,7 @@ var floorOf = map[string]int{
 	"cmd/tribes-demo/internal/member":   7,
 	"cmd/tribes-demo/internal":          8,
 	"cmd/tribes-demo/internal/show":     9,
+	"cmd/tribes-demo/internal/serve":    9,
 	"cmd/tribes-demo":                   10,
 }
 

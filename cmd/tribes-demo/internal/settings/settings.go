@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,11 @@ type Peer struct {
 
 // Given reports whether anything was set at all.
 func (s *Settings) Given() bool { return len(s.given) > 0 }
+
+// GivenAny reports whether one of these was set, each by its name in the environment.
+func (s *Settings) GivenAny(envs ...string) bool {
+	return slices.ContainsFunc(envs, func(env string) bool { return s.given[env] })
+}
 
 // Now is the wall clock that the process believes in.
 func (s *Settings) Now() time.Time { return time.Now().Add(s.ClockOffset) }

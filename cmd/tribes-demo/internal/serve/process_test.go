@@ -1,0 +1,198 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startCluster returns a cluster of two with a visitor, and the addresses of its
+// nodes.
+func startCluster(t *testing.T, args string) (p *program, v *visitor, nodes [2]string) {
+	t.Helper()
+	p = startProgram(t, "-cluster 2 -manager local -listen 127.0.0.1:0 "+args)
+	for range nodes {
+		line := p.line(" is up at http://")
+		_, rest, _ := strings.Cut(line, "http://")
+		addr, _, _ := strings.Cut(rest, "/")
+		nodes[strings.Count(line, " node2 ")] = addr
+	}
+	return p, &visitor{t: t, addr: p.serving("the cart is at")}, nodes
+}
+
+// TestCluster is what a visitor of the demo does: a session stays on its node, the
+// node is killed, another one takes over, and the node comes back.
+func TestCluster(t *testing.T) {
+	p, v, nodes := startCluster(t, "")
+	v.want("PUT /attr?name=a&size=4&tag=1", `"node":"node1"`, `"new":true`)
+	for i := range 4 {
+		v.want("POST /incr?name=n", `"node":"node1"`, fmt.Sprintf(`"value":%d`, i+1))
+	}
+	v.want("GET /whoami", `"node":"node1"`, `"peers":0`)
+	for i, addr := range nodes {
+		(&visitor{t: t, addr: addr}).want("GET /session?name=a&id="+strings.TrimPrefix(v.cookie, "sid="), fmt.Sprintf(`"found":%v`, i == 0))
+	}
+	(&visitor{t: t, addr: v.addr}).want("GET /whoami", `"node":"node2"`)
+
+	v.press("kill", "node1")
+	p.line("node1 has ended: signal: killed")
+	v.want("POST /incr?name=n", `"node":"node2"`, `"new":true`, `"value":1`) // local sessions end with their process
+	v.want("POST /incr?name=n", `"node":"node2"`, `"new":false`, `"value":2`)
+	v.want("GET /_cluster", "1 of 2 nodes are up")
+	v.press("start", "node1")
+	p.line("node1 is up at")
+	v.want("POST /incr?name=n", `"node":"node2"`, `"value":3`) // that is its route now
+
+	p.terminate()
+	p.line("node1 has ended: as asked")
+	p.line("all nodes have ended")
+	p.ended()
+}
+
+func TestClusterNotSticky(t *testing.T) {
+	p, v, _ := startCluster(t, "-sticky=false")
+	v.want("POST /incr?name=n", `"node":"node1"`, `"new":true`)
+	v.want("GET /whoami", `"node":"node2"`)
+	v.want("GET /whoami", `"node":"node1"`)
+	p.terminate()
+	p.ended()
+}
+
+// TestEndFinishesRequests: SIGTERM, to a cluster or to a node, lets a request
+// finish that has begun, and the exit status is 0.
+func TestEndFinishesRequests(t *testing.T) {
+	t.Run("cluster", func(t *testing.T) {
+		p, v, _ := startCluster(t, "")
+		v.want("POST /incr?name=n", `"new":true`)
+		request := v.begin()
+		p.terminate()
+		p.line("ending")
+		request.finish(`"node":"node1"`, `"new":false`)
+		p.line("all nodes have ended")
+		p.ended()
+	})
+	t.Run("node", func(t *testing.T) {
+		p := startProgram(t, "-manager local -listen 127.0.0.1:0 -name n7")
+		v := &visitor{t: t, addr: p.serving("n7 serves")}
+		v.want("POST /incr?name=n", `"new":true`)
+		request := v.begin()
+		p.terminate()
+		p.has(p.errs, "letting requests finish")
+		request.finish(`"node":"n7"`, `"new":false`)
+		p.has(p.errs, "msg=stopped")
+		p.ended()
+	})
+}
+
+// TestStopButton: what a node has begun it finishes, what comes then goes elsewhere.
+func TestStopButton(t *testing.T) {
+	p, v, _ := startCluster(t, "")
+	v.want("POST /incr?name=n", `"node":"node1"`)
+	request := v.begin()
+	v.press("stop", "node1")
+	p.has(p.errs, "letting requests finish")
+	(&visitor{t: t, addr: v.addr, cookie: v.cookie}).want("GET /whoami", `"node":"node2"`)
+	request.finish(`"node":"node1"`, `"new":false`)
+	p.line("node1 has ended: as asked")
+	p.terminate()
+	p.ended()
+}
+
+// TestNodesEndWithTheirCluster, also if it has no chance to say so.
+func TestNodesEndWithTheirCluster(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends the children of a process that is killed")
+	}
+	p, _, nodes := startCluster(t, "")
+	var conns []net.Conn
+	for _, addr := range nodes {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetDeadline(time.Now().Add(watchdog)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "HEAD /whoami HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.wait(); err == nil {
+		t.Error("a clean end of what was killed")
+	}
+	for i, conn := range conns { // idle ones: only the end of the process closes them so soon
+		if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("node%d is still there: %v", i+1, err)
+		}
+	}
+}
+
+// TestEndsByItself: with -for, and before anything was served.
+func TestEndsByItself(t *testing.T) {
+	for _, args := range []string{"-manager local -listen 127.0.0.1:0 -for 1ms", "-manager local -listen 127.0.0.1:0 -for 1ms -cluster 2"} {
+		var out, errs bytes.Buffer
+		if status := Run(t.Context(), strings.Fields(args), &out, &errs); status != exitOK {
+			t.Errorf("%s: status %d, %s", args, status, &errs)
+		}
+		if strings.Contains(args, "cluster") && !strings.HasSuffix(out.String(), "all nodes have ended\n") {
+			t.Errorf("%s: %s", args, &out)
+		}
+	}
+}
+
+// TestPortIsTaken: one line says so, and nothing is started.
+func TestPortIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, cluster := range []string{"", "2"} {
+		var out, errs strings.Builder
+		status := Run(t.Context(), []string{"-manager", "local", "-cluster", cluster, "-listen", l.Addr().String()}, &out, &errs)
+		if status != exitStart || out.Len() > 0 || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), "address already in use") {
+			t.Errorf("cluster %q: status %d, %q, %q", cluster, status, out.String(), errs.String())
+		}
+	}
+}
+
+// TestNodeThatDoesNotStart ends the cluster with the node's own words.
+func TestNodeThatDoesNotStart(t *testing.T) {
+	p, err := parsePlan("2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	f := newFleet(p, []string{"web", "-manager", "magic"}, &display{w: &out}, &errs)
+	f.moved, f.draining = func(string, string) {}, func(string) {}
+	if err := f.startAll(); err != nil {
+		t.Fatal(err)
+	}
+	err = f.wait(context.Background(), watchdog, func() bool { return false })
+	f.stopAll()
+	if err == nil || !strings.Contains(err.Error(), "did not start: exit status 2: tribes-demo web: -manager \"magic\"") {
+		t.Errorf("error %v\n%s%s", err, &out, &errs)
+	}
+	if err := f.Start("node1"); err == nil || !strings.Contains(err.Error(), "ending") {
+		t.Errorf("started after the end: %v", err)
+	}
+	for _, press := range []func(string) error{f.Kill, f.Stop} {
+		if err := press("node1"); err == nil || !strings.Contains(err.Error(), "not running") {
+			t.Errorf("pressed after the end: %v", err)
+		}
+	}
+}
