@@ -93,7 +93,11 @@ func (t tribes) peers(o Opts) bool { return o["manager"] != "local" }
 
 func (t tribes) node(s *System, host int, _ string) ([]string, error) {
 	o, addr := s.Column.Opts, s.place.Addr(host)
-	args := []string{t.demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"]}
+	demo, err := filepath.Abs(t.demo)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"]}
 	if o["manager"] == "local" {
 		return args, nil
 	}
@@ -108,7 +112,11 @@ func (c scs) missing() error  { return exists(c.program) }
 func (c scs) peers(Opts) bool { return false }
 
 func (c scs) node(s *System, host int, _ string) ([]string, error) {
-	args := []string{c.program, "-listen", s.listen(host), "-name", nodeName(host)}
+	program, err := filepath.Abs(c.program)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{program, "-listen", s.listen(host), "-name", nodeName(host)}
 	if s.Column.Opts["store"] == "redis" {
 		args = append(args, "-redis", fmt.Sprintf("%s:%d", s.place.Addr(s.store()), s.place.Port(s.store(), place.Redis)))
 	}
