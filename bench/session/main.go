@@ -20,13 +20,15 @@ import (
 )
 
 const usage = `usage: session [flags]
+       session failure [flags]
 
 Measures HTTP session stores side by side and prints tables of medians: rates and
 times of requests, what replication adds, bytes between nodes, and what was lost.
 The peers are brought by bench/session/peers/install.
 
 Nodes run in network namespaces if this process may make them, else on loopback,
-where bytes between nodes are not counted.
+where bytes between nodes are not counted. The second form breaks nodes under load;
+it takes -h too.
 
 `
 
@@ -40,31 +42,80 @@ type settings struct {
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	var s settings
-	p := compare.Plan{Progress: stderr}
-	fs := s.flags(&p)
-	err := fs.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		help(stdout, fs)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if len(args) > 0 && args[0] == "failure" {
+		err = runFailure(ctx, args[1:], stdout, stderr)
+	} else {
+		err = runCompare(ctx, args, stdout, stderr)
+	}
+	var wrong usageError
+	switch {
+	case err == nil:
 		return 0
-	}
-	if err == nil && fs.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	}
-	if err == nil {
-		err = s.check(&p)
-	}
-	if err != nil {
+	case errors.As(err, &wrong):
 		fmt.Fprintln(stderr, "session:", err)
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := s.measure(ctx, p, stdout); err != nil {
-		fmt.Fprintln(stderr, "session:", err)
-		return 1
+	fmt.Fprintln(stderr, "session:", err)
+	return 1
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// parse reads args; help has been printed if it returns flag.ErrHelp.
+func parse(fs *flag.FlagSet, args []string, help func()) error {
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		help()
+		return err
+	case err != nil:
+		return usageError{err}
+	case fs.NArg() > 0:
+		return usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
 	}
-	return 0
+	return nil
+}
+
+func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var s settings
+	p := compare.Plan{Progress: stderr}
+	fs := s.flags(&p)
+	if err := parse(fs, args, func() { help(stdout, fs) }); err != nil {
+		return unlessHelp(err)
+	}
+	if err := s.check(&p); err != nil {
+		return usageError{err}
+	}
+	return s.measure(ctx, p, stdout)
+}
+
+func runFailure(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var s failureSettings
+	fs := s.flags()
+	err := parse(fs, args, func() {
+		fmt.Fprint(stdout, failureUsage)
+		fs.SetOutput(stdout)
+		fs.PrintDefaults()
+	})
+	if err != nil {
+		return unlessHelp(err)
+	}
+	columns, isolate, err := s.check()
+	if err != nil {
+		return usageError{err}
+	}
+	return s.measure(ctx, columns, isolate, stdout, stderr)
+}
+
+func unlessHelp(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	return err
 }
 
 func (s *settings) flags(p *compare.Plan) *flag.FlagSet {
@@ -82,12 +133,48 @@ func (s *settings) flags(p *compare.Plan) *flag.FlagSet {
 	fs.DurationVar(&p.Times.Think, "think", 0, "how `long` a connection waits between requests")
 	fs.IntVar(&p.Times.Max, "samples", 1000, "`bound` of the new sessions in a window")
 	fs.DurationVar(&p.Warm, "warm", 6*time.Second, "`time` of requests to each store before the first window")
+	fs.StringVar(&s.json, "json", "", "write all samples to this `file`")
+	s.common(fs)
+	return fs
+}
+
+// common are the flags of all subcommands.
+func (s *settings) common(fs *flag.FlagSet) {
 	fs.StringVar(&s.net, "net", "auto", "`where` the nodes run: namespaces, loopback, or auto")
 	fs.StringVar(&s.demo, "tribes-demo", "", "the `program` tribes-demo (default built from this repository)")
 	fs.StringVar(&s.build, "peers", ".build/session", "the `folder` that peers/install has filled")
 	fs.StringVar(&s.java, "java", "-Xms512m -Xmx1g", "`options` of each Java virtual machine")
-	fs.StringVar(&s.json, "json", "", "write all samples to this `file`")
-	return fs
+}
+
+// isolation tells whether nodes get networks of their own.
+func isolation(net string) (bool, error) {
+	able := place.CanIsolate()
+	switch net {
+	case "auto":
+		return able == nil, nil
+	case "namespaces":
+		if able != nil {
+			return false, fmt.Errorf("-net namespaces: %w", able)
+		}
+		return true, nil
+	case "loopback":
+		return false, nil
+	}
+	return false, fmt.Errorf("-net %q: want namespaces, loopback or auto", net)
+}
+
+// kit finds or builds the programs, and makes a folder for their files.
+func (s *settings) kit(ctx context.Context) (k system.Kit, dir string, err error) {
+	if dir, err = os.MkdirTemp("", "session-bench-"); err != nil {
+		return k, "", err
+	}
+	k = system.Kit{Demo: s.demo, Build: s.build, JavaOpts: strings.Fields(s.java)}
+	if k.Demo == "" {
+		if k.Demo, err = system.BuildDemo(ctx, dir); err != nil {
+			return k, "", errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return k, dir, nil
 }
 
 func help(w io.Writer, fs *flag.FlagSet) {
@@ -128,33 +215,15 @@ func (s *settings) check(p *compare.Plan) (err error) {
 	if p.Repeats < 1 || p.Times.Window <= 0 || min(p.Times.Lead, p.Times.Probe, p.Times.Think, p.Warm) < 0 || s.connections < 0 || p.Times.Max < 0 {
 		return errors.New("want at least one repeat, a positive window, and nothing negative")
 	}
-	able := place.CanIsolate()
-	switch s.net {
-	case "auto":
-		p.Place.Namespaces = able == nil
-	case "namespaces":
-		if able != nil {
-			return fmt.Errorf("-net namespaces: %w", able)
-		}
-		p.Place.Namespaces = true
-	case "loopback":
-	default:
-		return fmt.Errorf("-net %q: want namespaces, loopback or auto", s.net)
-	}
-	return nil
+	p.Place.Namespaces, err = isolation(s.net)
+	return err
 }
 
 func (s *settings) measure(ctx context.Context, p compare.Plan, stdout io.Writer) (err error) {
-	if p.Place.Dir, err = os.MkdirTemp("", "session-bench-"); err != nil {
+	if p.Kit, p.Place.Dir, err = s.kit(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(p.Place.Dir)) }()
-	p.Kit = system.Kit{Demo: s.demo, Build: s.build, JavaOpts: strings.Fields(s.java)}
-	if p.Kit.Demo == "" {
-		if p.Kit.Demo, err = system.BuildDemo(ctx, p.Place.Dir); err != nil {
-			return err
-		}
-	}
 	o, err := compare.Run(ctx, p)
 	if err != nil {
 		return err

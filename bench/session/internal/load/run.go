@@ -95,7 +95,10 @@ func (r *run) fill(ctx context.Context) error {
 		if err := s.Create(ctx, r.prober.conns[0], r.w.count, r.w.size); err != nil {
 			return err
 		}
+		jar := new(atomic.Pointer[string])
+		jar.Store(&s.Cookie)
 		for i, k := range r.workers {
+			k.jar = jar
 			own := &Session{Cookie: s.Cookie, Acked: slices.Clone(s.Acked), size: s.size, own: i}
 			if r.w.kind == increment {
 				own.Acked[0] = 0

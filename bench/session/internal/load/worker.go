@@ -33,6 +33,9 @@ type worker struct {
 	lats     []time.Duration
 	lastErr  error
 	measured *atomic.Int64 // requests, of all workers
+	// jar has the newest cookie of a common session, as a browser does; nil if each
+	// worker has its own.
+	jar *atomic.Pointer[string]
 }
 
 func newWorker(w Workload, dials []web.Dial) *worker {
@@ -103,6 +106,16 @@ func (k *worker) work(ctx context.Context, phase *atomic.Int32) {
 // request is one request of the workload.
 func (k *worker) request(ctx context.Context, n int, keep bool) error {
 	s := k.sessions[n%len(k.sessions)]
+	if k.jar != nil {
+		was := *k.jar.Load()
+		s.Cookie = was
+		defer func() {
+			if s.Cookie != was {
+				newest := s.Cookie
+				k.jar.Store(&newest)
+			}
+		}()
+	}
 	attr := n / len(k.sessions) * 37 % k.w.count
 	switch k.w.kind {
 	case newSession:

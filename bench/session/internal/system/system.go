@@ -96,7 +96,7 @@ func (s *System) startRedis() (err error) {
 		return err
 	}
 	s.redis, err = s.place.Start(s.store(), folder, []string{"redis-server", "--bind", s.place.Addr(s.store()),
-		"--port", strconv.Itoa(s.place.Port(s.store(), place.Redis)), "--save", "", "--appendonly", "no"}, nil)
+		"--port", strconv.Itoa(s.place.Port(s.store(), place.Redis)), "--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil)
 	return err
 }
 
