@@ -51,7 +51,6 @@ var floorOf = map[string]int{
 	"bench/session/peers":                0,
 	"bench/session/internal/system":      3,
 	"bench/session/internal/failure":     4,
-	"bench/session/internal/state":       4,
 	"bench/session/internal/compare":     5,
 	"bench/session":                      8,
 
