@@ -90,7 +90,7 @@ func (k *worker) work(ctx context.Context, phase *atomic.Int32) {
 			if k.losses.Failed++; ctx.Err() == nil {
 				k.lastErr = err
 			}
-		case before == measuring && phase.Load() == measuring:
+		case phase.Load() == measuring: // those begun before make up for those that end after
 			k.lats = append(k.lats, lat)
 			k.measured.Add(1)
 		}

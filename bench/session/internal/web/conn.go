@@ -17,12 +17,14 @@ type Dial func(ctx context.Context) (net.Conn, error)
 // StatusError is a reply with another status than 200.
 type StatusError struct{ Code int }
 
+// Error tells the status.
 func (e *StatusError) Error() string { return "HTTP status " + strconv.Itoa(e.Code) }
 
 // Broken tells that no whole reply arrived: whether the request was carried out
 // is not known.
 type Broken struct{ Err error }
 
+// Error tells the cause.
 func (e *Broken) Error() string { return "connection broke: " + e.Err.Error() }
 
 // Unwrap returns the cause.
