@@ -88,7 +88,7 @@ func (s *Session) Add(name string, delta int64) (int64, error) {
 			val = Value{local: n + delta, here: true}
 			return s.m.keep(h, name, n+delta)
 		}
-		n, err := h.rec.Add(name, delta)
+		n, err := h.Rec.Add(name, delta)
 		val = s.m.wrap(record.Value{Kind: record.Number, Number: n})
 		return err
 	})
@@ -111,10 +111,10 @@ func (s *Session) Delete(name string) (bool, error) {
 			return nil
 		}
 		if old.here {
-			delete(h.local, name)
+			delete(h.Local, name)
 			return nil
 		}
-		_, err := h.rec.Delete(name)
+		_, err := h.Rec.Delete(name)
 		return err
 	})
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Session) value(name string) (val Value, at stamp) {
 }
 
 func stampOf(h *held, name string) stamp {
-	return stamp{h: h, version: h.rec.Version(name), local: h.local[name].version}
+	return stamp{h: h, version: h.Rec.Version(name), local: h.Local[name].Version}
 }
 
 // set stores a value; if at is not nil only if nothing has changed since, which it
@@ -195,43 +195,43 @@ func (m *Manager) newValue(name string, v any) (Value, error) {
 	return m.wrap(enc), err
 }
 
-// valueOf returns an attribute. The caller holds h.mu, if only for reading.
+// valueOf returns an attribute. The caller holds h.Mu, if only for reading.
 func (m *Manager) valueOf(h *held, name string) Value {
-	if l, ok := h.local[name]; ok {
-		return Value{local: l.v, here: true}
+	if l, ok := h.Local[name]; ok {
+		return Value{local: l.V, here: true}
 	}
-	v, _ := h.rec.Get(name)
+	v, _ := h.Rec.Get(name)
 	return m.wrap(v)
 }
 
-// store sets an attribute. The caller holds h.mu.
+// store sets an attribute. The caller holds h.Mu.
 func (m *Manager) store(h *held, name string, val Value) error {
 	switch {
 	case val.here:
 		return m.keep(h, name, val.local)
 	case val.rec.Kind == record.Number:
-		return h.rec.SetNumber(name, val.rec.Number)
+		return h.Rec.SetNumber(name, val.rec.Number)
 	}
-	return h.rec.Set(name, val.rec.Bytes)
+	return h.Rec.Set(name, val.rec.Bytes)
 }
 
-// keep sets an attribute that stays on this node. The caller holds h.mu.
+// keep sets an attribute that stays on this node. The caller holds h.Mu.
 func (m *Manager) keep(h *held, name string, v any) error {
-	if _, ended := h.rec.Ended(); ended {
+	if _, ended := h.Rec.Ended(); ended {
 		return ErrEnded
 	}
 	limit := &m.config.Limits
-	switch _, there := h.local[name]; {
+	switch _, there := h.Local[name]; {
 	case name == "":
 		return ErrEmpty
 	case len(name) > limit.NameBytes:
 		return &LimitError{Err: ErrNameTooLong, Have: len(name), Max: limit.NameBytes}
-	case !there && h.rec.Len()+len(h.local) >= limit.Attributes:
-		return &LimitError{Err: ErrTooManyAttributes, Have: h.rec.Len() + len(h.local) + 1, Max: limit.Attributes}
-	case h.local == nil:
-		h.local = make(map[string]localValue)
+	case !there && h.Rec.Len()+len(h.Local) >= limit.Attributes:
+		return &LimitError{Err: ErrTooManyAttributes, Have: h.Rec.Len() + len(h.Local) + 1, Max: limit.Attributes}
+	case h.Local == nil:
+		h.Local = make(map[string]localValue)
 	}
-	h.writes++
-	h.local[name] = localValue{v: v, version: h.writes}
+	h.Writes++
+	h.Local[name] = localValue{V: v, Version: h.Writes}
 	return nil
 }

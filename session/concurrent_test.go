@@ -38,7 +38,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		s.Invalidate()
 	}
 	for m.Stats().Sessions > 0 { // expired ones go with the next sweep
-		m.b.(*local).sweep()
+		m.b.(*local).Sweep()
 	}
 	must(t, m.Close()) // waits for a sweep that is about to tell
 	st := m.Stats()

@@ -38,6 +38,11 @@ type Config struct {
 	// Skip says which requests have nothing to do with sessions: their cookie is not
 	// looked at, and they do not count as an access. See [SkipExt]. Nil is none.
 	Skip func(*http.Request) bool
+	// Unavailable answers requests whose session cannot be had or is not stored; nil
+	// is a line of text. It must write a status of at least 500.
+	Unavailable func(http.ResponseWriter, *http.Request, error)
+	// Cluster shares the sessions with other nodes; nil keeps them in this process.
+	Cluster *Cluster
 	// Listener is told what happens to sessions.
 	Listener Listener
 }
@@ -81,7 +86,18 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Skip == nil {
 		c.Skip = func(*http.Request) bool { return false }
 	}
-	return c, errors.Join(c.validate(), c.Cookie.validate(), c.Limits.validate())
+	if c.Unavailable == nil {
+		c.Unavailable = func(w http.ResponseWriter, _ *http.Request, _ error) {
+			http.Error(w, "session not available", http.StatusServiceUnavailable)
+		}
+	}
+	errs := []error{c.validate(), c.Cookie.validate(), c.Limits.validate()}
+	if c.Cluster != nil {
+		own := *c.Cluster
+		c.Cluster = &own
+		errs = append(errs, own.validate())
+	}
+	return c, errors.Join(errs...)
 }
 
 func def[T comparable](v *T, d T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/table"
 )
 
 // The errors of a write that something stands in the way of.
@@ -21,7 +22,7 @@ var (
 	// request or has expired meanwhile.
 	ErrEnded = record.ErrEnded
 	// ErrClosed is the error of a new session after [Manager.Close].
-	ErrClosed = errors.New("tribes: session: manager is closed")
+	ErrClosed = table.ErrClosed
 	// ErrEmpty is the error of an attribute without a name.
 	ErrEmpty = record.ErrEmpty
 )
@@ -40,7 +41,7 @@ var (
 
 // The limits, as errors inside a [*LimitError].
 var (
-	ErrTooManySessions   = errors.New("too many sessions")
+	ErrTooManySessions   = table.ErrTooManySessions
 	ErrTooManyAttributes = record.ErrTooManyAttributes
 	ErrNameTooLong       = record.ErrNameTooLong
 	ErrValueTooLarge     = record.ErrValueTooLarge

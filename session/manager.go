@@ -1,11 +1,11 @@
 package session
 
 import (
-	"context"
 	"iter"
 	"sync/atomic"
 
 	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/replica"
 )
 
 // Manager holds the sessions of one application in the memory of this process. Its
@@ -13,12 +13,14 @@ import (
 type Manager struct {
 	config Config
 	b      backend
+	group  *replica.Engine // b, if there is a cluster; else nil
+	unbind atomic.Bool     // ids keep the route of another node
 	n      counters
 }
 
 // counters are the numbers of Stats.
 type counters struct {
-	created, invalidated, expired, renewed        atomic.Uint64
+	created, invalidated, expired, renewed, bound atomic.Uint64
 	malformed, unknown, repeated, refused, failed atomic.Uint64
 }
 
@@ -30,7 +32,14 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{config: c}
-	m.b = newLocal(&m.config, func(h *held) { m.end(h, Expired) })
+	if c.Cluster == nil {
+		m.b = newLocal(&m.config, func(h *held) { m.end(h, Expired) })
+		return m, nil
+	}
+	if m.group, err = m.newEngine(); err != nil {
+		return nil, err
+	}
+	m.b = m.group
 	return m, nil
 }
 
@@ -38,7 +47,7 @@ func New(c Config) (*Manager, error) {
 // must not call it. From then on no request has a session, and writes that would make
 // one fail with ErrClosed. It always returns nil; a second call does nothing.
 func (m *Manager) Close() error {
-	m.b.close()
+	m.b.Close()
 	return nil
 }
 
@@ -49,6 +58,7 @@ type Stats struct {
 	Invalidated uint64
 	Expired     uint64
 	Renewed     uint64 // ids
+	Bound       uint64 // sessions that came from another node
 
 	Malformed uint64 // cookies that no manager has made
 	Unknown   uint64 // ids that lead nowhere: expired, invalidated, renewed or invented
@@ -60,9 +70,9 @@ type Stats struct {
 // Stats returns the numbers now. They are read one after the other.
 func (m *Manager) Stats() Stats {
 	return Stats{
-		Sessions: m.b.count(),
+		Sessions: m.b.Count(),
 		Created:  m.n.created.Load(), Invalidated: m.n.invalidated.Load(),
-		Expired: m.n.expired.Load(), Renewed: m.n.renewed.Load(),
+		Expired: m.n.expired.Load(), Renewed: m.n.renewed.Load(), Bound: m.n.bound.Load(),
 		Malformed: m.n.malformed.Load(), Unknown: m.n.unknown.Load(),
 		Repeated: m.n.repeated.Load(), Refused: m.n.refused.Load(), Failed: m.n.failed.Load(),
 	}
@@ -76,8 +86,8 @@ func (m *Manager) Lookup(id string) (*Session, bool) {
 	if !ok {
 		return nil, false
 	}
-	h, err := m.b.find(context.Background(), parsed.Random())
-	if err != nil || h == nil {
+	h := m.b.Peek(string(parsed))
+	if h == nil {
 		return nil, false
 	}
 	s := m.outside(h)
@@ -88,7 +98,7 @@ func (m *Manager) Lookup(id string) (*Session, bool) {
 // that come or go meanwhile may be in it or not.
 func (m *Manager) All() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
-		for h := range m.b.all() {
+		for h := range m.b.All() {
 			if s := m.outside(h); s != nil && isClient(s.ID()) && !yield(s) {
 				return
 			}
@@ -104,58 +114,58 @@ func isClient(id ID) bool {
 
 // outside returns h without a request, nil if it is over.
 func (m *Manager) outside(h *held) *Session {
-	if h.id() == "" || h.expired(m.b.now()) {
+	if ID(h.ID()) == "" || h.Expired(m.b.Now()) {
 		return nil
 	}
-	return &Session{m: m, h: h, written: true}
+	return &Session{m: m, h: h, written: true, alone: true}
 }
 
-// access notes that a request uses h, and reports whether it still can.
-func (m *Manager) access(h *held) bool {
-	now := m.b.now()
-	h.mu.Lock()
-	_, ended := h.rec.Ended()
-	expired := h.expired(now)
+// access notes that a request uses h, and reports whether it still can, and whether
+// the last one was on this node.
+func (m *Manager) access(h *held) (ok, primary bool) {
+	now := m.b.Now()
+	h.Mu.Lock()
+	_, primary = h.Rec.LastTouch()
+	_, ended := h.Rec.Ended()
+	expired := h.Expired(now)
 	if !ended && !expired {
-		h.touch(now)
+		h.Touch(now)
+		m.b.Accessed(h)
 	}
-	h.mu.Unlock()
+	h.Mu.Unlock()
 	if expired {
 		m.end(h, Expired)
 	}
-	return !ended && !expired
+	return !ended && !expired, primary
 }
 
 // write runs f on a session that can be found.
 func (m *Manager) write(h *held, f func(*held) error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.expired(m.b.now()) {
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	if h.Expired(m.b.Now()) {
 		return ErrEnded
 	}
 	if err := f(h); err != nil {
 		return err
 	}
-	m.b.wrote(h)
+	m.b.Wrote(h)
 	return nil
 }
 
 // end ends a session, an expired one only if it still is, and reports whether it did.
 func (m *Manager) end(h *held, why Reason) bool {
-	h.mu.Lock()
-	if why == Expired && !h.expired(m.b.now()) {
-		h.mu.Unlock()
+	h.Mu.Lock()
+	if why == Expired && !h.Expired(m.b.Now()) {
+		h.Mu.Unlock()
 		return false
 	}
-	id := ID(h.rec.ID())
-	if err := h.rec.End(record.Reason(why)); err != nil { // has ended before
-		h.mu.Unlock()
+	id := ID(h.Rec.ID())
+	err := m.b.End(h, record.Reason(why))
+	h.Mu.Unlock()
+	if err != nil { // has ended before
 		return false
 	}
-	h.local = nil
-	m.b.wrote(h)
-	m.b.ended(h, id)
-	h.mu.Unlock()
 	if why == Expired {
 		m.n.expired.Add(1)
 	} else {

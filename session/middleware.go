@@ -15,7 +15,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		}
 		s, err := m.begin(r)
 		if err != nil {
-			m.unavailable(w)
+			m.unavailable(w, r, err)
 			return
 		}
 		ctx := context.WithValue(r.Context(), contextKey{}, s)
@@ -28,7 +28,10 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 
 // begin finds the session of a request.
 func (m *Manager) begin(r *http.Request) (*Session, error) {
-	s := &Session{m: m}
+	if err := m.b.Usable(); err != nil {
+		return nil, err
+	}
+	s := &Session{m: m, primary: true}
 	var values [maxCookies]string
 	n, excess := cookieValues(r.Header["Cookie"], m.config.Cookie.Name, &values)
 	if excess {
@@ -40,20 +43,14 @@ func (m *Manager) begin(r *http.Request) (*Session, error) {
 			m.n.malformed.Add(1)
 			continue
 		}
-		h, err := m.b.find(r.Context(), id.Random())
+		h, err := m.b.Find(r.Context(), string(id))
 		if err != nil {
 			return nil, err
 		}
-		if h == nil || !m.access(h) {
+		if h == nil || !s.take(h, id) {
 			m.n.unknown.Add(1)
 			continue
 		}
-		s.h, s.known = h, true
-		// The id in the cookie has another route: the client is told, so that its load
-		// balancer finds this node. Only if it is the same id: one that was renewed
-		// since is not for who has the old one.
-		now := h.id()
-		s.send = now != id && now.Random() == id.Random()
 		break
 	}
 	if name := m.config.Cookie.RouteName; name != "" {
@@ -72,7 +69,7 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 	if lost { // nobody will ever know its id
 		s.Invalidate()
 	} else if h != nil {
-		m.access(h)
+		_, _ = m.access(h)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +81,7 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 // commit makes what this request wrote as safe as configured. The caller holds s.mu.
 func (s *Session) commit(ctx context.Context) error {
 	for _, h := range s.over {
-		if err := s.m.b.commit(ctx, h); err != nil {
+		if err := s.m.b.Commit(ctx, h); err != nil {
 			return err
 		}
 	}
@@ -92,13 +89,13 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.h == nil {
 		return nil
 	}
-	return s.m.b.commit(ctx, s.h)
+	return s.m.b.Commit(ctx, s.h)
 }
 
 // unavailable answers a request whose session cannot be had.
-func (m *Manager) unavailable(w http.ResponseWriter) {
+func (m *Manager) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	m.n.failed.Add(1)
-	http.Error(w, "session not available", http.StatusServiceUnavailable)
+	m.config.Unavailable(w, r, err)
 }
 
 // header puts into the header of a response what the client must learn, once: it fails
@@ -135,9 +132,9 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 		}
 		return nil
 	}
-	s.h.mu.RLock()
-	id, timeout := ID(s.h.rec.ID()), s.h.rec.Timeout()
-	s.h.mu.RUnlock()
+	s.h.Mu.RLock()
+	id, timeout := ID(s.h.Rec.ID()), s.h.Rec.Timeout()
+	s.h.Mu.RUnlock()
 	if id == "" { // ended by another request
 		return nil
 	}

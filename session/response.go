@@ -29,7 +29,7 @@ func (w *response) header(status int) {
 	if err := w.s.header(w.r, w.Header()); err != nil {
 		w.failed = true
 		clear(w.Header())
-		w.s.m.unavailable(w.ResponseWriter)
+		w.s.m.unavailable(w.ResponseWriter, w.r, err)
 	}
 }
 

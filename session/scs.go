@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/table"
 )
 
 // SCS is a store for github.com/alexedwards/scs: it has the methods of its Store and
@@ -44,11 +45,11 @@ func (s *SCS) find(token string) *held {
 	if !ok {
 		return nil
 	}
-	h, err := s.m.b.find(context.Background(), id.Random())
-	if err != nil || h == nil {
+	h := s.m.b.Peek(string(id))
+	if h == nil {
 		return nil
 	}
-	if h.expired(s.m.b.now()) {
+	if h.Expired(s.m.b.Now()) {
 		s.m.end(h, Expired)
 		return nil
 	}
@@ -61,9 +62,9 @@ func (s *SCS) Find(token string) ([]byte, bool, error) {
 	if h == nil {
 		return nil, false, nil
 	}
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	v, ok := h.rec.Get(scsName)
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	v, ok := h.Rec.Get(scsName)
 	return append([]byte(nil), v.Bytes...), ok, nil
 }
 
@@ -82,7 +83,7 @@ func (s *SCS) Commit(token string, data []byte, expiry time.Time) error {
 	for {
 		err := s.commit(id, token, val, left)
 		switch {
-		case errors.Is(err, errTaken), errors.Is(err, ErrEnded): // came or went meanwhile
+		case errors.Is(err, table.ErrTaken), errors.Is(err, ErrEnded): // came or went meanwhile
 		case err != nil:
 			return wrap("set", scsName, err)
 		default:
@@ -96,12 +97,12 @@ func (s *SCS) commit(id ID, token string, val Value, left time.Duration) error {
 	var old Value
 	put := func(h *held) error {
 		old = s.m.valueOf(h, scsName)
-		if err := h.rec.Set(scsName, val.rec.Bytes); err != nil {
+		if err := h.Rec.Set(scsName, val.rec.Bytes); err != nil {
 			return err
 		}
-		now := s.m.b.now()
-		err := h.rec.SetTimeout(left, now)
-		h.arm(now)
+		now := s.m.b.Now()
+		err := h.Rec.SetTimeout(left, now)
+		h.Arm(now, 0)
 		return err
 	}
 	h := s.find(token)
@@ -110,8 +111,8 @@ func (s *SCS) commit(id ID, token string, val Value, left time.Duration) error {
 			return err
 		}
 	} else {
-		h = s.m.b.create()
-		if err := h.begin(id, left, s.m.b.now()); err != nil {
+		h = s.m.b.Create()
+		if err := h.Begin(string(id), left, s.m.b.Now()); err != nil {
 			return err
 		}
 		if err := put(h); err != nil {
@@ -124,7 +125,7 @@ func (s *SCS) commit(id ID, token string, val Value, left time.Duration) error {
 		tell(s.m.config.Listener.Created, Event{ID: id})
 	}
 	tell(s.m.config.Listener.AttributeSet, Event{ID: id, Name: scsName, Old: old, New: val})
-	return s.m.b.commit(context.Background(), h)
+	return s.m.b.Commit(context.Background(), h)
 }
 
 var errToken = errors.New("token is empty, has a dot or is longer than 200 bytes")
@@ -135,14 +136,14 @@ func (s *SCS) Delete(token string) error {
 	if h == nil || !s.m.end(h, Invalidated) {
 		return nil
 	}
-	return s.m.b.commit(context.Background(), h)
+	return s.m.b.Commit(context.Background(), h)
 }
 
 // All returns the data of all tokens that have not expired.
 func (s *SCS) All() (map[string][]byte, error) {
 	all := make(map[string][]byte)
-	for h := range s.m.b.all() {
-		token, ok := strings.CutPrefix(string(h.id()), scsPrefix)
+	for h := range s.m.b.All() {
+		token, ok := strings.CutPrefix(string(ID(h.ID())), scsPrefix)
 		if !ok {
 			continue
 		}

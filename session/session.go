@@ -26,6 +26,9 @@ type Session struct {
 	used    bool           // somebody has looked
 	written bool           // the header is out: no cookie any more
 	routed  bool           // the client has sent the route cookie of this node
+	primary bool           // the request before was on this node
+	alone   bool           // outside of a request: nobody else commits
+	old     ID             // that the client sent, if it has another route
 	timeout *time.Duration // for the session that is to come
 }
 
@@ -54,8 +57,8 @@ func (s *Session) held() *held {
 // view runs f on the record, if there is one, while nobody writes to it.
 func (s *Session) view(f func(h *held)) {
 	if h := s.held(); h != nil {
-		h.mu.RLock()
-		defer h.mu.RUnlock()
+		h.Mu.RLock()
+		defer h.Mu.RUnlock()
 		f(h)
 	}
 }
@@ -70,7 +73,7 @@ func (s *Session) write(f func(h *held) error) error {
 	s.used = true
 	if h := s.h; h != nil {
 		s.mu.Unlock()
-		return s.m.write(h, f)
+		return s.save(h, s.m.write(h, f))
 	}
 	id, err := s.create(f)
 	s.mu.Unlock()
@@ -82,17 +85,28 @@ func (s *Session) write(f func(h *held) error) error {
 	return nil
 }
 
+// save commits what was written outside of a request.
+func (s *Session) save(h *held, err error) error {
+	if err != nil || !s.alone {
+		return err
+	}
+	return s.m.b.Commit(context.Background(), h)
+}
+
 // create makes a session with what f writes in it. The caller holds s.mu.
 func (s *Session) create(f func(h *held) error) (ID, error) {
 	if s.written {
 		return "", ErrHeaderWritten
 	}
-	h, id, timeout := s.m.b.create(), newID(s.m.idRoute()), s.m.config.Timeout
+	if err := s.m.b.Usable(); err != nil {
+		return "", err
+	}
+	h, id, timeout := s.m.b.Create(), newID(s.m.idRoute()), s.m.config.Timeout
 	if s.timeout != nil {
 		timeout = *s.timeout
 	}
-	now := s.m.b.now()
-	if err := h.begin(id, timeout, now); err != nil {
+	now := s.m.b.Now()
+	if err := h.Begin(string(id), timeout, now); err != nil {
 		return "", err
 	}
 	if err := f(h); err != nil {
@@ -107,8 +121,8 @@ func (s *Session) create(f func(h *held) error) (ID, error) {
 
 // add makes a new session known.
 func (m *Manager) add(h *held) error {
-	m.b.wrote(h)
-	err := m.b.add(h)
+	m.b.Wrote(h)
+	err := m.b.Add(h)
 	if errors.Is(err, ErrTooManySessions) {
 		m.n.refused.Add(1)
 	}
@@ -125,7 +139,7 @@ func (m *Manager) idRoute() string {
 
 // ID returns the current id, "" if there is no session.
 func (s *Session) ID() (id ID) {
-	s.view(func(h *held) { id = ID(h.rec.ID()) })
+	s.view(func(h *held) { id = ID(h.Rec.ID()) })
 	return id
 }
 
@@ -139,23 +153,23 @@ func (s *Session) IsNew() bool {
 
 // Len returns how many attributes there are.
 func (s *Session) Len() (n int) {
-	s.view(func(h *held) { n = h.rec.Len() + len(h.local) })
+	s.view(func(h *held) { n = h.Rec.Len() + len(h.Local) })
 	return n
 }
 
 // Size returns the bytes that the session counts against Limits.SessionBytes.
 func (s *Session) Size() (n int) {
-	s.view(func(h *held) { n = h.rec.Size() })
+	s.view(func(h *held) { n = h.Rec.Size() })
 	return n
 }
 
 // Names returns the names of the attributes in order.
 func (s *Session) Names() (names []string) {
 	s.view(func(h *held) {
-		for name := range h.rec.All() {
+		for name := range h.Rec.All() {
 			names = append(names, name)
 		}
-		for name := range h.local {
+		for name := range h.Local {
 			names = append(names, name)
 		}
 	})
@@ -169,7 +183,7 @@ func (s *Session) Timeout() time.Duration {
 	h := s.held()
 	switch {
 	case h != nil:
-		s.view(func(h *held) { after = h.rec.Timeout() })
+		s.view(func(h *held) { after = h.Rec.Timeout() })
 	case s.m != nil:
 		after = s.m.config.Timeout
 		s.mu.Lock()
@@ -196,19 +210,19 @@ func (s *Session) SetTimeout(d time.Duration) error {
 		return nil
 	}
 	s.mu.Unlock()
-	return s.m.write(h, func(h *held) error {
-		now := s.m.b.now()
-		err := h.rec.SetTimeout(d, now)
-		h.arm(now)
+	return s.save(h, s.m.write(h, func(h *held) error {
+		now := s.m.b.Now()
+		err := h.Rec.SetTimeout(d, now)
+		h.Arm(now, 0)
 		return err
-	})
+	}))
 }
 
 // Touch counts as an access: the session has its whole timeout again. The beginning and
 // the end of each request do so by themselves; it is for responses that last longer.
 func (s *Session) Touch() {
 	if h := s.held(); h != nil {
-		s.m.access(h)
+		_, _ = s.m.access(h)
 	}
 }
 
@@ -222,7 +236,7 @@ func (s *Session) Renew() error {
 // has no part in what comes after. It makes a session if there is none. What is in the
 // session stays. [Session.Invalidate] logs out.
 func (s *Session) Login(user string) error {
-	set := func(h *held) error { return h.rec.SetPrincipal([]byte(user)) }
+	set := func(h *held) error { return h.Rec.SetPrincipal([]byte(user)) }
 	if s.held() == nil {
 		return s.write(set)
 	}
@@ -231,7 +245,7 @@ func (s *Session) Login(user string) error {
 
 // User returns who has logged in, "" if nobody.
 func (s *Session) User() (user string) {
-	s.view(func(h *held) { user = string(h.rec.Principal()) })
+	s.view(func(h *held) { user = string(h.Rec.Principal()) })
 	return user
 }
 
@@ -251,14 +265,14 @@ func (s *Session) renew(f func(*held) error) error {
 	}
 	id, old := newID(s.m.idRoute()), ID("")
 	err := s.m.write(h, func(h *held) error {
-		old = ID(h.rec.ID())
+		old = ID(h.Rec.ID())
 		if err := f(h); err != nil {
 			return err
 		}
-		if err := h.rec.SetID(string(id)); err != nil {
+		if err := h.Rec.SetID(string(id)); err != nil {
 			return err
 		}
-		s.m.b.renamed(h, old.Random())
+		s.m.b.Renamed(h, string(old))
 		return nil
 	})
 	s.send = s.send || err == nil
@@ -282,5 +296,10 @@ func (s *Session) Invalidate() bool {
 		s.over = append(s.over, h)
 	}
 	s.mu.Unlock()
-	return h != nil && s.m.end(h, Invalidated)
+	ended := h != nil && s.m.end(h, Invalidated)
+	if ended {
+		// That the others do not confirm it is counted; here it has ended.
+		_ = s.save(h, nil)
+	}
+	return ended
 }

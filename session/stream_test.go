@@ -163,7 +163,7 @@ type failing struct {
 	commits, finds error
 }
 
-func (f *failing) commit(context.Context, *held) error { return f.commits }
+func (f *failing) Commit(context.Context, *held) error { return f.commits }
 
 var errAway = errors.New("the others are away")
 
@@ -192,11 +192,11 @@ func TestCommitFails(t *testing.T) {
 	}
 }
 
-func (f *failing) find(ctx context.Context, random string) (*held, error) {
+func (f *failing) Find(ctx context.Context, random string) (*held, error) {
 	if f.finds != nil {
 		return nil, f.finds
 	}
-	return f.backend.find(ctx, random)
+	return f.backend.Find(ctx, random)
 }
 
 // A session that cannot be read is not taken for none: the client would lose it.

@@ -17,6 +17,7 @@ import (
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/decode"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/doctor"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/node"
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/serve"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/show"
 )
 
@@ -35,6 +36,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch command {
 	case "node":
 		return node.Run(ctx, args[1:], stdin, stdout, stderr)
+	case "web":
+		return serve.Run(ctx, args[1:], stdout, stderr)
 	case "decode":
 		return decode.Run(args[1:], stdin, stdout, stderr)
 	case "config":
@@ -59,10 +62,10 @@ func help(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) == 0:
 		return show.Run(ctx, []string{"-h"}, stdout, stderr)
-	case len(args) == 1 && slices.Contains([]string{"node", "decode", "config", "doctor"}, args[0]):
+	case len(args) == 1 && slices.Contains([]string{"node", "web", "decode", "config", "doctor"}, args[0]):
 		return run(ctx, []string{args[0], "-h"}, nil, stdout, stderr)
 	}
-	fmt.Fprintf(stderr, "tribes-demo help: no help for %q: want node, decode, config or doctor\n", strings.Join(args, " "))
+	fmt.Fprintf(stderr, "tribes-demo help: no help for %q: want node, web, decode, config or doctor\n", strings.Join(args, " "))
 	return 2
 }
 

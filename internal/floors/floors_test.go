@@ -34,6 +34,8 @@ var floorOf = map[string]int{
 	"session/internal/bytediff":    2,
 	"session/internal/record":      3,
 	"session/internal/sessionwire": 4,
+	"session/internal/table":       4,
+	"session/internal/replica":     5,
 	"session":                      6,
 
 	"interop":       7,
@@ -58,6 +60,7 @@ var floorOf = map[string]int{
 	"cmd/tribes-demo/internal/member":   7,
 	"cmd/tribes-demo/internal":          8,
 	"cmd/tribes-demo/internal/show":     9,
+	"cmd/tribes-demo/internal/serve":    9,
 	"cmd/tribes-demo":                   10,
 }
 

@@ -172,3 +172,9 @@ func (s *Session) finish(e End) {
 	s.size, s.live, s.unsent, s.hasEnded = 0, 0, 0, true
 	s.digest = hashKey(s.key) + hashEnd()
 }
+
+// LastTouch returns the version of the newest touch that is known, and whether it is of
+// this node: because it is, or because the session was touched here since.
+func (s *Session) LastTouch() (v Version, here bool) {
+	return s.touch.ver, s.Touched() || s.touch.ver.Node == s.site.node
+}

@@ -20,9 +20,14 @@ func (m *Hello) decode(d *decoder) {
 	if m.MinVersion == 0 || m.MaxVersion < m.MinVersion {
 		d.Fail(wire.BadNumber, at)
 	}
-	m.Ready = d.bool()
+	at = d.Offset()
+	m.State = State(d.Uint8())
+	if m.State > Ready {
+		d.Fail(wire.BadNumber, at)
+	}
 	m.Manager = string(d.bytes())
 	m.Codec = string(d.bytes())
+	m.Route = string(d.bytes())
 }
 
 func (m *Bye) decode(d *decoder) { m.Draining = d.bool() }
@@ -81,6 +86,8 @@ func (m *StateBlock) decode(d *decoder) {
 }
 
 func (m *Buckets) decode(d *decoder) {
+	m.Request = d.Uvarint()
+	m.Answer = d.bool()
 	m.Sessions = d.Uvarint()
 	for i := range m.Sums {
 		m.Sums[i] = d.Uint64()
@@ -88,6 +95,7 @@ func (m *Buckets) decode(d *decoder) {
 }
 
 func (m *Digests) decode(d *decoder) {
+	m.Request = d.Uvarint()
 	m.Bucket = d.Uint8()
 	n := d.count(minDigest)
 	m.Sessions = make([]Digest, n)

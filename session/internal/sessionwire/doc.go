@@ -5,15 +5,15 @@
 //
 // A message is the version (1), a kind, and the kind's body:
 //
-//	1  hello          u8 lowest version, u8 highest, u8 ready, text manager, text codec
+//	1  hello          u8 lowest version, u8 highest, u8 state, text manager, text codec, text route
 //	2  bye            u8 draining
 //	3  change         key, node origin, n From, n To-From, parts
 //	4  touches        list of (key, version, remaining), in order of keys
 //	5  ends           list of (key, version, u8 reason), in order of keys
 //	6  state request  n request, key from, n sessions, n bytes
 //	7  state block    n request, n index, u8 last, list of snapshots, in order of keys
-//	8  buckets        n sessions, 256 times u64 sum
-//	9  digests        u8 bucket, list of (key, u64 digest), in order of keys
+//	8  buckets        n request, u8 answer, n sessions, 256 times u64 sum
+//	9  digests        n request, u8 bucket, list of (key, u64 digest), in order of keys
 //	10 fetch          n request, list of keys, in order
 //
 // made of

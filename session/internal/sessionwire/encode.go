@@ -119,9 +119,10 @@ const longest = record.Never / time.Millisecond
 func (m *Hello) append(e *encoder) {
 	e.byte(m.MinVersion)
 	e.byte(m.MaxVersion)
-	e.bool(m.Ready)
+	e.byte(byte(m.State))
 	e.string(m.Manager)
 	e.string(m.Codec)
+	e.string(m.Route)
 }
 
 func (m *Bye) append(e *encoder) { e.bool(m.Draining) }
@@ -169,6 +170,8 @@ func (m *StateBlock) append(e *encoder) {
 }
 
 func (m *Buckets) append(e *encoder) {
+	e.uvarint(m.Request)
+	e.bool(m.Answer)
 	e.uvarint(m.Sessions)
 	for _, sum := range m.Sums {
 		e.uint64(sum)
@@ -176,6 +179,7 @@ func (m *Buckets) append(e *encoder) {
 }
 
 func (m *Digests) append(e *encoder) {
+	e.uvarint(m.Request)
 	e.byte(m.Bucket)
 	e.uvarint(uint64(len(m.Sessions)))
 	for _, s := range m.Sessions {

@@ -71,7 +71,7 @@ func samples(t testing.TB) []sample {
 	other := record.New(site('b', record.Limits{}), key(9))
 	must(t, other.End(record.Invalidated))
 	return []sample{
-		{"hello", &Hello{Manager: "/app", MinVersion: 1, MaxVersion: 1, Codec: "gob", Ready: true}},
+		{"hello", &Hello{Manager: "/app", MinVersion: 1, MaxVersion: 1, Codec: "gob", Route: "node1", State: Ready}},
 		{"bye", &Bye{}},
 		{"bye-draining", &Bye{Draining: true}},
 		{"change", &Change{*first}},

@@ -52,8 +52,19 @@ type Hello struct {
 	MinVersion uint8  // lowest and highest version of the protocol that it speaks, at least 1
 	MaxVersion uint8
 	Codec      string // how attribute values are encoded
-	Ready      bool   // the node has all sessions and can give them to others
+	Route      string // its name for load balancers; empty is none
+	State      State  // how far it is
 }
+
+// State says how far a node is.
+type State uint8
+
+// The states.
+const (
+	Starting State = iota // it has asked nobody yet
+	Loading               // it gets the sessions from another node
+	Ready                 // it has all sessions and can give them to others
+)
 
 // Bye says that a node is about to leave.
 type Bye struct {
@@ -104,7 +115,10 @@ type StateBlock struct {
 const NumBuckets = 256
 
 // Buckets sums up all sessions of a node, to find out whether two nodes have the same.
+// It is answered by Digests of each bucket that differs, then by Buckets.
 type Buckets struct {
+	Request  uint64             // chosen by who asks
+	Answer   bool               // it answers one
 	Sessions uint64             // how many there are
 	Sums     [NumBuckets]uint64 // the sum of the digests of each bucket, modulo 2^64
 }
@@ -112,6 +126,7 @@ type Buckets struct {
 // Digests lists all sessions of one bucket, in order of keys: one that is not in the
 // list is not there.
 type Digests struct {
+	Request  uint64 // of the Buckets that it answers
 	Bucket   uint8
 	Sessions []Digest
 }

@@ -24,6 +24,7 @@ a real Tomcat among them, can join the same group while it runs. Ctrl-C ends it.
 Subcommands, each with -h for more:
 
   node      one member that a script drives, with a status page if asked for
+  web       a shopping cart in HTTP sessions, one node or several behind a proxy
   doctor    says why members do not see each other
   config    prints every setting of a member with its effective value
   decode    turns bytes off the wire into JSON
@@ -97,7 +98,7 @@ func wrongArgument(args []string, arg string) string {
 	if arg != args[0] {
 		return fmt.Sprintf("unexpected argument %q; a subcommand comes first", arg)
 	}
-	return fmt.Sprintf("unknown subcommand %q: want node, doctor, config, decode, version or help", arg)
+	return fmt.Sprintf("unknown subcommand %q: want node, web, doctor, config, decode, version or help", arg)
 }
 
 // demo is the group and what is known of it. One goroutine owns it.

@@ -1,0 +1,133 @@
+// Package serve is the subcommand that serves the session demo: one node, or
+// several behind a proxy.
+package serve
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
+)
+
+const intro = `usage: tribes-demo web [flags]
+       tribes-demo web -cluster NODES [flags]
+
+Serves a small web application whose only state is the HTTP session: a shopping
+cart at /, and the same session as JSON for programs (/whoami, /attr, /incr,
+/session, /stats; /ready for load balancers).
+
+With -cluster it starts that many nodes as processes of their own, on free ports
+of the loopback interface, and serves a proxy in front of them, which sends a
+client to the node that its session id ends with. At /_cluster nodes can be
+killed and started. 3 are three nodes; 2x2 are two domains of two.
+
+Flags not listed first are those of tribes-demo node.
+
+Exit status: 0 after a clean end, 1 if it could not start or a node ended at its
+start, 2 for wrong usage.
+
+`
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitStart = 1
+	exitUsage = 2
+)
+
+// options are the flags.
+type options struct {
+	*settings.Settings
+	listen, manager, wait, store string
+	sticky                       bool
+	timeout                      time.Duration
+	cluster                      string
+	length                       time.Duration
+}
+
+func (o *options) flags(fs *flag.FlagSet) {
+	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` to serve at; port 0 is any that is free")
+	fs.StringVar(&o.manager, "manager", "delta", "how sessions are kept: "+words(managers))
+	fs.StringVar(&o.wait, "wait", "all", "when a response may leave: "+words(waits))
+	fs.StringVar(&o.store, "store", "memory", "`where` the manager persistent keeps sessions: memory, file:DIR, sqlite:FILE, postgres:URL, mysql:URL or redis:URL")
+	fs.BoolVar(&o.sticky, "sticky", true, "requests of a session come to the same node; the proxy of -cluster sees to it")
+	fs.DurationVar(&o.timeout, "timeout", 30*time.Minute, "how `long` a session lives without a request")
+	fs.StringVar(&o.cluster, "cluster", "", "`nodes` to start behind a proxy: 3, or 2x2 for two domains of two")
+	fs.DurationVar(&o.length, "for", 0, "end after this `time`; 0 runs until interrupted")
+}
+
+func words(all []string) string { return strings.Join(all, "|") }
+
+// check looks at the flags together and names the first that is wrong.
+func (o *options) check() error {
+	_, port, err := net.SplitHostPort(o.listen)
+	if n, e := strconv.Atoi(port); err != nil || e != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("-listen %q: want HOST:PORT", o.listen)
+	}
+	switch {
+	case o.HTTP != "":
+		return errors.New("-http (RN_HTTP) is for tribes-demo node: want -listen")
+	case !slices.Contains(waits, o.wait):
+		return fmt.Errorf("-wait %q: want one of %s", o.wait, words(waits))
+	case o.timeout < time.Millisecond:
+		return fmt.Errorf("-timeout %v: want at least 1ms", o.timeout)
+	case o.length < 0:
+		return fmt.Errorf("-for %v: want a positive duration", o.length)
+	}
+	return o.available()
+}
+
+// Run carries out the subcommand until ctx ends or the time is over, and returns
+// the exit status.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var o options
+	s, rest, err := settings.Parse("web", args, os.Getenv, settings.Help(stdout, intro), o.flags)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	var p plan
+	if err == nil {
+		o.Settings = s
+		err = o.check()
+	}
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("unexpected argument %q", rest[0])
+	}
+	if err == nil && o.cluster != "" {
+		p, err = parsePlan(o.cluster)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "tribes-demo web:", err)
+		return exitUsage
+	}
+	if o.length > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.length)
+		defer cancel()
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	if p != nil {
+		err = runCluster(ctx, &o, p, childArgs(args), stdout, stderr)
+	} else {
+		err = runNode(ctx, &o, stdout, log.With("node", o.Name))
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "tribes-demo web:", settings.OneLine(err))
+		var usage *usageError
+		if errors.As(err, &usage) {
+			return exitUsage
+		}
+		return exitStart
+	}
+	return exitOK
+}

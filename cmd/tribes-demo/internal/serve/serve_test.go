@@ -1,0 +1,36 @@
+package serve
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWrongUseIsOneLine(t *testing.T) {
+	tests := []struct{ args, err string }{
+		{"-x", "not defined: -x"},
+		{"-manager local now", `unexpected argument "now"`},
+		{"-manager delta", "-manager delta is not in this build, which has: local"},
+		{"-manager magic", "-manager \"magic\": want one of local|"},
+		{"-manager local -store redis://x", "not in this build"},
+		{"-manager local -wait soon", "-wait \"soon\""},
+		{"-manager local -listen here", "-listen \"here\""},
+		{"-manager local -timeout 0s", "-timeout 0s"},
+		{"-manager local -for -1s", "-for -1s"},
+		{"-manager local -http :1", "-http"},
+		{"-manager local -name a.b -listen 127.0.0.1:0", `route "a.b"`},
+		{"-manager local -cluster 3x", `-cluster "3x"`},
+		{"-manager local -cluster 0", `-cluster "0"`},
+		{"-manager local -cluster 5x5", `-cluster "5x5"`},
+		{"-cluster 2", "-manager delta is not in this build"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.args, func(t *testing.T) {
+			var out, errs strings.Builder
+			status := Run(t.Context(), strings.Fields(tt.args), &out, &errs)
+			if status != exitUsage || out.Len() > 0 || strings.Count(errs.String(), "\n") != 1 || !strings.Contains(errs.String(), tt.err) {
+				t.Errorf("status %d, standard output %q, standard error %q: want status 2 and one line with %q",
+					status, out.String(), errs.String(), tt.err)
+			}
+		})
+	}
+}

@@ -1,0 +1,254 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/session/internal/replica"
+)
+
+// Cluster makes a manager share its sessions with the members of a group that have a
+// manager of the same name: each of them holds all sessions.
+type Cluster struct {
+	// Group is the member of the group. It must run before [Manager.Start], and be
+	// stopped after [Manager.Close]. Several managers can share it. Required.
+	Group *group.Group
+	// Name is that of the application, the same on all nodes, at most 200 bytes; with
+	// several hosts for instance "shop.example.com#/cart". Empty is a name too.
+	Name string
+	// Wait says what a response promises when it leaves.
+	Wait Wait
+	// Budget is how long a node may be silent while responses wait for it; 0 means
+	// 500 ms. Then it is left out, which is logged and counted, and brought up to date
+	// before it counts again.
+	Budget time.Duration
+	// Full sends the whole session after a request that has changed it, instead of the
+	// change; with Always also after one that has not.
+	Full, Always bool
+	// StateTimeout is how long Start looks for a node that gives the sessions that there
+	// are; 0 means 60 s. After it the node goes on to look and is not ready, or with
+	// ServeIncomplete serves with what it has.
+	StateTimeout    time.Duration
+	ServeIncomplete bool
+	// BlockSessions and BlockBytes bound a message of a state transfer; 0 means 1000
+	// sessions and 256 KiB.
+	BlockSessions, BlockBytes int
+	// TouchInterval is the least time between two messages that tell the others that a
+	// session is in use; 0 means 10 s. A session whose node has crashed can live that
+	// much longer than its timeout.
+	TouchInterval time.Duration
+	// RemoteSessionEvents and RemoteAttributeEvents tell the listener what other nodes do
+	// to sessions and to attributes.
+	RemoteSessionEvents, RemoteAttributeEvents bool
+	// Logger is told of nodes that come, go and do not answer; nil discards.
+	Logger *slog.Logger
+}
+
+// Wait says what a response promises when it leaves: that other nodes have applied what
+// its request has changed. A node that has no other to tell, or none that answers, goes
+// on alone; that is counted in ClusterStats.Degraded.
+type Wait uint8
+
+// The modes of Cluster.Wait.
+const (
+	WaitAll     Wait = iota // all other nodes have applied it
+	WaitOne                 // one other node has
+	WaitWritten             // it was handed to the network
+	WaitNone                // nothing
+)
+
+// String returns all, one, written or none.
+func (w Wait) String() string {
+	if int(w) < len(waitText) {
+		return waitText[w]
+	}
+	return "unknown"
+}
+
+var waitText = [...]string{"all", "one", "written", "none"}
+
+// ErrNotReady is the error of [Manager.Start], and of writes, while the node does not have
+// the sessions of its group.
+var ErrNotReady = replica.ErrNotReady
+
+// ClusterStats are numbers of the replication.
+type ClusterStats = replica.Stats
+
+func (c *Cluster) validate() error {
+	var all []error
+	check := func(bad bool, text string) {
+		if bad {
+			all = append(all, errors.New("tribes: session: cluster: "+text))
+		}
+	}
+	check(c.Group == nil, "no group")
+	check(len(c.Name) > 200, "name of more than 200 bytes")
+	check(c.Wait > WaitNone, "unknown wait mode")
+	check(c.Budget < 0 || c.StateTimeout < 0 || c.TouchInterval < 0, "negative duration")
+	check(c.BlockSessions < 0 || c.BlockSessions > 1<<20, "BlockSessions: want 0 to 1048576")
+	check(c.BlockBytes < 0 || c.BlockBytes > 16<<20, "BlockBytes: want 0 to 16777216")
+	check(c.Always && !c.Full, "Always needs Full")
+	return errors.Join(all...)
+}
+
+func (m *Manager) newEngine() (*replica.Engine, error) {
+	c, limits := m.config.Cluster, m.config.Limits.record()
+	log := c.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return replica.New(replica.Config{
+		Group: c.Group, Name: c.Name, Codec: m.config.Codec.Name(), Route: m.config.Route,
+		Limits: limits, Sessions: m.config.Limits.Sessions, Sweep: m.config.Sweep,
+		Wait: replica.Wait(c.Wait), Budget: c.Budget, Full: c.Full, Always: c.Always,
+		Touch: c.TouchInterval, StateTimeout: c.StateTimeout, Serve: c.ServeIncomplete,
+		BlockSessions: c.BlockSessions, BlockBytes: c.BlockBytes,
+		Attributes: c.RemoteAttributeEvents, Tell: m.remote,
+		Expire: func(h *held) { m.end(h, Expired) }, Logger: log.With("manager", c.Name),
+	})
+}
+
+// remote tells the listener what another node has done.
+func (m *Manager) remote(ev replica.Event) {
+	c, l := m.config.Cluster, &m.config.Listener
+	e := Event{ID: ID(ev.ID), OldID: ID(ev.OldID), Reason: Reason(ev.Reason), Name: ev.Name, Remote: true}
+	switch ev.Kind {
+	case replica.AttributeSet, replica.AttributeRemoved:
+		if !c.RemoteAttributeEvents {
+			return
+		}
+		e.Old, e.New = m.wrap(ev.Old), m.wrap(ev.New)
+		if ev.Kind == replica.AttributeSet {
+			tell(l.AttributeSet, e)
+		} else {
+			tell(l.AttributeRemoved, e)
+		}
+		return
+	}
+	if !c.RemoteSessionEvents {
+		return
+	}
+	switch ev.Kind {
+	case replica.Created:
+		tell(l.Created, e)
+	case replica.Destroyed:
+		tell(l.Destroyed, e)
+	case replica.Renamed:
+		tell(l.IDChanged, e)
+	}
+}
+
+// Start joins the other nodes of the cluster, whose group must run, and returns when
+// their sessions are here. If ctx ends before, the error wraps ErrNotReady and the manager
+// goes on to try; requests get 503 until [Manager.Ready]. Without a cluster it does
+// nothing.
+func (m *Manager) Start(ctx context.Context) error {
+	if m.group == nil {
+		return nil
+	}
+	return m.group.Start(ctx)
+}
+
+// Ready reports whether the manager has all sessions and is not about to leave: whether
+// a load balancer should send requests.
+func (m *Manager) Ready() bool { return m.group == nil || m.group.Ready() }
+
+// ReadyHandler answers 200 if the manager is ready, else 503, for load balancers.
+func (m *Manager) ReadyHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !m.Ready() {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ready\n")) // a health check that has gone needs no answer
+	})
+}
+
+// Drain prepares the end of this node: it is not ready any more, still serves the
+// requests that come, and Drain returns when the other nodes have everything. Stop the
+// HTTP server in between: first Drain, so that load balancers turn away, then Shutdown,
+// then Drain again for what came meanwhile, then Close. The error says how many changes
+// are not confirmed when ctx ends.
+func (m *Manager) Drain(ctx context.Context) error {
+	if m.group == nil {
+		return nil
+	}
+	return m.group.Drain(ctx)
+}
+
+// BindRoute says whether a session that comes from another node gets the route of this
+// one, so that its client stays here; it is so at first. It can be switched at any time.
+func (m *Manager) BindRoute(on bool) { m.unbind.Store(!on) }
+
+// ClusterStats returns the numbers of the replication; zeros without a cluster.
+func (m *Manager) ClusterStats() ClusterStats {
+	if m.group == nil {
+		return ClusterStats{}
+	}
+	return m.group.Stats()
+}
+
+// take gives a request the session that the id of its cookie leads to. It reports whether
+// that can still be used.
+func (s *Session) take(h *held, id ID) bool {
+	ok, primary := s.m.access(h)
+	if !ok {
+		return false
+	}
+	s.h, s.known, s.primary = h, true, primary
+	route := s.m.idRoute()
+	if route != "" && id.Route() != route && !s.m.unbind.Load() {
+		s.bind(h, id, route)
+	}
+	// The client has another route: it is told, so that its load balancer finds the
+	// session. Only if it is the same id: one that was renewed since is not for who has
+	// the old one.
+	now := ID(h.ID())
+	s.send = now != id && now.Random() == id.Random()
+	return true
+}
+
+// bind gives a session that comes from another node the route of this one.
+func (s *Session) bind(h *held, sent ID, route string) {
+	var old, id ID
+	err := s.m.write(h, func(h *held) error {
+		old = ID(h.Rec.ID())
+		if old.Random() != sent.Random() || old.Route() == route {
+			id = old
+			return nil
+		}
+		id = ID(old.Random() + "." + route)
+		if err := h.Rec.SetID(string(id)); err != nil {
+			return err
+		}
+		s.m.b.Renamed(h, string(old))
+		return nil
+	})
+	s.old = sent
+	if err != nil || id == old {
+		return // it has ended, or another request was faster
+	}
+	s.m.n.bound.Add(1)
+	tell(s.m.config.Listener.IDChanged, Event{ID: id, OldID: old})
+}
+
+// OriginalID returns the id that the client has sent, if the session was on another node
+// before and its id has the route of this one now; else "".
+func (s *Session) OriginalID() ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.old
+}
+
+// Primary reports whether the request before this one was on the same node; true for a
+// new session and without a cluster.
+func (s *Session) Primary() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.primary
+}

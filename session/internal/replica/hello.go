@@ -1,0 +1,197 @@
+package replica
+
+import (
+	"context"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/sessionwire"
+)
+
+// watcher is told of members that come and go.
+type watcher struct{ e *Engine }
+
+// MemberEvent implements channel.MembershipListener.
+func (w watcher) MemberEvent(_ context.Context, ev membership.Event) {
+	switch ev.Kind {
+	case membership.Joined:
+		w.e.later(func(ctx context.Context) { w.e.greet(ctx, ev.Member) })
+	case membership.Left, membership.Failed:
+		w.e.drop(record.NodeOf(ev.Member.ID()))
+	}
+}
+
+// introduction is what this node says of itself.
+func (e *Engine) introduction() *sessionwire.Hello {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return &sessionwire.Hello{
+		Manager: e.cfg.Name, Codec: e.cfg.Codec, Route: e.cfg.Route, State: e.state,
+		MinVersion: sessionwire.Version, MaxVersion: sessionwire.Version,
+	}
+}
+
+// greet introduces this node to a member. It is not a peer before it does so itself: it
+// may not have the manager.
+func (e *Engine) greet(ctx context.Context, m *membership.Member) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Stall)
+	defer cancel()
+	if err := e.sendTo(ctx, m, e.introduction()); err != nil {
+		e.cfg.Logger.Debug("member has no session manager of this name", "member", m, "err", err)
+	}
+}
+
+// announce tells all peers how far this node is.
+func (e *Engine) announce(ctx context.Context, s sessionwire.State) {
+	e.mu.Lock()
+	e.state = s
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Budget)
+	defer cancel()
+	e.broadcast(ctx, e.introduction())
+}
+
+// met is told what a member says of itself.
+func (e *Engine) met(m *membership.Member, h *sessionwire.Hello) error {
+	if err := e.compatible(h); err != nil {
+		e.cfg.Logger.Error("member is no session replica", "member", m, "err", err)
+		e.n.incompatible.Add(1)
+		return err
+	}
+	node := record.NodeOf(m.ID())
+	e.mu.Lock()
+	p := e.peer(node)
+	isNew := p == nil
+	if isNew && !e.closed {
+		p = e.newPeer(m, h)
+		all := append(append([]*peer(nil), *e.peers.Load()...), p)
+		e.peers.Store(&all)
+	}
+	mine := e.state
+	e.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	if isNew {
+		e.duplicate(m, h)
+		e.later(func(ctx context.Context) {
+			e.greet(ctx, m)
+			if mine == sessionwire.Ready && h.State == sessionwire.Ready && e.site.Node().Compare(node) < 0 {
+				e.tryRepair(ctx, p) // two that were apart
+			}
+		})
+	}
+	p.mu.Lock()
+	p.m, p.hello = m, *h
+	p.to = []*membership.Member{m}
+	if p.stands == catching && h.State == sessionwire.Ready {
+		p.stands = current
+	}
+	p.mu.Unlock()
+	e.notify()
+	return nil
+}
+
+// errIncompatible says why a member is no peer.
+type errIncompatible struct{ what, theirs, ours string }
+
+func (e *errIncompatible) Error() string {
+	return "tribes: session: " + e.what + " " + e.theirs + " there, " + e.ours + " here"
+}
+
+func (e *Engine) compatible(h *sessionwire.Hello) error {
+	switch {
+	case h.Manager != e.cfg.Name:
+		return &errIncompatible{"manager", h.Manager, e.cfg.Name}
+	case h.Codec != e.cfg.Codec:
+		return &errIncompatible{"codec", h.Codec, e.cfg.Codec}
+	case h.MinVersion > sessionwire.Version || h.MaxVersion < sessionwire.Version:
+		return &errIncompatible{"protocol", "another version", "version 1"}
+	}
+	return nil
+}
+
+// duplicate reports a route that two nodes have: their load balancer cannot tell them
+// apart.
+func (e *Engine) duplicate(m *membership.Member, h *sessionwire.Hello) {
+	if h.Route != "" && h.Route == e.cfg.Route {
+		e.n.duplicates.Add(1)
+		e.cfg.Logger.Error("two nodes have the same route", "route", h.Route, "member", m)
+	}
+}
+
+// join gets all sessions from a peer that has them. Without one, the node is ready when
+// it has looked for others for a moment; of several that start together, the first by
+// its id is, and the others get what it has: nothing, quickly.
+func (e *Engine) join(ctx context.Context) {
+	for _, m := range e.cfg.Group.View().Members {
+		e.later(func(ctx context.Context) { e.greet(ctx, m) })
+	}
+	discover, timeout := time.NewTimer(e.cfg.Discover), time.NewTimer(e.cfg.StateTimeout)
+	defer discover.Stop()
+	defer timeout.Stop()
+	looked := false
+	var from record.Key
+	for {
+		e.mu.Lock()
+		changed := e.changed
+		e.mu.Unlock()
+		provider, wait := e.provider()
+		switch {
+		case provider != nil:
+			e.announce(ctx, sessionwire.Loading)
+			if e.load(ctx, provider, &from) == nil {
+				e.joined(ctx)
+				return
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			provider.leaveOut("state transfer failed")
+		case looked && !wait:
+			e.joined(ctx)
+			return
+		}
+		select {
+		case <-changed:
+		case <-discover.C:
+			looked = true
+		case <-timeout.C:
+			e.cfg.Logger.Error("no member has given the sessions of the group", "after", e.cfg.StateTimeout, "sessions", e.Count(), "serves", e.cfg.Serve)
+			e.n.incomplete.Add(1)
+			if e.cfg.Serve {
+				e.joined(ctx)
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// provider returns a peer that can give all sessions, or else whether one will.
+func (e *Engine) provider() (p *peer, wait bool) {
+	for _, p := range *e.peers.Load() {
+		stands, state := p.is()
+		switch {
+		case stands >= silent:
+		case state == sessionwire.Ready:
+			return p, true
+		case state == sessionwire.Loading, p.node.Compare(e.site.Node()) < 0:
+			wait = true
+		}
+	}
+	return nil, wait
+}
+
+// joined makes the node ready.
+func (e *Engine) joined(ctx context.Context) {
+	e.announce(ctx, sessionwire.Ready)
+	close(e.ready)
+	e.cfg.Logger.Info("sessions are here", "sessions", e.Count(), "peers", len(*e.peers.Load()))
+	for _, p := range *e.peers.Load() {
+		// What others have changed while the provider read may have passed us by.
+		e.later(func(ctx context.Context) { e.tryRepair(ctx, p) })
+	}
+}

@@ -1,0 +1,350 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/sessionwire"
+)
+
+// standing says what a peer counts as.
+type standing uint8
+
+const (
+	catching standing = iota // it gets changes, but nobody waits for it
+	current                  // it has all sessions
+	silent                   // it does not answer: it gets nothing
+	left                     // it is no peer any more
+)
+
+// peer is another member that has the same manager.
+type peer struct {
+	e    *Engine
+	node record.Node
+
+	mu sync.Mutex
+	// The rest is guarded by mu.
+	m       *membership.Member
+	to      []*membership.Member // m alone
+	hello   sessionwire.Hello    // the last that it said
+	stands  standing
+	ctx     context.Context // posts wait for room until it ends
+	cancel  context.CancelFunc
+	waiting map[*flight]bool // what it has not answered; true if that counts
+	since   time.Time        // when it last answered, or was first asked
+	timer   *time.Timer      // runs while something waits
+}
+
+func (e *Engine) newPeer(m *membership.Member, h *sessionwire.Hello) *peer {
+	p := &peer{e: e, node: record.NodeOf(m.ID()), m: m, to: []*membership.Member{m}, hello: *h, waiting: make(map[*flight]bool)}
+	p.ctx, p.cancel = context.WithCancel(e.ctx)
+	if h.State == sessionwire.Ready {
+		p.stands = current
+	}
+	return p
+}
+
+// fly sends a message that changes a session to all peers.
+func (e *Engine) fly(m sessionwire.Message, prev *flight) *flight {
+	body := sessionwire.Append(nil, m)
+	peers := *e.peers.Load()
+	if prev != nil && prev.over() {
+		prev = nil
+	}
+	f := newFlight(e.cfg.Wait, prev, len(peers)+1) // one more, until all is posted
+	for _, p := range peers {
+		if !p.post(f, body) {
+			f.settle(false, nil)
+		}
+	}
+	f.settle(false, nil)
+	return f
+}
+
+// post sends a change to the peer. It reports whether the outcome is to be waited for:
+// then the flight is settled, once.
+func (p *peer) post(f *flight, body []byte) bool {
+	p.mu.Lock()
+	if p.stands >= silent {
+		p.mu.Unlock()
+		return false
+	}
+	counts := p.stands == current
+	if len(p.waiting) == 0 {
+		p.watch()
+	}
+	p.waiting[f] = counts
+	ctx, to := p.ctx, p.to
+	p.mu.Unlock()
+
+	opts := message.Sync
+	if p.e.cfg.Wait == Written {
+		opts = 0
+	}
+	_, err := p.e.topic.Post(ctx, to, body, opts, func(_ message.ID, err error) { p.answered(f, err) })
+	if err != nil {
+		p.answered(f, err)
+	}
+	return counts
+}
+
+// watch begins to look whether the peer answers. The caller holds p.mu.
+func (p *peer) watch() {
+	p.since = time.Now()
+	if p.timer == nil {
+		p.timer = time.AfterFunc(p.e.cfg.Budget, p.look)
+	} else {
+		p.timer.Reset(p.e.cfg.Budget)
+	}
+}
+
+// look is the timer: a peer that has answered nothing for the budget is left out.
+func (p *peer) look() {
+	p.mu.Lock()
+	rest := p.e.cfg.Budget - time.Since(p.since)
+	switch {
+	case len(p.waiting) == 0 || p.stands >= silent:
+		p.mu.Unlock()
+	case rest > 0:
+		p.timer.Reset(rest)
+		p.mu.Unlock()
+	default:
+		p.mu.Unlock()
+		p.leaveOut("no answer in time")
+	}
+}
+
+// answered is told how a change has fared.
+func (p *peer) answered(f *flight, err error) {
+	p.mu.Lock()
+	counts, waits := p.waiting[f]
+	delete(p.waiting, f)
+	p.since = time.Now()
+	idle := len(p.waiting) == 0
+	p.mu.Unlock()
+	if !waits {
+		return // settled when the peer was left out
+	}
+	var refused *message.RemoteError
+	switch {
+	case err == nil:
+		p.settle(f, counts, true, nil)
+	case errors.As(err, &refused) && !strings.Contains(refused.Error(), group.ErrNoTopic.Error()):
+		p.e.n.rejected.Add(1)
+		p.settle(f, counts, false, err)
+	default:
+		p.settle(f, counts, false, nil)
+		p.leaveOut(err.Error())
+	}
+	if idle && p.e.draining.Load() {
+		p.e.notify()
+	}
+}
+
+func (p *peer) settle(f *flight, counts, acked bool, refused error) {
+	if counts {
+		f.settle(acked, refused)
+	}
+}
+
+// leaveOut makes the peer silent: what waits for it does not any more, and it is asked
+// now and then whether it is back.
+func (p *peer) leaveOut(why string) {
+	p.mu.Lock()
+	if p.stands >= silent {
+		p.mu.Unlock()
+		return
+	}
+	p.stands = silent
+	m := p.m
+	waiting := p.release()
+	p.mu.Unlock()
+	for f, counts := range waiting {
+		p.settle(f, counts, false, nil)
+	}
+	p.e.n.leftOut.Add(1)
+	p.e.cfg.Logger.Warn("session replica does not answer, requests do not wait for it", "member", m, "cause", why)
+	p.e.notify()
+	p.e.mu.Lock()
+	defer p.e.mu.Unlock()
+	if !p.e.closed {
+		p.e.spawn(p.recover)
+	}
+}
+
+// release lets go of what waits. The caller holds p.mu and settles it.
+func (p *peer) release() map[*flight]bool {
+	p.cancel()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	waiting := p.waiting
+	p.waiting = make(map[*flight]bool)
+	return waiting
+}
+
+// leave is the end of the peer.
+func (p *peer) leave() {
+	p.mu.Lock()
+	p.stands = left
+	waiting := p.release()
+	p.mu.Unlock()
+	for f, counts := range waiting {
+		p.settle(f, counts, false, nil)
+	}
+}
+
+func (p *peer) waits() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiting)
+}
+
+// is returns what the peer counts as, and the last that it said of itself.
+func (p *peer) is() (standing, sessionwire.State) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stands, p.hello.State
+}
+
+// recover asks a silent peer until it answers, and catches it up.
+func (p *peer) recover(ctx context.Context) {
+	pause := p.e.cfg.Budget / 2
+	for {
+		if s, _ := p.is(); s != silent {
+			return
+		}
+		try, cancel := context.WithTimeout(ctx, p.e.cfg.Stall)
+		err := p.send(try, p.e.introduction())
+		if err == nil && p.comeBack() {
+			err = p.e.repair(try, p)
+			if err == nil && p.catchUp() {
+				cancel()
+				p.e.cfg.Logger.Info("session replica is back", "member", p.member())
+				return
+			}
+			p.hush()
+		}
+		cancel()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 2*time.Second)
+	}
+}
+
+// comeBack gives a silent peer changes again.
+func (p *peer) comeBack() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stands != silent {
+		return false
+	}
+	p.stands = catching
+	p.ctx, p.cancel = context.WithCancel(p.e.ctx)
+	return true
+}
+
+// hush makes a peer that could not catch up silent again.
+func (p *peer) hush() {
+	p.mu.Lock()
+	var waiting map[*flight]bool
+	if p.stands == catching {
+		p.stands = silent
+		waiting = p.release()
+	}
+	p.mu.Unlock()
+	for f, counts := range waiting {
+		p.settle(f, counts, false, nil)
+	}
+}
+
+// catchUp makes a peer that has everything current, if it says that it is ready.
+func (p *peer) catchUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stands != catching {
+		return false
+	}
+	if p.hello.State == sessionwire.Ready {
+		p.stands = current
+	}
+	return true
+}
+
+func (p *peer) member() *membership.Member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.m
+}
+
+// send sends a message to the peer alone and waits until it has processed it.
+func (p *peer) send(ctx context.Context, m sessionwire.Message) error {
+	return p.e.sendTo(ctx, p.member(), m)
+}
+
+func (e *Engine) sendTo(ctx context.Context, to *membership.Member, m sessionwire.Message) error {
+	_, err := e.topic.Send(ctx, []*membership.Member{to}, sessionwire.Append(nil, m), message.Sync)
+	return err
+}
+
+// broadcast sends a message to all peers that answer, and waits.
+func (e *Engine) broadcast(ctx context.Context, m sessionwire.Message) {
+	var to []*membership.Member
+	for _, p := range *e.peers.Load() {
+		if s, _ := p.is(); s < silent {
+			to = append(to, p.member())
+		}
+	}
+	if len(to) == 0 {
+		return
+	}
+	if _, err := e.topic.Send(ctx, to, sessionwire.Append(nil, m), message.Sync); err != nil {
+		e.cfg.Logger.Debug("session message did not reach all replicas", "kind", m.Kind(), "err", err)
+	}
+}
+
+// notify wakes who waits for a change of the peers.
+func (e *Engine) notify() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// peer returns the peer that a member is, nil if it is none.
+func (e *Engine) peer(node record.Node) *peer {
+	for _, p := range *e.peers.Load() {
+		if p.node == node {
+			return p
+		}
+	}
+	return nil
+}
+
+// drop forgets a peer that has left.
+func (e *Engine) drop(node record.Node) {
+	e.mu.Lock()
+	all := *e.peers.Load()
+	i := slices.IndexFunc(all, func(p *peer) bool { return p.node == node })
+	if i < 0 {
+		e.mu.Unlock()
+		return
+	}
+	p := all[i]
+	rest := slices.Delete(slices.Clone(all), i, i+1)
+	e.peers.Store(&rest)
+	e.mu.Unlock()
+	p.leave()
+	e.notify()
+}

@@ -1,0 +1,240 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/sessionwire"
+)
+
+var errStalled = errors.New("tribes: session: state transfer stands still")
+
+// load is an answer in blocks that this node waits for.
+type load struct {
+	from  *peer
+	next  uint32     // index of the next block; guarded by Engine.mu
+	moved chan bool  // has room for one: a block has come; true: the last
+	last  record.Key // of the last session that has come; guarded by Engine.mu
+}
+
+// begin registers a request of ours.
+func (e *Engine) begin(p *peer) (uint64, *load) {
+	id, l := e.requests.Add(1), &load{from: p, moved: make(chan bool, 1)}
+	e.mu.Lock()
+	e.loads[id] = l
+	e.mu.Unlock()
+	return id, l
+}
+
+func (e *Engine) forgetLoad(id uint64) {
+	e.mu.Lock()
+	delete(e.loads, id)
+	e.mu.Unlock()
+}
+
+// load gets all sessions from a key on from a peer, and moves the key on.
+func (e *Engine) load(ctx context.Context, p *peer, from *record.Key) error {
+	id, l := e.begin(p)
+	defer e.forgetLoad(id)
+	m := &sessionwire.StateRequest{Request: id, From: *from, Sessions: uint32(e.cfg.BlockSessions), Bytes: uint32(e.cfg.BlockBytes)}
+	err := e.receiveBlocks(ctx, l, m)
+	e.mu.Lock()
+	if l.last.Compare(*from) > 0 {
+		*from = l.last
+	}
+	e.mu.Unlock()
+	return err
+}
+
+// receiveBlocks sends a request and returns when the last block of the answer has come.
+func (e *Engine) receiveBlocks(ctx context.Context, l *load, m sessionwire.Message) error {
+	try, cancel := context.WithTimeout(ctx, e.cfg.Stall)
+	err := l.from.send(try, m)
+	cancel()
+	if err != nil {
+		return err
+	}
+	stall := time.NewTimer(e.cfg.Stall)
+	defer stall.Stop()
+	for {
+		e.mu.Lock()
+		changed := e.changed
+		e.mu.Unlock()
+		if s, _ := l.from.is(); s >= silent {
+			return errStalled
+		}
+		select {
+		case last := <-l.moved:
+			if last {
+				return nil
+			}
+			stall.Reset(e.cfg.Stall)
+		case <-changed:
+		case <-stall.C:
+			return errStalled
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// block takes sessions from a peer: part of an answer, or given unasked.
+func (e *Engine) block(p *peer, b *sessionwire.StateBlock) error {
+	for i := range b.Sessions {
+		if err := e.snapshot(p, &b.Sessions[i]); err != nil && b.Request == 0 {
+			return err // whoever gives a session wants to know that it was taken
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.loads[b.Request]
+	if l == nil || l.from != p || l.next != b.Index {
+		return nil
+	}
+	l.next++
+	if n := len(b.Sessions); n > 0 {
+		l.last = b.Sessions[n-1].Key
+	}
+	select {
+	case <-l.moved:
+	default:
+	}
+	l.moved <- b.Last
+	return nil
+}
+
+// provide answers a request for all sessions.
+func (e *Engine) provide(ctx context.Context, p *peer, m *sessionwire.StateRequest) {
+	keys := e.tab.Keys(m.From)
+	slices.SortFunc(keys, record.Key.Compare)
+	limit := *m
+	if limit.Sessions == 0 || int(limit.Sessions) > 10*e.cfg.BlockSessions {
+		limit.Sessions = uint32(e.cfg.BlockSessions)
+	}
+	if limit.Bytes == 0 || limit.Bytes > 16<<20 {
+		limit.Bytes = uint32(e.cfg.BlockBytes)
+	}
+	e.blocks(ctx, p, &limit, keys)
+}
+
+// give sends some sessions to a peer: as the answer to a request, or unasked with
+// request 0.
+func (e *Engine) give(ctx context.Context, p *peer, request uint64, keys []record.Key) {
+	m := &sessionwire.StateRequest{Request: request, Sessions: uint32(e.cfg.BlockSessions), Bytes: uint32(e.cfg.BlockBytes)}
+	e.blocks(ctx, p, m, keys)
+}
+
+// blocks sends sessions in blocks; the next goes when the last was processed, so a slow
+// peer is not flooded. It reports whether all went.
+func (e *Engine) blocks(ctx context.Context, p *peer, limit *sessionwire.StateRequest, keys []record.Key) bool {
+	b := &sessionwire.StateBlock{Request: limit.Request}
+	size := 0
+	for i := 0; ; i++ {
+		b.Last = i == len(keys)
+		if b.Last || len(b.Sessions) >= int(limit.Sessions) || size >= int(limit.Bytes) {
+			if err := e.sendBlock(ctx, p, b); err != nil {
+				e.cfg.Logger.Warn("sessions could not be given", "member", p.member(), "sent", i, "of", len(keys), "err", err)
+				return false
+			}
+			if b.Last {
+				return true
+			}
+			b.Index++
+			b.Sessions, size = b.Sessions[:0], 0
+		}
+		if h := e.tab.Get(keys[i]); h != nil {
+			h.Mu.RLock()
+			if h.Whole == nil && !h.Gone() {
+				b.Sessions = append(b.Sessions, *h.Rec.Snapshot(e.Now()))
+				size += h.Rec.Size()
+			}
+			h.Mu.RUnlock()
+		}
+	}
+}
+
+func (e *Engine) sendBlock(ctx context.Context, p *peer, b *sessionwire.StateBlock) error {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Stall)
+	defer cancel()
+	return p.send(ctx, b)
+}
+
+// missing notes that something of a session is to be fetched from a node.
+func (e *Engine) missing(k record.Key, node record.Node) {
+	e.n.gaps.Add(1)
+	e.mu.Lock()
+	e.gaps[k] = node
+	e.mu.Unlock()
+	select {
+	case e.gap <- struct{}{}:
+	default:
+	}
+}
+
+// fill fetches what is missing.
+func (e *Engine) fill(ctx context.Context) {
+	select {
+	case <-e.ready: // until then the state transfer fills gaps by itself
+	case <-ctx.Done():
+		return
+	}
+	for {
+		select {
+		case <-e.gap:
+		case <-ctx.Done():
+			return
+		}
+		e.mu.Lock()
+		gaps := e.gaps
+		e.gaps = make(map[record.Key]record.Node)
+		e.mu.Unlock()
+		byNode := make(map[record.Node][]record.Key)
+		for k, node := range gaps {
+			byNode[node] = append(byNode[node], k)
+		}
+		for node, keys := range byNode {
+			slices.SortFunc(keys, record.Key.Compare)
+			e.fetchFrom(ctx, node, keys)
+		}
+	}
+}
+
+// fetchFrom fetches sessions from a node, or from another one if that fails. What nobody
+// gives is used as it is, or dropped if not even its id is known.
+func (e *Engine) fetchFrom(ctx context.Context, node record.Node, keys []record.Key) {
+	if p := e.peer(node); p == nil || e.fetch(ctx, p, keys) != nil {
+		for _, p := range *e.peers.Load() {
+			if s, _ := p.is(); p.node != node && s < silent && e.fetch(ctx, p, keys) == nil {
+				break
+			}
+		}
+	}
+	for _, k := range keys {
+		h := e.tab.Get(k)
+		if h == nil {
+			continue
+		}
+		h.Mu.Lock()
+		if h.Whole != nil && h.Rec.ID() == "" {
+			e.tab.Remove(h)
+		}
+		h.Complete()
+		h.Mu.Unlock()
+	}
+}
+
+// fetch gets some sessions from a peer.
+func (e *Engine) fetch(ctx context.Context, p *peer, keys []record.Key) error {
+	for some := range slices.Chunk(keys, perBatch) {
+		id, l := e.begin(p)
+		err := e.receiveBlocks(ctx, l, &sessionwire.Fetch{Request: id, Keys: some})
+		e.forgetLoad(id)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
