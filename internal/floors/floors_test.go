@@ -46,6 +46,16 @@ var floorOf = map[string]int{
 	"bench/isolate": 7,
 	"bench":         8,
 
+	"bench/session/internal/web":         0,
+	"bench/session/internal/web/webtest": 1,
+	"bench/session/internal/place":       1,
+	"bench/session/internal/load":        2,
+	"bench/session/peers":                0,
+	"bench/session/internal/system":      3,
+	"bench/session/internal/failure":     4,
+	"bench/session/internal/compare":     5,
+	"bench/session":                      8,
+
 	"cmd/tribes-demo/internal/settings": 6,
 	"cmd/tribes-demo/internal/member":   7,
 	"cmd/tribes-demo/internal":          8,

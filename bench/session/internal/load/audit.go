@@ -1,0 +1,117 @@
+package load
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gotribes/tribes/bench/session/internal/web"
+)
+
+const (
+	auditLimit  = 500
+	settleLimit = 3 * time.Second
+	settleStep  = 50 * time.Millisecond
+	auditors    = 4
+)
+
+// check is an attribute to be looked at on all nodes that ought to have it.
+type check struct {
+	ids   []string // the session's; more than one where a node may have renamed it
+	name  string
+	want  uint64 // the last acknowledged tag; for a counter the sum
+	nodes []int
+}
+
+// finding is the outcome of a check.
+type finding struct {
+	stale, differing bool
+	highest          uint64
+}
+
+// audit carries out checks, again until all is well or the time for settling is over.
+func audit(ctx context.Context, dials []web.Dial, all []check) ([]finding, error) {
+	found := make([]finding, len(all))
+	todo := make([]int, len(all))
+	for i := range todo {
+		todo[i] = i
+	}
+	for begin := time.Now(); ; {
+		if err := auditOnce(ctx, dials, all, todo, found); err != nil {
+			return nil, err
+		}
+		var bad []int
+		for _, i := range todo {
+			if found[i].stale || found[i].differing {
+				bad = append(bad, i)
+			}
+		}
+		if todo = bad; len(todo) == 0 || time.Since(begin) > settleLimit {
+			return found, nil
+		}
+		select {
+		case <-time.After(settleStep):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// auditOnce carries out the checks of todo, several at a time.
+func auditOnce(ctx context.Context, dials []web.Dial, all []check, todo []int, found []finding) error {
+	var wait sync.WaitGroup
+	errs := make([]error, auditors)
+	for a := range auditors {
+		wait.Go(func() {
+			conns := make([]*web.Conn, len(dials))
+			for i, d := range dials {
+				conns[i] = &web.Conn{Dial: d, Timeout: requestLimit}
+				defer conns[i].Close()
+			}
+			for j := a; j < len(todo) && errs[a] == nil; j += auditors {
+				found[todo[j]], errs[a] = all[todo[j]].look(ctx, conns)
+			}
+		})
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c check) look(ctx context.Context, conns []*web.Conn) (f finding, err error) {
+	lowest := ^uint64(0)
+	for _, n := range c.nodes {
+		var tag uint64
+		for _, id := range c.ids {
+			if err := conns[n].Do(ctx, "GET", "/session?id="+id+"&name="+c.name, nil, nil); err != nil {
+				return f, err
+			}
+			tag = max(tag, conns[n].Reply.Tag)
+		}
+		f.highest, lowest = max(f.highest, tag), min(lowest, tag)
+	}
+	f.stale, f.differing = lowest < c.want, lowest != f.highest
+	return f, nil
+}
+
+// checks of the sessions, at most auditLimit, spread over all of them.
+func checks(sessions []*Session, nodes func(*Session) []int) []check {
+	var all []check
+	if len(sessions) == 0 {
+		return nil
+	}
+	stride := max(1, len(sessions)/auditLimit)
+	each := max(1, auditLimit/len(sessions))
+	for i := 0; i < len(sessions) && len(all) < auditLimit; i += stride {
+		s := sessions[i]
+		step := max(1, len(s.Acked)/each)
+		for a := len(s.Acked) - 1; a >= 0; a -= step {
+			all = append(all, check{[]string{s.ID()}, attrName(a), s.Acked[a], nodes(s)})
+		}
+	}
+	return all
+}

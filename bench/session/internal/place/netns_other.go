@@ -1,0 +1,16 @@
+//go:build !linux
+
+package place
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+)
+
+// CanIsolate tells why hosts cannot have networks of their own.
+func CanIsolate() error { return errors.ErrUnsupported }
+
+func namespaces(context.Context, int) (network, error) { return nil, errors.ErrUnsupported }
+
+func dieWithUs(*exec.Cmd) {}

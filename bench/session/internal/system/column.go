@@ -1,0 +1,67 @@
+package system
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Column is a store with its settings, under a name of its own in the tables.
+type Column struct {
+	Name   string
+	Driver string // tribes, tomcat or scs
+	Opts   Opts
+	// Alone names the column that is the same without replication; "" if this one is.
+	Alone string
+}
+
+// Replicated tells whether other nodes have the sessions too.
+func (c Column) Replicated() bool { return c.Alone != "" }
+
+// Opts are a driver's settings by name.
+type Opts map[string]string
+
+// or returns a setting, or what it is without one.
+func (o Opts) or(name, unset string) string {
+	if v, ok := o[name]; ok {
+		return v
+	}
+	return unset
+}
+
+// Columns are all that have a name. The first is what ratios refer to.
+func Columns() []Column {
+	all := []Column{
+		{"tomcat-sync", "tomcat", Opts{"options": "6"}, "tomcat-alone"},
+		{"tomcat-async", "tomcat", Opts{"options": "8"}, "tomcat-alone"},
+		{"tomcat-ack", "tomcat", Opts{"options": "2"}, "tomcat-alone"},
+		{"tomcat-sync-pool1", "tomcat", Opts{"options": "6", "pool": "1"}, "tomcat-alone"},
+		{"tomcat-sync-chunk", "tomcat", Opts{"options": "6", "chunk": "1000"}, "tomcat-alone"},
+		{"tomcat-alone", "tomcat", nil, ""},
+		{"scs-redis", "scs", Opts{"store": "redis"}, "scs-memory"},
+		{"scs-memory", "scs", Opts{"store": "memory"}, ""},
+	}
+	for _, manager := range []string{"delta", "full"} {
+		for _, wait := range []string{"all", "one", "written", "none"} {
+			all = append(all, Column{"tribes-" + manager + "-" + wait, "tribes",
+				Opts{"manager": manager, "wait": wait}, "tribes-local"})
+		}
+	}
+	return append(all, Column{"tribes-local", "tribes", Opts{"manager": "local"}, ""})
+}
+
+// Choose returns the columns of the names in list, which commas separate, in its order.
+func Choose(all []Column, list string) ([]Column, error) {
+	var chosen []Column
+	for name := range strings.SplitSeq(list, ",") {
+		n := len(chosen)
+		for _, c := range all {
+			if c.Name == name {
+				chosen = append(chosen, c)
+			}
+		}
+		if len(chosen) == n {
+			return nil, fmt.Errorf("no column %q", name)
+		}
+	}
+	return chosen, nil
+}

@@ -1,0 +1,124 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/gotribes/tribes/bench/session/internal/place"
+)
+
+// driver knows how the nodes of a kind of store are started.
+type driver interface {
+	// missing tells what is not installed, or nil.
+	missing() error
+	// node prepares the folder dir for a node and returns its command line.
+	node(s *System, host int, dir string) ([]string, error)
+	// peers tells whether nodes know each other, so that a start waits until they do.
+	peers(o Opts) bool
+}
+
+// Kit has what the drivers need.
+type Kit struct {
+	// Demo is the program tribes-demo.
+	Demo string
+	// Build is the folder that peers/install fills.
+	Build string
+	// JavaOpts are given to each virtual machine.
+	JavaOpts []string
+}
+
+func (k Kit) driver(name string) (driver, error) {
+	switch name {
+	case "tribes":
+		return tribes{k.Demo}, nil
+	case "tomcat":
+		return tomcatDriver{filepath.Join(k.Build, "tomcat"), k.JavaOpts}, nil
+	case "scs":
+		return scs{filepath.Join(k.Build, "scs")}, nil
+	}
+	return nil, fmt.Errorf("no driver %q", name)
+}
+
+// Missing tells why a column cannot be measured here, or nil.
+func (k Kit) Missing(c Column) error {
+	d, err := k.driver(c.Driver)
+	if err != nil {
+		return err
+	}
+	if err := d.missing(); err != nil {
+		return err
+	}
+	if c.Opts["store"] == "redis" {
+		_, err := exec.LookPath("redis-server")
+		return err
+	}
+	return nil
+}
+
+// BuildDemo builds tribes-demo from this repository, whose root must be the current
+// folder or above, into dir and returns its path.
+func BuildDemo(ctx context.Context, dir string) (string, error) {
+	to := filepath.Join(dir, "tribes-demo")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", to, "github.com/gotribes/tribes/cmd/tribes-demo").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("building tribes-demo: %w: %s", err, out)
+	}
+	return to, nil
+}
+
+// exists is nil if there is a file of that name.
+func exists(file string) error {
+	if _, err := os.Stat(file); err != nil {
+		return fmt.Errorf("%w; run bench/session/peers/install", err)
+	}
+	return nil
+}
+
+// tribes is the demo of this module.
+type tribes struct{ demo string }
+
+// missing also finds a program that has no command web yet.
+func (t tribes) missing() error {
+	if err := exec.Command(t.demo, "web", "-h").Run(); err != nil {
+		return errors.New("tribes-demo has no command web")
+	}
+	return nil
+}
+
+func (t tribes) peers(o Opts) bool { return o["manager"] != "local" }
+
+func (t tribes) node(s *System, host int, _ string) ([]string, error) {
+	o, addr := s.Column.Opts, s.place.Addr(host)
+	demo, err := filepath.Abs(t.demo)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"]}
+	if o["manager"] == "local" {
+		return args, nil
+	}
+	return append(args, "-wait", o["wait"], "-bind", addr, "-port", fmt.Sprint(s.place.Port(host, place.Channel)),
+		"-mcast-port", fmt.Sprint(s.place.Port(host, place.Multicast)), "-freq", "500", "-drop", "3000"), nil
+}
+
+// scs is the small server of peers/scs.
+type scs struct{ program string }
+
+func (c scs) missing() error  { return exists(c.program) }
+func (c scs) peers(Opts) bool { return false }
+
+func (c scs) node(s *System, host int, _ string) ([]string, error) {
+	program, err := filepath.Abs(c.program)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{program, "-listen", s.listen(host), "-name", nodeName(host)}
+	if s.Column.Opts["store"] == "redis" {
+		args = append(args, "-redis", fmt.Sprintf("%s:%d", s.place.Addr(s.store()), s.place.Port(s.store(), place.Redis)))
+	}
+	return args, nil
+}

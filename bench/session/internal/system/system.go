@@ -1,0 +1,241 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/gotribes/tribes/bench/session/internal/place"
+	"github.com/gotribes/tribes/bench/session/internal/web"
+)
+
+// System is a store under test with its nodes, numbered from 0. Its methods may be
+// called by several goroutines, but those that start or end a node only by one at a
+// time for each node.
+type System struct {
+	Column Column
+
+	driver driver
+	place  *place.Place
+	nodes  []*place.Process // nil where none runs
+	asides []*web.Conn      // for figures; one goroutine at a time
+	redis  *place.Process
+}
+
+// startLimit bounds the start of a node.
+const startLimit = 90 * time.Second
+
+// Config says how a System is to be started.
+type Config struct {
+	Nodes int
+	// Spare is how many hosts more there are to be, for nodes that are started later.
+	Spare int
+	// Place has Dir, Namespaces and Outside set.
+	Place place.Config
+}
+
+// Start starts a store with its nodes and waits until each of them answers and knows
+// the others. The caller must Close it.
+func (k Kit) Start(ctx context.Context, c Column, conf Config) (*System, error) {
+	d, err := k.driver(c.Driver)
+	if err != nil {
+		return nil, err
+	}
+	hosts := conf.Nodes + conf.Spare
+	s := &System{Column: c, driver: d, nodes: make([]*place.Process, hosts)}
+	conf.Place.Hosts = hosts
+	if c.Opts["store"] == "redis" {
+		conf.Place.Hosts++
+	}
+	if s.place, err = place.New(ctx, conf.Place); err != nil {
+		return nil, err
+	}
+	for i := range hosts {
+		s.asides = append(s.asides, &web.Conn{Dial: s.Dial(i), Timeout: 30 * time.Second, Cautious: true})
+	}
+	if err := s.startAll(ctx, conf.Nodes); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", c.Name, err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *System) startAll(ctx context.Context, nodes int) error {
+	if err := s.startRedis(); err != nil {
+		return err
+	}
+	for i := range nodes {
+		if err := s.Launch(i); err != nil {
+			return err
+		}
+		// One after another: nodes that ask each other for their sessions at the same
+		// time are a scenario of its own.
+		if err := s.Await(ctx, i, i); err != nil {
+			return err
+		}
+	}
+	for i := range nodes {
+		if err := s.Await(ctx, i, nodes-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// store is the host of Redis.
+func (s *System) store() int { return len(s.nodes) }
+
+func (s *System) startRedis() (err error) {
+	if s.Column.Opts["store"] != "redis" {
+		return nil
+	}
+	folder := s.Column.Name + "-redis"
+	if _, err = s.place.Folder(folder); err != nil {
+		return err
+	}
+	s.redis, err = s.place.Start(s.store(), folder, []string{"redis-server", "--bind", s.place.Addr(s.store()),
+		"--port", strconv.Itoa(s.place.Port(s.store(), place.Redis)), "--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil)
+	return err
+}
+
+func nodeName(host int) string { return "n" + strconv.Itoa(host+1) }
+
+// listen is the address that the node on a host serves.
+func (s *System) listen(host int) string {
+	return net.JoinHostPort(s.place.Addr(host), strconv.Itoa(s.place.Port(host, place.HTTP)))
+}
+
+// Launch starts the process of a node and does not wait for anything.
+func (s *System) Launch(host int) error {
+	folder := s.Column.Name + "-" + nodeName(host)
+	dir, err := s.place.Folder(folder)
+	if err != nil {
+		return err
+	}
+	args, err := s.driver.node(s, host, dir)
+	if err != nil {
+		return err
+	}
+	p, err := s.place.Start(host, folder, args, nil)
+	if err != nil {
+		return err
+	}
+	s.nodes[host] = p
+	return nil
+}
+
+// Await waits until a node answers, is ready, and sees that many others.
+func (s *System) Await(ctx context.Context, host, peers int) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		ready := s.Ready(ctx, host) && (!s.driver.peers(s.Column.Opts) || s.asides[host].Reply.Peers >= int64(peers))
+		if ready {
+			return nil
+		}
+		select {
+		case <-s.nodes[host].Done():
+			return s.nodes[host].Complaint("node " + nodeName(host) + " ended")
+		case <-ctx.Done():
+			return s.nodes[host].Complaint(fmt.Sprintf("node %s does not answer, or sees %d of %d others",
+				nodeName(host), s.asides[host].Reply.Peers, peers))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Ready tells whether a node answers and does not say that it wants no requests.
+func (s *System) Ready(ctx context.Context, host int) bool {
+	c := s.asides[host]
+	var status *web.StatusError
+	if err := c.Do(ctx, "GET", "/ready", nil, nil); err != nil && (!errors.As(err, &status) || status.Code != 404) {
+		return false
+	}
+	return c.Do(ctx, "GET", "/whoami", nil, nil) == nil
+}
+
+// Ask sends a node a request without a session. The reply is valid until the next call.
+func (s *System) Ask(ctx context.Context, host int, target string) (*web.Reply, error) {
+	c := s.asides[host]
+	if err := c.Do(ctx, "GET", target, nil, nil); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", nodeName(host), target, err)
+	}
+	return &c.Reply, nil
+}
+
+// Dial connects to a node.
+func (s *System) Dial(host int) web.Dial { return s.place.Dial(host, place.HTTP) }
+
+// Up are the hosts on which a node was started and not ended.
+func (s *System) Up() []int {
+	var up []int
+	for i, p := range s.nodes {
+		if p != nil {
+			up = append(up, i)
+		}
+	}
+	return up
+}
+
+// CPU is the processor time that all nodes, and Redis, have used.
+func (s *System) CPU(ctx context.Context) (time.Duration, error) {
+	var sum time.Duration
+	for _, i := range s.Up() {
+		r, err := s.Ask(ctx, i, "/stats")
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(r.CPU) * time.Microsecond
+	}
+	if s.redis != nil {
+		sum += s.redis.CPU()
+	}
+	return sum, nil
+}
+
+// Heap is the memory in use at all nodes after a collection, in bytes.
+func (s *System) Heap(ctx context.Context) (int64, error) {
+	var sum int64
+	for _, i := range s.Up() {
+		r, err := s.Ask(ctx, i, "/stats?gc=1")
+		if err != nil {
+			return 0, err
+		}
+		sum += r.Heap
+	}
+	return sum, nil
+}
+
+// Place is where the nodes are.
+func (s *System) Place() *place.Place { return s.place }
+
+// Kill ends a node without a word.
+func (s *System) Kill(host int) {
+	s.nodes[host].Kill()
+	s.nodes[host] = nil
+	s.asides[host].Close()
+}
+
+// Stop asks a node to end and waits until it has.
+func (s *System) Stop(host int) error {
+	err := s.nodes[host].Stop()
+	s.nodes[host] = nil
+	s.asides[host].Close()
+	return err
+}
+
+// Close ends everything.
+func (s *System) Close() error {
+	for _, i := range s.Up() {
+		s.Kill(i)
+	}
+	if s.redis != nil {
+		s.redis.Kill()
+	}
+	for _, c := range s.asides {
+		c.Close()
+	}
+	return s.place.Close()
+}
