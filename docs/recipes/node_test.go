@@ -48,9 +48,9 @@ func serve(addr string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { count(w, r, "visits", route) })
-	mux.HandleFunc("/puts", func(w http.ResponseWriter, r *http.Request) { show(w, r, "puts") })
-	mux.HandleFunc("PUT /abort", func(w http.ResponseWriter, r *http.Request) {
-		count(nil, r, "puts", route)
+	mux.HandleFunc("/aborted", func(w http.ResponseWriter, r *http.Request) { show(w, r, "aborted") })
+	mux.HandleFunc("/abort", func(w http.ResponseWriter, r *http.Request) {
+		count(nil, r, "aborted", route)
 		panic(http.ErrAbortHandler) // done, but no answer
 	})
 	outer := http.NewServeMux()

@@ -247,7 +247,7 @@ func TestRecipes(t *testing.T) {
 		t.Run(r.file, func(t *testing.T) {
 			f := newFarm(t, r)
 			sticky(f)
-			putsOnce(f)
+			once(f)
 			killed(f)
 			if r.checks {
 				drained(f)
@@ -268,16 +268,18 @@ func sticky(f *farm) {
 	}
 }
 
-// putsOnce: what a node has done is not done by the other as well.
-func putsOnce(f *farm) {
+// once: what a node has done is not done by the other as well.
+func once(f *farm) {
 	f.t.Helper()
-	for _, node := range []string{"a", "b"} {
-		b := f.on(node)
-		if code, body := b.do("PUT", "/abort"); code != 0 && code < 500 {
-			f.t.Errorf("PUT without an answer: %d %s", code, body)
-		}
-		if code, body := b.do("GET", "/puts"); code != 200 || body != "1" {
-			f.t.Errorf("after one PUT: %d, %s", code, body)
+	for _, method := range []string{"PUT", "POST"} {
+		for _, node := range []string{"a", "b"} {
+			b := f.on(node)
+			if code, body := b.do(method, "/abort"); code != 0 && code < 500 {
+				f.t.Errorf("%s without an answer: %d %s", method, code, body)
+			}
+			if code, body := b.do("GET", "/aborted"); code != 200 || body != "1" {
+				f.t.Errorf("after one %s: %d, %s", method, code, body)
+			}
 		}
 	}
 }
