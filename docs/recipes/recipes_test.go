@@ -72,6 +72,9 @@ type process struct {
 func (f *farm) start(name string, env []string, args ...string) {
 	f.t.Helper()
 	p := &process{cmd: exec.CommandContext(f.ctx, args[0], args[1:]...), done: make(chan struct{})}
+	// Those that have workers must be asked to end, or the workers are left behind.
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.WaitDelay = 10 * time.Second
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
