@@ -1,6 +1,7 @@
 // Package session gives net/http servers sessions: what a user has in the cart, who is
-// logged in, which step of a form comes next. They are held in the memory of this
-// process.
+// logged in, which step of a form comes next. They are held in memory: of this process, or
+// with [Config].Cluster of all nodes of a group, so that any node can serve any client and
+// one that crashes takes none of them with it.
 //
 //	sessions, err := session.New(session.Config{Timeout: 20 * time.Minute})
 //	...
@@ -11,6 +12,26 @@
 //		fmt.Fprintf(w, "visit %d\n", n)
 //	})
 //	http.ListenAndServe(":8080", sessions.Handler(mux))
+//
+// # Several nodes
+//
+// With a [Cluster] each node has all sessions. What a request has changed is sent to the
+// others before the first byte of its response, and [Cluster].Wait says whether the response
+// waits for them: by default until all that answer have applied it.
+//
+//	g, err := group.New()
+//	err = g.Start(ctx)
+//	sessions, err := session.New(session.Config{
+//		Route:   "a", // this node, for load balancers
+//		Cluster: &session.Cluster{Group: g, Name: "shop"},
+//	})
+//	err = sessions.Start(ctx) // until it returns, requests get 503
+//
+// A node that is silent for [Cluster].Budget is left out and brought up to date when it
+// answers again. In a split both sides go on; when it has healed, all nodes have the
+// writes of both, of two to the same attribute the same one, and all that was added by
+// [Session.Add]. [Manager.ReadyHandler] is for load balancers, [Manager.Drain] for the end
+// of a node. docs/sessions.md of the module says more.
 //
 // # Attributes
 //
@@ -96,7 +117,11 @@
 //
 // # Caveats
 //
-//   - Sessions end with the process.
+//   - Sessions end with the process, or with the last node that has them.
+//   - No lock spans the nodes: Update is one step on its node; beside another one on
+//     another node it is a Set. Add is exact on all of them.
+//   - Each node has the memory of all sessions and gets every change: that is for two to
+//     four nodes.
 //   - Two requests without a cookie that run at the same time make two sessions, and the
 //     client keeps the cookie that comes last.
 //   - A field that is renamed is not found in values of before; a type that no longer

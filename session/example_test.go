@@ -1,15 +1,19 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"strings"
 	"time"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 // A server that counts the visits of each of its users.
@@ -106,4 +110,49 @@ func ExampleListener() {
 	// created
 	// colour = blue <nil>
 	// invalidated
+}
+
+// Two nodes, here in one process and on a network in memory. A client that comes from one
+// to the other finds its session there.
+func ExampleCluster() {
+	network := mem.NewNetwork(mem.Config{})
+	nodes := make(map[string]*session.Manager)
+	for _, name := range []string{"a", "b"} {
+		parts := network.Node(name)
+		g, err := group.New(group.WithTransport(parts.Sender, parts.Receiver), // group.New() on a real network
+			group.WithMembership(parts.Membership))
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := g.Start(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+		defer g.Stop(context.Background())
+		nodes[name], err = session.New(session.Config{Route: name, Cluster: &session.Cluster{Group: g, Name: "shop"}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer nodes[name].Close()
+		if err := nodes[name].Start(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+	}
+	var cookie string
+	for _, name := range []string{"a", "b", "b"} {
+		h := nodes[name].Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := session.From(r)
+			n, err := s.Add("visits", 1)
+			fmt.Println("visit", n, err, "at", s.ID().Route(), "moved:", s.OriginalID() != "")
+		}))
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Cookie", cookie)
+		h.ServeHTTP(w, r)
+		if set := w.Header().Get("Set-Cookie"); set != "" {
+			cookie, _, _ = strings.Cut(set, ";")
+		}
+	}
+	// Output:
+	// visit 1 <nil> at a moved: false
+	// visit 2 <nil> at b moved: true
+	// visit 3 <nil> at b moved: false
 }

@@ -41,6 +41,7 @@ var floorOf = map[string]int{
 	"interop":       7,
 	"faults":        7,
 	"examples":      7,
+	"docs/recipes":  7,
 	"bench/harness": 6,
 	"bench/drivers": 7,
 	"bench/isolate": 7,
