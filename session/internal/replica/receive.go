@@ -28,7 +28,7 @@ func (e *Engine) receive(_ context.Context, m *message.Message) error {
 	if p == nil {
 		e.n.strangers.Add(1)
 		from := m.Source // m goes back to its pool
-		e.later(func(ctx context.Context) { e.greet(ctx, from) })
+		e.meet(from)
 		return fmt.Errorf("%w: %v", errStranger, msg.Kind())
 	}
 	return e.dispatch(p, msg)
