@@ -147,8 +147,10 @@ func (w *world) start(name string) {
 	w.nodes[name] = n
 	w.mu.Unlock()
 	w.tasks.Go(func() {
-		if err := n.Start(context.Background()); err != nil && !errors.Is(err, ErrClosed) {
-			w.t.Error(err)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		defer cancel()
+		if err := n.Start(ctx); err != nil && !errors.Is(err, ErrClosed) {
+			w.t.Errorf("%s: %v", name, err)
 		}
 	})
 }
@@ -269,9 +271,10 @@ func (c *simClient) request(n *server) {
 			}
 		}
 	})
-	ok := res.StatusCode == http.StatusOK
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
+	// A process that has crashed answers nobody.
+	ok := res.StatusCode == http.StatusOK && c.w.nodes[n.name] == n
 	for _, d := range deeds {
 		d.acked = ok
 	}

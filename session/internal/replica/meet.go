@@ -11,8 +11,8 @@ import (
 	"github.com/gotribes/tribes/session/internal/sessionwire"
 )
 
-// meeting is the introduction of this node to a member, which goes on until the member
-// has heard it or has refused it.
+// meeting is the introduction of this node to a member, which goes on until each has
+// heard the other, or the member has refused it.
 type meeting struct {
 	tried bool // once; guarded by Engine.mu
 	heard bool // the member has the manager, and is expected to introduce itself
@@ -24,7 +24,7 @@ func (e *Engine) meet(m *membership.Member) {
 	node := record.NodeOf(m.ID())
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if x := e.meetings[node]; e.closed || x != nil && !x.heard {
+	if e.closed || e.meetings[node] != nil {
 		return
 	}
 	x := &meeting{}
@@ -32,7 +32,7 @@ func (e *Engine) meet(m *membership.Member) {
 	e.spawn(func(ctx context.Context) { e.introduce(ctx, m, x) })
 }
 
-// introduce greets a member until it has heard the latest, or has left.
+// introduce greets a member until each has heard the other, or it has left.
 func (e *Engine) introduce(ctx context.Context, m *membership.Member, x *meeting) {
 	for pause := e.cfg.Budget / 2; ; pause = min(2*pause, 2*time.Second) {
 		said, err := e.greet(ctx, m)
@@ -75,7 +75,8 @@ func (e *Engine) concluded(m *membership.Member, x *meeting, said sessionwire.St
 	case e.peer(node) != nil:
 		delete(e.meetings, node)
 	default:
-		x.heard = true
+		x.heard = true // but it may believe that this node has heard it before
+		return false
 	}
 	return true
 }
