@@ -236,6 +236,12 @@ func TestAddsFromAllNodes(t *testing.T) {
 	})
 }
 
+func digest(h *held) uint64 {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	return h.Rec.Digest()
+}
+
 // alike checks that all nodes have the same sessions, so many.
 func alike(t *testing.T, nodes []*server, count int) {
 	t.Helper()
@@ -245,7 +251,7 @@ func alike(t *testing.T, nodes []*server, count int) {
 		}
 		for h := range n.b.All() {
 			first := nodes[0].b.Peek(string(h.ID()))
-			if first == nil || first.Rec.Digest() != h.Rec.Digest() {
+			if first == nil || digest(first) != digest(h) {
 				t.Errorf("%s differs from %s in %s", n.name, nodes[0].name, h.ID())
 			}
 		}

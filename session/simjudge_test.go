@@ -25,10 +25,10 @@ func (w *world) judge(clients []*simClient) {
 		}
 		have := n.copies()
 		for k, h := range have {
-			if n.group.Peek(h.Rec.ID()) != h {
+			if n.group.Peek(h.ID()) != h {
 				w.t.Errorf("%s: id of session %v leads elsewhere", name, k)
 			}
-			if o := want[k]; o == nil || o.Rec.Digest() != h.Rec.Digest() {
+			if o := want[k]; o == nil || digest(o) != digest(h) {
 				w.t.Errorf("%s differs from %s in session %v", name, first.name, k)
 			}
 		}

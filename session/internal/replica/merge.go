@@ -190,7 +190,7 @@ func (e *Engine) touched(m *sessionwire.Touches) {
 }
 
 // ended is told by a peer which sessions are over.
-func (e *Engine) ended(p *peer, m *sessionwire.Ends) {
+func (e *Engine) ended(m *sessionwire.Ends) {
 	var alive []record.Key
 	for _, end := range m.Sessions {
 		if end.Reason == record.Invalidated {
@@ -200,7 +200,12 @@ func (e *Engine) ended(p *peer, m *sessionwire.Ends) {
 		}
 	}
 	if len(alive) > 0 {
-		e.later(func(ctx context.Context) { e.give(ctx, p, 0, alive) })
+		// To all: others may have believed it.
+		for _, q := range *e.peers.Load() {
+			if s, _ := q.is(); s < silent {
+				e.later(func(ctx context.Context) { e.give(ctx, q, 0, alive) })
+			}
+		}
 	}
 }
 
@@ -243,6 +248,7 @@ func (e *Engine) inUse(end sessionwire.End) bool {
 	}
 	later := lastTouch(h).Compare(end.Version) > 0 || h.Rec.Touched()
 	if later && !h.Expired(now) {
+		h.Rec.TakeTouch(now) // a newer version, for who hears of the end after the contrary
 		h.Mu.Unlock()
 		return true
 	}

@@ -46,7 +46,7 @@ func (e *Engine) dispatch(p *peer, msg sessionwire.Message) error {
 	case *sessionwire.Touches:
 		e.touched(m)
 	case *sessionwire.Ends:
-		e.ended(p, m)
+		e.ended(m)
 	case *sessionwire.StateBlock:
 		return e.block(p, m)
 	case *sessionwire.StateRequest:
