@@ -10,6 +10,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -33,6 +34,7 @@ type server struct {
 	f    *farm
 	name string
 	g    *group.Group
+	node record.Node // the run
 }
 
 // boot makes a node whose manager is not started.
@@ -47,7 +49,7 @@ func (f *farm) boot(name string) *server {
 	f.cfg(&c)
 	m, err := New(c)
 	must(f.t, err)
-	return &server{Manager: m, f: f, name: name, g: g}
+	return &server{Manager: m, f: f, name: name, g: g, node: record.NodeOf(g.Local().ID())}
 }
 
 // start makes nodes and waits until each is ready.
@@ -234,6 +236,12 @@ func TestAddsFromAllNodes(t *testing.T) {
 	})
 }
 
+func digest(h *held) uint64 {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	return h.Rec.Digest()
+}
+
 // alike checks that all nodes have the same sessions, so many.
 func alike(t *testing.T, nodes []*server, count int) {
 	t.Helper()
@@ -243,7 +251,7 @@ func alike(t *testing.T, nodes []*server, count int) {
 		}
 		for h := range n.b.All() {
 			first := nodes[0].b.Peek(string(h.ID()))
-			if first == nil || first.Rec.Digest() != h.Rec.Digest() {
+			if first == nil || digest(first) != digest(h) {
 				t.Errorf("%s differs from %s in %s", n.name, nodes[0].name, h.ID())
 			}
 		}

@@ -120,3 +120,21 @@ func TestPartsOutOfTurn(t *testing.T) {
 		t.Errorf("Start with an ended context = %v, want %v", err, context.Canceled)
 	}
 }
+
+// A channel that is stopped long after its crash does not take the next run at its
+// address off the network.
+func TestStopAfterCrashSparesNextRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mem.Config{})
+		old := p.b
+		p.n.Crash("b")
+		p.b = startChannel(t, p.n.Node("b"))
+		p.to = []*membership.Member{p.b.Local()}
+		if err := old.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r, _ := p.send(t, message.UseAck, "x"); r.Outcome != message.Acknowledged {
+			t.Errorf("outcome = %v (%v), want %v", r.Outcome, r.Err, message.Acknowledged)
+		}
+	})
+}

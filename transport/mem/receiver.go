@@ -96,7 +96,9 @@ func (r *Receiver) Stop(ctx context.Context) error {
 // close takes no more messages; what is there will be delivered. It is called
 // with n.mu held.
 func (r *Receiver) close(fx *effects) {
-	delete(r.n.receivers, r.node.Addr())
+	if r.n.receivers[r.node.Addr()] == r { // not the next run, if this one has crashed
+		delete(r.n.receivers, r.node.Addr())
+	}
 	for _, x := range r.lanes {
 		x.closed = true
 		x.finish()

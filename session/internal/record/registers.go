@@ -61,14 +61,14 @@ func (s *Session) ApplyTouch(t Touch, now time.Duration) (bool, error) {
 }
 
 // applyTouch takes t if it is newer. If the session was touched here and nobody was
-// told yet, the local access will be the newer one.
+// told yet, the later deadline counts: either access may be the last.
 func (s *Session) applyTouch(t Touch, now time.Duration) bool {
 	if s.hasEnded || t.Version.Compare(s.touch.ver) <= 0 {
 		return false
 	}
 	s.touch.ver = t.Version
-	if !s.Touched() {
-		s.touch.deadline = later(now, t.Remaining)
+	if d := later(now, t.Remaining); !s.Touched() || d > s.touch.deadline {
+		s.touch.deadline = d
 	}
 	return true
 }

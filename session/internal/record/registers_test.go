@@ -278,3 +278,22 @@ func TestForgedRegisters(t *testing.T) {
 		wantShow(t, s, "ids=i3,i2,i1 user=two timeout=9s")
 	}
 }
+
+// A session that was in use here, which nobody was told, and later elsewhere lives for as
+// long as the later access says.
+func TestTouchLaterElsewhere(t *testing.T) {
+	for _, c := range []struct{ at, left, want time.Duration }{
+		{10 * time.Second, 30 * time.Second, 40 * time.Second},
+		{10 * time.Second, 10 * time.Second, 30 * time.Second},
+	} {
+		a, b := on('a', Limits{}), on('b', Limits{})
+		must(t, a.SetTimeout(30*time.Second, 0))
+		a.Take(0)
+		a.Touch(0)
+		_, err := a.ApplyTouch(Touch{Version{9, b.site.node}, c.left}, c.at)
+		must(t, err)
+		if got := c.at + a.Remaining(c.at); got != c.want {
+			t.Errorf("touched at 0 for 30s and at %v for %v: ends at %v, want %v", c.at, c.left, got, c.want)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type Engine struct {
 	state         sessionwire.State
 	loads         map[uint64]*load
 	checks        map[uint64]*check
+	meetings      map[record.Node]*meeting
 	gaps          map[record.Key]record.Node // sessions of which something is missing, and who has it
 	gap           chan struct{}              // has room for one: there are gaps
 	touches       map[record.Key]bool        // sessions to tell of that they are in use
@@ -64,8 +65,9 @@ func New(c Config) (*Engine, error) {
 		cfg: c, topic: topic, busy: make(chan struct{}, 16), ready: make(chan struct{}),
 		changed: make(chan struct{}), gap: make(chan struct{}, 1),
 		loads: make(map[uint64]*load), checks: make(map[uint64]*check),
-		gaps:    make(map[record.Key]record.Node),
-		touches: make(map[record.Key]bool), ends: make(map[record.Key]sessionwire.End),
+		gaps:     make(map[record.Key]record.Node),
+		meetings: make(map[record.Node]*meeting),
+		touches:  make(map[record.Key]bool), ends: make(map[record.Key]sessionwire.End),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.tab = table.New(table.Config{Max: c.Sessions, Every: c.Sweep, Expire: e.expire, Keyed: true})
@@ -186,7 +188,7 @@ func (e *Engine) Close() {
 	e.mu.Unlock()
 	if begun {
 		ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Budget)
-		e.broadcast(ctx, &sessionwire.Bye{})
+		_ = e.broadcast(ctx, &sessionwire.Bye{}) // who does not hear it sees the member leave
 		cancel()
 	}
 	for _, f := range undo {
@@ -268,8 +270,8 @@ func (e *Engine) End(h *table.Entry, why record.Reason) error {
 	if err := h.Rec.End(why); err != nil {
 		return err
 	}
-	e.tab.Remove(h, id)
 	if why == record.Expired {
+		e.tab.Remove(h, id)
 		h.Rec.Take(e.Now())
 		e.mu.Lock()
 		e.ends[h.Rec.Key()] = sessionwire.End{Key: h.Rec.Key(), End: record.End{Version: touch, Reason: why}}
@@ -277,7 +279,8 @@ func (e *Engine) End(h *table.Entry, why record.Reason) error {
 		return nil
 	}
 	end, _ := h.Rec.Ended()
-	e.tombs.add(h.Rec.Key(), end, e.Now(), timeout)
+	e.tombs.add(h.Rec.Key(), end, e.Now(), timeout) // before it can be received anew
+	e.tab.Remove(h, id)
 	return nil
 }
 

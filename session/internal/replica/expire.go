@@ -56,6 +56,24 @@ func (t *tombs) get(k record.Key) (tomb, bool) {
 	return x, ok
 }
 
+// all returns the ends of all sessions that are remembered, in order of keys.
+func (t *tombs) all() []sessionwire.End {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]sessionwire.End, 0, len(t.m))
+	for k, x := range t.m {
+		all = append(all, sessionwire.End{Key: k, End: x.end})
+	}
+	slices.SortFunc(all, func(a, b sessionwire.End) int { return a.Key.Compare(b.Key) })
+	return all
+}
+
+func (t *tombs) remove(k record.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.m, k)
+}
+
 func (t *tombs) has(k record.Key) bool { _, ok := t.get(k); return ok }
 
 func (t *tombs) purge(now time.Duration) {
@@ -98,8 +116,7 @@ func (e *Engine) tick(ctx context.Context) {
 			next = now + e.cfg.Repair
 			e.tombs.purge(now)
 			if peers := *e.peers.Load(); len(peers) > 0 {
-				p := peers[turn%len(peers)]
-				e.later(func(ctx context.Context) { e.tryRepair(ctx, p) })
+				e.mend(peers[turn%len(peers)])
 				turn++
 			}
 		}

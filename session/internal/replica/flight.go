@@ -56,12 +56,15 @@ func (f *flight) Wait(ctx context.Context) error {
 	prev := f.prev
 	f.mu.Unlock()
 	if prev != nil {
-		if err := prev.Wait(ctx); err != nil {
+		err := prev.Wait(ctx)
+		if ctx.Err() == nil {
+			f.mu.Lock()
+			f.prev = nil
+			f.mu.Unlock()
+		}
+		if err != nil {
 			return err
 		}
-		f.mu.Lock()
-		f.prev = nil
-		f.mu.Unlock()
 	}
 	select {
 	case <-f.done:
@@ -76,11 +79,12 @@ func (f *flight) Wait(ctx context.Context) error {
 	return f.err
 }
 
-// over reports whether nothing is to be waited for any more, and nothing was refused.
+// over reports whether nothing is to be waited for any more. What was refused then is
+// told to who has waited; it does not hold up what comes later.
 func (f *flight) over() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.settled && f.err == nil && f.prev == nil
+	return f.settled && f.prev == nil
 }
 
 // degraded reports whether no peer has it although one should.

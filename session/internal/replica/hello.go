@@ -16,7 +16,7 @@ type watcher struct{ e *Engine }
 func (w watcher) MemberEvent(_ context.Context, ev membership.Event) {
 	switch ev.Kind {
 	case membership.Joined:
-		w.e.later(func(ctx context.Context) { w.e.greet(ctx, ev.Member) })
+		w.e.meet(ev.Member)
 	case membership.Left, membership.Failed:
 		w.e.drop(record.NodeOf(ev.Member.ID()))
 	}
@@ -30,26 +30,6 @@ func (e *Engine) introduction() *sessionwire.Hello {
 		Manager: e.cfg.Name, Codec: e.cfg.Codec, Route: e.cfg.Route, State: e.state,
 		MinVersion: sessionwire.Version, MaxVersion: sessionwire.Version,
 	}
-}
-
-// greet introduces this node to a member. It is not a peer before it does so itself: it
-// may not have the manager.
-func (e *Engine) greet(ctx context.Context, m *membership.Member) {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.Stall)
-	defer cancel()
-	if err := e.sendTo(ctx, m, e.introduction()); err != nil {
-		e.cfg.Logger.Debug("member has no session manager of this name", "member", m, "err", err)
-	}
-}
-
-// announce tells all peers how far this node is.
-func (e *Engine) announce(ctx context.Context, s sessionwire.State) {
-	e.mu.Lock()
-	e.state = s
-	e.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.Budget)
-	defer cancel()
-	e.broadcast(ctx, e.introduction())
 }
 
 // met is told what a member says of itself.
@@ -75,22 +55,35 @@ func (e *Engine) met(m *membership.Member, h *sessionwire.Hello) error {
 	}
 	if isNew {
 		e.duplicate(m, h)
-		e.later(func(ctx context.Context) {
-			e.greet(ctx, m)
-			if mine == sessionwire.Ready && h.State == sessionwire.Ready && e.site.Node().Compare(node) < 0 {
-				e.tryRepair(ctx, p) // two that were apart
-			}
-		})
 	}
-	p.mu.Lock()
-	p.m, p.hello = m, *h
-	p.to = []*membership.Member{m}
-	if p.stands == catching && h.State == sessionwire.Ready {
-		p.stands = current
+	if p.heard(m, h) || isNew {
+		e.meet(m)
 	}
-	p.mu.Unlock()
+	if isNew && mine == sessionwire.Ready && h.State == sessionwire.Ready {
+		e.reunite(p)
+	}
 	e.notify()
 	return nil
+}
+
+// heard notes what the peer says of itself. It reports whether that is no news: then the
+// peer may have said it because it does not know this node any more.
+func (p *peer) heard(m *membership.Member, h *sessionwire.Hello) (again bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	again = p.hello.State == h.State && time.Since(p.greeted) > p.e.cfg.Stall
+	if again {
+		p.greeted = time.Now()
+	}
+	p.m, p.to = m, []*membership.Member{m}
+	if p.hello.State == sessionwire.Ready {
+		return again // an older message, overtaken
+	}
+	p.hello = *h
+	if p.stands == catching && !p.behind && h.State == sessionwire.Ready {
+		p.stands = current
+	}
+	return again
 }
 
 // errIncompatible says why a member is no peer.
@@ -126,7 +119,7 @@ func (e *Engine) duplicate(m *membership.Member, h *sessionwire.Hello) {
 // its id is, and the others get what it has: nothing, quickly.
 func (e *Engine) join(ctx context.Context) {
 	for _, m := range e.cfg.Group.View().Members {
-		e.later(func(ctx context.Context) { e.greet(ctx, m) })
+		e.meet(m)
 	}
 	discover, timeout := time.NewTimer(e.cfg.Discover), time.NewTimer(e.cfg.StateTimeout)
 	defer discover.Stop()
@@ -149,6 +142,7 @@ func (e *Engine) join(ctx context.Context) {
 				return
 			}
 			provider.leaveOut("state transfer failed")
+			e.announce(ctx, sessionwire.Starting) // so that two that failed do not wait for each other
 		case looked && !wait:
 			e.joined(ctx)
 			return
@@ -170,15 +164,16 @@ func (e *Engine) join(ctx context.Context) {
 	}
 }
 
-// provider returns a peer that can give all sessions, or else whether one will.
+// provider returns a peer that can give all sessions, or else whether one will. One that
+// does not answer may: if it has crashed, the group drops it.
 func (e *Engine) provider() (p *peer, wait bool) {
+	wait = e.awaited()
 	for _, p := range *e.peers.Load() {
 		stands, state := p.is()
 		switch {
-		case stands >= silent:
-		case state == sessionwire.Ready:
+		case stands < silent && state == sessionwire.Ready:
 			return p, true
-		case state == sessionwire.Loading, p.node.Compare(e.site.Node()) < 0:
+		case stands <= silent && state != sessionwire.Starting, stands < silent && p.node.Compare(e.site.Node()) < 0:
 			wait = true
 		}
 	}
@@ -192,6 +187,6 @@ func (e *Engine) joined(ctx context.Context) {
 	e.cfg.Logger.Info("sessions are here", "sessions", e.Count(), "peers", len(*e.peers.Load()))
 	for _, p := range *e.peers.Load() {
 		// What others have changed while the provider read may have passed us by.
-		e.later(func(ctx context.Context) { e.tryRepair(ctx, p) })
+		e.mend(p)
 	}
 }

@@ -20,8 +20,18 @@ func (e *Engine) change(p *peer, c *record.Change) error {
 		return errOrigin
 	}
 	return e.merge(p, c.Key, c.End.Version.IsZero(), func(h *table.Entry) (record.Result, error) {
-		return h.Rec.Merge(c, e.Now())
+		isNew := h.Rec.ID() == "" && h.Whole != nil
+		r, err := h.Rec.Merge(c, e.Now())
+		r.Gap = r.Gap || isNew && !begins(c)
+		return r, err
 	})
+}
+
+// begins reports whether a change is the first of its session. The node that makes a
+// session gives it an id first; what other nodes write has higher counters, and follows
+// the beginning even if it is the first that they write.
+func begins(c *record.Change) bool {
+	return c.From == 0 && len(c.IDs) > 0 && c.IDs[len(c.IDs)-1].Version == record.Version{Counter: 1, Node: c.Origin}
 }
 
 // snapshot merges all that a peer has of a session.
@@ -58,6 +68,9 @@ func (e *Engine) merge(p *peer, k record.Key, lives bool, f func(*table.Entry) (
 			return err
 		}
 		h.Mu.Lock()
+		if isNew && e.tombs.has(k) {
+			e.tab.Remove(h) // it has ended in between
+		}
 		if h.Gone() {
 			h.Mu.Unlock()
 			continue
@@ -89,9 +102,9 @@ func (e *Engine) apply(p *peer, h *table.Entry, isNew bool, f func(*table.Entry)
 		return nil, err
 	}
 	if r.Ended {
-		e.tab.Remove(h, before...)
 		end, _ := h.Rec.Ended()
 		e.tombs.add(h.Rec.Key(), end, now, timeout)
+		e.tab.Remove(h, before...)
 		if id == "" {
 			return nil, nil
 		}
@@ -177,7 +190,7 @@ func (e *Engine) touched(m *sessionwire.Touches) {
 }
 
 // ended is told by a peer which sessions are over.
-func (e *Engine) ended(p *peer, m *sessionwire.Ends) {
+func (e *Engine) ended(m *sessionwire.Ends) {
 	var alive []record.Key
 	for _, end := range m.Sessions {
 		if end.Reason == record.Invalidated {
@@ -187,23 +200,32 @@ func (e *Engine) ended(p *peer, m *sessionwire.Ends) {
 		}
 	}
 	if len(alive) > 0 {
-		e.later(func(ctx context.Context) { e.give(ctx, p, 0, alive) })
+		// To all: others may have believed it.
+		for _, q := range *e.peers.Load() {
+			if s, _ := q.is(); s < silent {
+				e.later(func(ctx context.Context) { e.give(ctx, q, 0, alive) })
+			}
+		}
 	}
 }
 
 // invalidated ends a session that another node has ended.
 func (e *Engine) invalidated(end sessionwire.End) {
+	if !e.tombs.has(end.Key) {
+		e.tombs.add(end.Key, end.End, e.Now(), 0)
+	}
 	h := e.tab.Get(end.Key)
 	if h == nil {
-		e.tombs.add(end.Key, end.End, e.Now(), 0)
 		return
 	}
 	h.Mu.Lock()
 	id, ids, timeout := h.Rec.ID(), h.Rec.IDs(), h.Rec.Timeout()
 	_, err := h.Rec.ApplyEnd(end.End)
 	if err == nil {
-		e.tab.Remove(h, ids...)
 		e.tombs.add(end.Key, end.End, e.Now(), timeout)
+		e.tab.Remove(h, ids...)
+	} else {
+		e.tombs.remove(end.Key)
 	}
 	h.Mu.Unlock()
 	if err == nil && id != "" {
@@ -226,6 +248,7 @@ func (e *Engine) inUse(end sessionwire.End) bool {
 	}
 	later := lastTouch(h).Compare(end.Version) > 0 || h.Rec.Touched()
 	if later && !h.Expired(now) {
+		h.Rec.TakeTouch(now) // a newer version, for who hears of the end after the contrary
 		h.Mu.Unlock()
 		return true
 	}

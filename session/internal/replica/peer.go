@@ -13,6 +13,7 @@ import (
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
+	"github.com/gotribes/tribes/session/internal/table"
 )
 
 // standing says what a peer counts as.
@@ -35,7 +36,10 @@ type peer struct {
 	m       *membership.Member
 	to      []*membership.Member // m alone
 	hello   sessionwire.Hello    // the last that it said
+	greeted time.Time            // when it was last answered what was no news
 	stands  standing
+	behind  bool            // it was silent and has not caught up
+	mending bool            // a repair with it goes on
 	ctx     context.Context // posts wait for room until it ends
 	cancel  context.CancelFunc
 	waiting map[*flight]bool // what it has not answered; true if that counts
@@ -44,7 +48,7 @@ type peer struct {
 }
 
 func (e *Engine) newPeer(m *membership.Member, h *sessionwire.Hello) *peer {
-	p := &peer{e: e, node: record.NodeOf(m.ID()), m: m, to: []*membership.Member{m}, hello: *h, waiting: make(map[*flight]bool)}
+	p := &peer{e: e, node: record.NodeOf(m.ID()), m: m, to: []*membership.Member{m}, hello: *h, waiting: make(map[*flight]bool), greeted: time.Now()}
 	p.ctx, p.cancel = context.WithCancel(e.ctx)
 	if h.State == sessionwire.Ready {
 		p.stands = current
@@ -137,7 +141,7 @@ func (p *peer) answered(f *flight, err error) {
 	switch {
 	case err == nil:
 		p.settle(f, counts, true, nil)
-	case errors.As(err, &refused) && !strings.Contains(refused.Error(), group.ErrNoTopic.Error()):
+	case errors.As(err, &refused) && !estranged(refused):
 		p.e.n.rejected.Add(1)
 		p.settle(f, counts, false, err)
 	default:
@@ -147,6 +151,17 @@ func (p *peer) answered(f *flight, err error) {
 	if idle && p.e.draining.Load() {
 		p.e.notify()
 	}
+}
+
+// estranged reports whether the refusal says that the other side is not, or not now, a
+// peer that this node has introduced itself to.
+func estranged(err *message.RemoteError) bool {
+	for _, e := range []error{group.ErrNoTopic, errStranger, table.ErrClosed} {
+		if strings.Contains(err.Error(), e.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *peer) settle(f *flight, counts, acked bool, refused error) {
@@ -225,7 +240,7 @@ func (p *peer) recover(ctx context.Context) {
 		try, cancel := context.WithTimeout(ctx, p.e.cfg.Stall)
 		err := p.send(try, p.e.introduction())
 		if err == nil && p.comeBack() {
-			err = p.e.repair(try, p)
+			err = p.e.repair(ctx, p)
 			if err == nil && p.catchUp() {
 				cancel()
 				p.e.cfg.Logger.Info("session replica is back", "member", p.member())
@@ -250,7 +265,7 @@ func (p *peer) comeBack() bool {
 	if p.stands != silent {
 		return false
 	}
-	p.stands = catching
+	p.stands, p.behind = catching, true
 	p.ctx, p.cancel = context.WithCancel(p.e.ctx)
 	return true
 }
@@ -276,6 +291,7 @@ func (p *peer) catchUp() bool {
 	if p.stands != catching {
 		return false
 	}
+	p.behind = false
 	if p.hello.State == sessionwire.Ready {
 		p.stands = current
 	}
@@ -299,7 +315,7 @@ func (e *Engine) sendTo(ctx context.Context, to *membership.Member, m sessionwir
 }
 
 // broadcast sends a message to all peers that answer, and waits.
-func (e *Engine) broadcast(ctx context.Context, m sessionwire.Message) {
+func (e *Engine) broadcast(ctx context.Context, m sessionwire.Message) error {
 	var to []*membership.Member
 	for _, p := range *e.peers.Load() {
 		if s, _ := p.is(); s < silent {
@@ -307,11 +323,13 @@ func (e *Engine) broadcast(ctx context.Context, m sessionwire.Message) {
 		}
 	}
 	if len(to) == 0 {
-		return
+		return nil
 	}
-	if _, err := e.topic.Send(ctx, to, sessionwire.Append(nil, m), message.Sync); err != nil {
+	_, err := e.topic.Send(ctx, to, sessionwire.Append(nil, m), message.Sync)
+	if err != nil {
 		e.cfg.Logger.Debug("session message did not reach all replicas", "kind", m.Kind(), "err", err)
 	}
+	return err
 }
 
 // notify wakes who waits for a change of the peers.
@@ -335,10 +353,12 @@ func (e *Engine) peer(node record.Node) *peer {
 // drop forgets a peer that has left.
 func (e *Engine) drop(node record.Node) {
 	e.mu.Lock()
+	delete(e.meetings, node)
 	all := *e.peers.Load()
 	i := slices.IndexFunc(all, func(p *peer) bool { return p.node == node })
 	if i < 0 {
 		e.mu.Unlock()
+		e.notify()
 		return
 	}
 	p := all[i]

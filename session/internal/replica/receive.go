@@ -27,7 +27,8 @@ func (e *Engine) receive(_ context.Context, m *message.Message) error {
 	p := e.peer(record.NodeOf(m.Source.ID()))
 	if p == nil {
 		e.n.strangers.Add(1)
-		e.later(func(ctx context.Context) { e.greet(ctx, m.Source) })
+		from := m.Source // m goes back to its pool
+		e.meet(from)
 		return fmt.Errorf("%w: %v", errStranger, msg.Kind())
 	}
 	return e.dispatch(p, msg)
@@ -45,7 +46,7 @@ func (e *Engine) dispatch(p *peer, msg sessionwire.Message) error {
 	case *sessionwire.Touches:
 		e.touched(m)
 	case *sessionwire.Ends:
-		e.ended(p, m)
+		e.ended(m)
 	case *sessionwire.StateBlock:
 		return e.block(p, m)
 	case *sessionwire.StateRequest:

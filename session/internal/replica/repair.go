@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/session/internal/record"
@@ -19,14 +20,48 @@ type check struct {
 
 var errGive = errors.New("tribes: session: peer did not take sessions")
 
-// tryRepair compares with a peer if that is possible now.
-func (e *Engine) tryRepair(ctx context.Context, p *peer) {
-	if s, _ := p.is(); s >= silent {
+// mend repairs with a peer, again until it works or the peer is silent: then it catches
+// up when it is back.
+func (e *Engine) mend(p *peer) {
+	p.mu.Lock()
+	busy := p.mending || p.stands >= silent
+	p.mending = true
+	p.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if busy || e.closed {
 		return
 	}
-	if err := e.repair(ctx, p); err != nil && ctx.Err() == nil {
-		e.cfg.Logger.Warn("sessions could not be compared", "member", p.member(), "err", err)
+	e.spawn(func(ctx context.Context) {
+		for e.tryRepair(ctx, p) != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(e.cfg.Budget):
+			}
+		}
+		p.mu.Lock()
+		p.mending = false
+		p.mu.Unlock()
+	})
+}
+
+// tryRepair compares with a peer if that is possible now. The error says that it is to be
+// tried again.
+func (e *Engine) tryRepair(ctx context.Context, p *peer) error {
+	if s, _ := p.is(); s >= silent || ctx.Err() != nil {
+		return nil
 	}
+	err := e.repair(ctx, p)
+	if err == nil {
+		return nil
+	}
+	e.cfg.Logger.Warn("sessions could not be compared", "member", p.member(), "err", err)
+	var refused *message.RemoteError
+	if errors.As(err, &refused) && estranged(refused) {
+		p.leaveOut(err.Error())
+		return nil
+	}
+	return err
 }
 
 // repair makes the sessions of a peer and of this node the same, as of now: both have

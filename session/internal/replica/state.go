@@ -117,7 +117,20 @@ func (e *Engine) provide(ctx context.Context, p *peer, m *sessionwire.StateReque
 	if limit.Bytes == 0 || limit.Bytes > 16<<20 {
 		limit.Bytes = uint32(e.cfg.BlockBytes)
 	}
+	// First what has ended, or another node could bring it back to one that was not there.
+	for some := range slices.Chunk(e.tombs.all(), perBatch) {
+		if err := e.tellEnds(ctx, p, some); err != nil {
+			e.cfg.Logger.Warn("ends of sessions could not be given", "member", p.member(), "err", err)
+			return
+		}
+	}
 	e.blocks(ctx, p, &limit, keys)
+}
+
+func (e *Engine) tellEnds(ctx context.Context, p *peer, ends []sessionwire.End) error {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Stall)
+	defer cancel()
+	return p.send(ctx, &sessionwire.Ends{Sessions: ends})
 }
 
 // give sends some sessions to a peer: as the answer to a request, or unasked with
@@ -205,11 +218,12 @@ func (e *Engine) fill(ctx context.Context) {
 // fetchFrom fetches sessions from a node, or from another one if that fails. What nobody
 // gives is used as it is, or dropped if not even its id is known.
 func (e *Engine) fetchFrom(ctx context.Context, node record.Node, keys []record.Key) {
-	if p := e.peer(node); p == nil || e.fetch(ctx, p, keys) != nil {
-		for _, p := range *e.peers.Load() {
-			if s, _ := p.is(); p.node != node && s < silent && e.fetch(ctx, p, keys) == nil {
-				break
-			}
+	if p := e.peer(node); p != nil {
+		keys = e.fetchSome(ctx, p, keys)
+	}
+	for _, p := range *e.peers.Load() {
+		if s, _ := p.is(); p.node != node && s < silent && len(keys) > 0 {
+			keys = e.fetchSome(ctx, p, keys)
 		}
 	}
 	for _, k := range keys {
@@ -224,6 +238,22 @@ func (e *Engine) fetchFrom(ctx context.Context, node record.Node, keys []record.
 		h.Complete()
 		h.Mu.Unlock()
 	}
+}
+
+// fetchSome fetches sessions from a peer and returns those that it did not give.
+func (e *Engine) fetchSome(ctx context.Context, p *peer, keys []record.Key) []record.Key {
+	if err := e.fetch(ctx, p, keys); err != nil {
+		e.cfg.Logger.Debug("sessions not fetched", "member", p.member(), "err", err)
+	}
+	return slices.DeleteFunc(keys, func(k record.Key) bool {
+		h := e.tab.Get(k)
+		if h == nil {
+			return true
+		}
+		h.Mu.RLock()
+		defer h.Mu.RUnlock()
+		return h.Whole == nil
+	})
 }
 
 // fetch gets some sessions from a peer.

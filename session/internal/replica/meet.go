@@ -1,0 +1,130 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/sessionwire"
+)
+
+// meeting is the introduction of this node to a member, which goes on until each has
+// heard the other, or the member has refused it.
+type meeting struct {
+	tried bool // once; guarded by Engine.mu
+	heard bool // the member has the manager, and is expected to introduce itself
+}
+
+// meet introduces this node to a member. It is not a peer before it does so itself: it
+// may not have the manager.
+func (e *Engine) meet(m *membership.Member) {
+	node := record.NodeOf(m.ID())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || e.meetings[node] != nil {
+		return
+	}
+	x := &meeting{}
+	e.meetings[node] = x
+	e.spawn(func(ctx context.Context) { e.introduce(ctx, m, x) })
+}
+
+// introduce greets a member until each has heard the other, or it has left.
+func (e *Engine) introduce(ctx context.Context, m *membership.Member, x *meeting) {
+	for pause := e.cfg.Budget / 2; ; pause = min(2*pause, 2*time.Second) {
+		said, err := e.greet(ctx, m)
+		if e.concluded(m, x, said, err) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// greet tells a member what this node is, and returns how far it has said it is.
+func (e *Engine) greet(ctx context.Context, m *membership.Member) (sessionwire.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Stall)
+	defer cancel()
+	h := e.introduction()
+	return h.State, e.sendTo(ctx, m, h)
+}
+
+// concluded notes how a greeting has fared, and reports whether that is all.
+func (e *Engine) concluded(m *membership.Member, x *meeting, said sessionwire.State, err error) bool {
+	defer e.notify()
+	node := record.NodeOf(m.ID())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.meetings[node] != x {
+		return true // it has left
+	}
+	x.tried = true
+	var refused *message.RemoteError
+	switch {
+	case errors.As(err, &refused):
+		e.cfg.Logger.Debug("member has no session manager of this name", "member", m, "err", err)
+		delete(e.meetings, node)
+	case err != nil || said != e.state:
+		return false
+	case e.peer(node) != nil:
+		delete(e.meetings, node)
+	default:
+		x.heard = true // but it may believe that this node has heard it before
+		return false
+	}
+	return true
+}
+
+// awaited reports whether a member that may have the manager has not said so yet.
+func (e *Engine) awaited() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for node, x := range e.meetings {
+		if e.peer(node) == nil && (!x.tried || x.heard) {
+			return true
+		}
+	}
+	return false
+}
+
+// announce tells all peers how far this node is.
+func (e *Engine) announce(ctx context.Context, s sessionwire.State) {
+	e.mu.Lock()
+	e.state = s
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Budget)
+	defer cancel()
+	if e.broadcast(ctx, e.introduction()) == nil {
+		return
+	}
+	for _, p := range *e.peers.Load() {
+		e.meet(p.member())
+	}
+}
+
+// reunite repairs two nodes that were apart: the first by its id does it at once, the
+// other a moment later, if the first has not noticed that they were.
+func (e *Engine) reunite(p *peer) {
+	if e.site.Node().Compare(p.node) < 0 {
+		e.mend(p)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	e.spawn(func(ctx context.Context) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(e.cfg.Stall):
+			e.mend(p)
+		}
+	})
+}
