@@ -43,7 +43,7 @@ func TestHelpVersionAndWrongUse(t *testing.T) {
 		{"node now", 2, "", `unexpected argument "now"`},
 		{"node -stack magic", 2, "", `unknown layer "magic"`},
 		{"node -stack encrypt", 2, "", "not built yet"},
-		{"web", 2, "", "-manager delta is not in this build"},
+		{"web -manager backup", 2, "", "-manager backup is not in this build"},
 		{"config now", 2, "", `unexpected argument "now"`},
 		{"config -port x", 2, "", `-port "x"`},
 		{"doctor now", 2, "", `unexpected argument "now"`},
