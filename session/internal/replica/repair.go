@@ -25,7 +25,7 @@ var errGive = errors.New("tribes: session: peer did not take sessions")
 func (e *Engine) mend(p *peer) {
 	p.mu.Lock()
 	busy := p.mending || p.stands >= silent
-	p.mending = true
+	p.mending = p.mending || !busy
 	p.mu.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
