@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -368,5 +369,19 @@ func TestReadyTogether(t *testing.T) {
 		for _, n := range all {
 			n.stop()
 		}
+	})
+}
+
+// A store for scs on a node that is not ready says so: it is not empty.
+func TestSCSNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newFarm(t, nil).boot("a")
+		if err := n.SCS().Commit("token", []byte("data"), time.Now().Add(time.Hour)); !errors.Is(err, ErrNotReady) {
+			t.Errorf("Commit = %v", err)
+		}
+		if _, found, err := n.SCS().Find("token"); found || !errors.Is(err, ErrNotReady) {
+			t.Errorf("Find = %v, %v", found, err)
+		}
+		n.stop()
 	})
 }

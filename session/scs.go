@@ -58,6 +58,9 @@ func (s *SCS) find(token string) *held {
 
 // Find returns the data of a token, and false if there is none or it has expired.
 func (s *SCS) Find(token string) ([]byte, bool, error) {
+	if err := s.m.b.Usable(); err != nil {
+		return nil, false, err // not "none": the client would lose it
+	}
 	h := s.find(token)
 	if h == nil {
 		return nil, false, nil
@@ -74,6 +77,9 @@ func (s *SCS) Commit(token string, data []byte, expiry time.Time) error {
 	id, ok := scsID(token)
 	if !ok {
 		return wrap("set", scsName, errToken)
+	}
+	if err := s.m.b.Usable(); err != nil {
+		return wrap("set", scsName, err)
 	}
 	left := time.Until(expiry)
 	if left <= 0 {
