@@ -60,16 +60,21 @@ func (e *Engine) newPeer(m *membership.Member, h *sessionwire.Hello) *peer {
 	return p
 }
 
+// bodies are buffers of changes, which a topic copies.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
 // fly sends a message that changes a session to all peers.
 func (e *Engine) fly(m sessionwire.Message, prev *flight) *flight {
-	body := sessionwire.Append(nil, m)
+	scratch := bodies.Get().(*[]byte)
+	defer bodies.Put(scratch)
+	*scratch = sessionwire.Append((*scratch)[:0], m)
 	peers := *e.peers.Load()
 	if prev != nil && prev.over() {
 		prev = nil
 	}
 	f := newFlight(e.cfg.Wait, prev, len(peers)+1) // one more, until all is posted
 	for _, p := range peers {
-		if !p.post(f, body) {
+		if !p.post(f, *scratch) {
 			f.settle(false, nil)
 		}
 	}
