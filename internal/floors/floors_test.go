@@ -40,6 +40,7 @@ var floorOf = map[string]int{
 
 	"interop":       7,
 	"faults":        7,
+	"simulation":    7,
 	"examples":      7,
 	"docs/recipes":  7,
 	"bench/harness": 6,
