@@ -50,6 +50,7 @@ type Channel struct {
 	halt  context.CancelCauseFunc // ends the start; nil before it
 	begun chan struct{}           // closed when the start has ended
 	done  chan struct{}           // closed when the stop has ended
+	cut   error                   // what was cut off; read when done is closed
 }
 
 type state uint8
