@@ -9,14 +9,14 @@ import (
 
 var (
 	simSeed  = flag.Uint64("simulation.seed", 0, "the one seed that TestSimulation runs")
-	simSeeds = flag.Uint64("simulation.seeds", 200, "how many seeds TestSimulation runs")
+	simSeeds = flag.Uint64("simulation.seeds", 0, "how many seeds TestSimulation runs, from 1 on")
 )
 
 // The stacks under all faults: see doc.go, and judge_test.go for what must hold.
 func TestSimulation(t *testing.T) {
-	first, last := uint64(1), *simSeeds
-	if testing.Short() {
-		last = 20
+	first, last := uint64(1), size[uint64](30, 200, 3000)
+	if *simSeeds != 0 {
+		last = *simSeeds
 	}
 	if *simSeed != 0 {
 		first, last = *simSeed, *simSeed

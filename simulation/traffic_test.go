@@ -37,13 +37,13 @@ var errTenth = errors.New("the tenth is always refused")
 
 // The payload is a checksum, the caller, its count, the number of members that it is for,
 // their ids, and random bytes.
-const prefix = 4 + 4 + 8 + 1
+const prefix = 4 + 4 + 8 + 2
 
 func payload(to []*membership.Member, caller uint32, count uint64, rnd *rand.Rand) []byte {
 	p := make([]byte, prefix, prefix+16*len(to)+4000)
 	binary.BigEndian.PutUint32(p[4:], caller)
 	binary.BigEndian.PutUint64(p[8:], count)
-	p[16] = byte(len(to))
+	binary.BigEndian.PutUint16(p[16:], uint16(len(to)))
 	for _, m := range to {
 		id := m.ID()
 		p = append(p, id[:]...)
@@ -163,8 +163,8 @@ func (w *world) receive(n *node, m *message.Message) error {
 	}
 	count := binary.BigEndian.Uint64(p[8:])
 	st := stream{at: n.g.Local().ID(), from: m.Source.ID(), caller: binary.BigEndian.Uint32(p[4:])}
-	for i := range int(p[16]) {
-		if id := membership.ID(p[prefix+16*i:][:16]); w.hosts[id] == n.name {
+	for i := range binary.BigEndian.Uint16(p[16:]) {
+		if id := membership.ID(p[prefix+16*int(i):][:16]); w.hosts[id] == n.name {
 			st.to = id
 		}
 	}
