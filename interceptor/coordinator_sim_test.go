@@ -25,6 +25,7 @@ type electors struct {
 	lists  map[membership.ViewID]string // members of each view that was installed anywhere
 	wrong  []string
 	layers func() *NonBlockingCoordinator
+	below  channel.Interceptor // a layer below the next coordinator; may be nil
 }
 
 // elector is one run of a member.
@@ -48,7 +49,11 @@ func (e *electors) start(name string) *elector {
 	cfg := e.nw.Node(name).Config()
 	cfg.Local.Payload = name
 	cfg.Trace = &channel.Trace{ViewAgreed: func(v *membership.Agreed) { e.installed(n, v) }}
-	cfg.Interceptors = []channel.Interceptor{n.co, new(TCPFailureDetector)}
+	cfg.Interceptors = []channel.Interceptor{n.co}
+	if e.below != nil {
+		cfg.Interceptors = append(cfg.Interceptors, e.below)
+	}
+	cfg.Interceptors = append(cfg.Interceptors, new(TCPFailureDetector))
 	c, err := channel.New(cfg)
 	if err != nil {
 		e.t.Fatal(err)
