@@ -167,8 +167,8 @@ func TestCoordinatorTokenLimits(t *testing.T) {
 }
 
 // A token that is cut anywhere, or has any bit turned round, is refused with a
-// reason, or is one that can be written in one way alone; a layer that gets it
-// delivers nothing of it.
+// reason, or is one that can be written in one way alone; a layer that gets one of
+// them for each byte delivers nothing.
 func TestDamagedCoordinatorTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := interceptortest.New(t, interceptortest.Config{Local: tokenX}, new(NonBlockingCoordinator))
@@ -186,6 +186,9 @@ func TestDamagedCoordinatorTokens(t *testing.T) {
 					b[n] ^= 1 << bit
 					if got, err := decodeToken(b, 10); err == nil {
 						rewritten(t, got, b)
+					}
+					if bit != n%8 {
+						continue
 					}
 					if err := h.Arrive(tokenY, b, message.UseAck); err != nil {
 						t.Fatalf("Receive = %v, want nil: nobody can do anything about it", err)
