@@ -20,8 +20,8 @@ import (
 //
 // When its members change, the first one sends a request round. Each member adds
 // whom it knows, so that groups that find each other merge, and probes those whom
-// it did not know. What comes back unchanged the first one confirms to all, and
-// takes office when they have acknowledged it. What is lost is sent again after
+// it did not know. When it comes back with all whom the first one knows, that one
+// confirms the list to all, and takes office when they have acknowledged it. What is lost is sent again after
 // Retry; who waits for a view for longer than that asks the first member for one.
 // An election that takes longer than Timeout is told by the log and Stats, and
 // goes on: a member without the layer, for instance, swallows requests for ever.

@@ -10,9 +10,9 @@ import (
 // goroutine; its methods get the time and leave what is to be done for finish.
 //
 // The first of the members that it knows sends a request round. Each member adds
-// whom it knows and passes the request on. When it comes back as it left, the
-// first confirms the list to all, and takes office when they have acknowledged
-// that. The others wait, and ask the first one if they wait for too long.
+// whom it knows and passes the request on. When it comes back with all whom the
+// first one knows by then, that confirms the list to all, and takes office when
+// they have acknowledged it. The others wait, and ask the first one if they wait for too long.
 type ring struct {
 	set   *coordinatorSettings
 	local *membership.Member

@@ -154,7 +154,7 @@ func (r *ring) close(now time.Time) {
 	e := r.run
 	r.run = nil
 	maps.Copy(e.failed, e.confirming)
-	if r.view != nil && r.view.Term() >= e.id.Term() {
+	if r.view != nil && r.isOld(e.id) {
 		return // there is a later one meanwhile
 	}
 	r.late, r.lateAt = e.failed, now
@@ -173,16 +173,23 @@ func (r *ring) remind(now time.Time) {
 	}
 }
 
+// isOld reports whether the term of an id is not above that of the view. Where
+// there are no terms, or no more, nothing is old.
+func (r *ring) isOld(id membership.ViewID) bool {
+	term := id.Term()
+	return term > 0 && term <= r.view.Term() && term < membership.MaxTerm
+}
+
 // confirmed takes a view that another member has confirmed.
 func (r *ring) confirmed(t coordToken, from *membership.Member, now time.Time) {
-	switch term := t.id.Term(); {
+	switch {
 	case r.view != nil && r.view.ID == t.id:
 		r.demoted = false
 		return
 	case !r.known.has(from.Key()):
 		r.refuse(t, noteRefusedUnreachable, from)
 		return
-	case r.view != nil && term > 0 && term <= r.view.Term() && term < membership.MaxTerm:
+	case r.view != nil && r.isOld(t.id):
 		r.refused = true // others may have it; a later one is needed
 		r.refuse(t, noteRefusedOld, from)
 		return
