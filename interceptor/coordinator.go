@@ -29,8 +29,9 @@ import (
 // # Who coordinates
 //
 // Leadership, Changes and Lead tell who coordinates; Channel.Agreed has the views.
-// The methods never wait for an election, and an election waits for nobody's
-// callback. (Tribes blocks the thread that reports members for up to 15 s.)
+// The methods never wait for an election. (Tribes blocks the thread that reports
+// members for up to 15 s.) An election may have to wait for a listener: tokens come
+// in line with the other messages of their sender, behind one that takes long.
 //
 // Members that cannot reach each other form groups with a coordinator each: two
 // at the same time. So do members that have started and not found each other yet.

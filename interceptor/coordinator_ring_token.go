@@ -154,9 +154,6 @@ func (r *ring) close(now time.Time) {
 	e := r.run
 	r.run = nil
 	maps.Copy(e.failed, e.confirming)
-	if r.view != nil && r.isOld(e.id) {
-		return // there is a later one meanwhile
-	}
 	r.late, r.lateAt = e.failed, now
 	r.install(e.id, e.members, now)
 }
@@ -184,7 +181,6 @@ func (r *ring) isOld(id membership.ViewID) bool {
 func (r *ring) confirmed(t coordToken, from *membership.Member, now time.Time) {
 	switch {
 	case r.view != nil && r.view.ID == t.id:
-		r.demoted = false
 		return
 	case !r.known.has(from.Key()):
 		r.refuse(t, noteRefusedUnreachable, from)
@@ -194,9 +190,6 @@ func (r *ring) confirmed(t coordToken, from *membership.Member, now time.Time) {
 		r.refuse(t, noteRefusedOld, from)
 		return
 	}
-	if r.run != nil && membership.CompareAbsolute(from, r.local) < 0 {
-		r.run = nil
-	}
-	r.late = nil
+	r.run, r.late = nil, nil // from comes before us
 	r.install(t.id, t.members, now)
 }

@@ -69,6 +69,12 @@ func TestConfirmationIsRepeatedUntilItIsAcknowledged(t *testing.T) {
 		if toldA, toldB := len(l.confirmations(20)), len(l.confirmations(30)); toldA != 1 || toldB < 4 {
 			t.Errorf("who has acknowledged was told %d times, who has not %d times; want once and again and again", toldA, toldB)
 		}
+		for _, m := range l.Bottom.SentTo(interceptortest.Member(20)) {
+			token, err := decodeToken(m.Payload(), 10)
+			if want := map[bool]message.Options{false: message.UseAck, true: message.Sync}[token.confirm]; err != nil || m.Options != want {
+				t.Errorf("a token, confirmation %t, has the options %s, want %s: an ack of a confirmation says that it was taken", token.confirm, m.Options, want)
+			}
+		}
 		l.Bottom.Use(nil)
 		pass(3 * time.Second)
 		before := len(l.confirmations(30))

@@ -63,8 +63,8 @@ func (c *NonBlockingCoordinator) room() bool {
 	return true
 }
 
-// stepDown ends the local member's office before the view of another one is
-// acknowledged, whatever waits in line before that is installed.
+// stepDown ends the local member's office before the view of another one of ours
+// is acknowledged, whatever waits in line before that is installed.
 func (c *NonBlockingCoordinator) stepDown() {
 	c.ringMu.Lock()
 	c.ring.demoted = true
@@ -121,6 +121,9 @@ func (c *NonBlockingCoordinator) send(ctx context.Context, t coordToken, to *mem
 	defer m.Release()
 	t.append(m.Payload()[:0])
 	m.Options = message.UseAck
+	if t.confirm {
+		m.Options = message.Sync // the ack says that it was taken, not that it waits behind other messages
+	}
 	r := message.NewReceipt(1, nil)
 	if err := c.next(ctx, []*membership.Member{to}, m, r); err != nil {
 		return false
