@@ -34,6 +34,7 @@ type Channel struct {
 	tasks    tasks
 	events   serial // membership events and what layers put in line with them
 	watchers watchers
+	agreed   agreement
 
 	completions serial // callbacks of Post
 	postings    sync.Pool
@@ -112,12 +113,16 @@ func (c *Channel) bind() error {
 	if errs != nil {
 		return errors.Join(errs...)
 	}
-	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}}
+	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}, View: c.agree}
 	for _, layer := range c.cfg.Interceptors {
 		if layer == nil {
 			continue
 		}
+		views := c.up.View
 		c.up = layer.BindUp(c.up)
+		if c.up.View == nil {
+			c.up.View = views
+		}
 	}
 	return nil
 }

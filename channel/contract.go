@@ -40,6 +40,13 @@ type (
 
 	// ViewFunc returns the members that a layer lets be seen.
 	ViewFunc func() *membership.View
+
+	// AgreedFunc takes a view that the members have agreed on. It comes from the
+	// layer that provides such views, if there is one; calls are serial, in line
+	// with the membership events, and must not block. While it runs, messages that
+	// arrive at that layer wait; those on their way up are not waited for. v is
+	// immutable and may be kept.
+	AgreedFunc func(v *membership.Agreed)
 )
 
 // Down has the flows that run towards the network. None of them is nil; all are
@@ -49,11 +56,13 @@ type Down struct {
 	View ViewFunc
 }
 
-// Up has the flows that run towards the application. None of them is nil.
+// Up has the flows that run towards the application. None of those that a layer
+// gets is nil.
 type Up struct {
 	Receive ReceiveFunc
 	Event   EventFunc
 	Fault   FaultFunc
+	View    AgreedFunc // a layer that leaves it nil passes views on
 }
 
 // Interceptor is a layer of a stack. Both methods are called once, by [New]:

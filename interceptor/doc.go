@@ -10,6 +10,8 @@
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
 //	 [DomainFilter]         sees members of its own domain only
+//	 [NonBlockingCoordinator], [SimpleCoordinator]
+//	                        say which member coordinates
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
 //	    │  ▲
 //	network
@@ -25,7 +27,9 @@
 // on the way in, because the detector of the other side swallows them. So what
 // changes the bytes of messages (Gzip, Order) stands above it, in the same order
 // at every member of the group: nothing negotiates layers. Dispatch stands on
-// top, so that a queued message is compressed and numbered when it is its turn.
+// top, so that a queued message is compressed and numbered when it is its turn. A
+// coordinator stands above the detector and below what changes bytes: its probes
+// pass none of the layers above the network either, on the way out.
 //
 // # Events
 //

@@ -91,9 +91,13 @@ func (h *Harness) bind(layers []channel.Interceptor) {
 		}
 		h.down = down
 	}
-	h.up = channel.Up{Receive: h.Top.receive, Event: h.Top.event, Fault: h.Top.fault}
+	h.up = channel.Up{Receive: h.Top.receive, Event: h.Top.event, Fault: h.Top.fault, View: h.Top.agree}
 	for _, layer := range layers {
+		views := h.up.View
 		h.up = layer.BindUp(h.up)
+		if h.up.View == nil {
+			h.up.View = views
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ type Suite struct {
 //   - a layer never uses a message again that it has handed down;
 //   - errors from below and from the application pass;
 //   - a send ends when its context does;
-//   - events pass in order and agree with the view, faults pass;
+//   - events pass in order and agree with the view, faults and agreed views pass;
 //   - all flows may be used at the same time (run it with -race);
 //   - a stop in time sends what was accepted, one out of time settles it;
 //   - nothing is left: no goroutine, and in builds with the race detector no
@@ -63,6 +63,7 @@ func Run(t *testing.T, s Suite) {
 		{"ContextEndsSend", checkContext},
 		{"EventsAgreeWithView", checkEvents},
 		{"FaultsPass", checkFaults},
+		{"AgreedViewsPass", checkViews},
 		{"ConcurrentUse", checkConcurrent},
 		{"StopDrains", checkStopDrains},
 		{"StopOutOfTimeSettles", checkStopCuts},
