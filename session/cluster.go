@@ -30,8 +30,9 @@ type Cluster struct {
 	// change; with Always also after one that has not.
 	Full, Always bool
 	// StateTimeout is how long Start looks for a node that gives the sessions that there
-	// are; 0 means 60 s. After it the node goes on to look and is not ready, or with
-	// ServeIncomplete serves with what it has.
+	// are; 0 means 60 s. After it that is logged and counted in ClusterStats.Incomplete,
+	// and the node goes on to look and is not ready; or with ServeIncomplete it serves
+	// with what it has, Start returns nil, and the rest comes when the others answer.
 	StateTimeout    time.Duration
 	ServeIncomplete bool
 	// BlockSessions and BlockBytes bound a message of a state transfer; 0 means 1000
