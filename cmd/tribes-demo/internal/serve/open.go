@@ -60,7 +60,7 @@ func open(o *options, log *slog.Logger) (keeper, error) {
 	if err := o.available(); err != nil {
 		return nil, &usageError{err}
 	}
-	c := session.Config{Timeout: o.timeout, Limits: web.Limits()}
+	c := session.Config{Timeout: o.timeout, Limits: web.Limits(), Unavailable: web.Unavailable(o.Name, log)}
 	if o.sticky {
 		c.Route = o.Name
 	}

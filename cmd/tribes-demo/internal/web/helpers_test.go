@@ -23,7 +23,13 @@ func (k keeper) Store() string             { return "a test" }
 
 func newKeeper(t *testing.T, limits session.Limits) keeper {
 	t.Helper()
-	m, err := session.New(session.Config{Route: nodeName, Limits: limits})
+	return keeper{newManager(t, session.Config{Route: nodeName, Limits: limits})}
+}
+
+func newManager(t *testing.T, c session.Config) *session.Manager {
+	t.Helper()
+	c.Unavailable = Unavailable(nodeName, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	m, err := session.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +38,7 @@ func newKeeper(t *testing.T, limits session.Limits) keeper {
 			t.Error(err)
 		}
 	})
-	return keeper{m}
+	return m
 }
 
 func newApp(t *testing.T, s Sessions) http.Handler {

@@ -3,7 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"errors"
 	"html/template"
 	"net/http"
@@ -15,10 +15,10 @@ import (
 	"github.com/gotribes/tribes/session"
 )
 
-//go:embed page.html
-var pageText string
+//go:embed *.html
+var files embed.FS
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pages = template.Must(template.ParseFS(files, "*.html"))
 
 // goods are what the shop has.
 var goods = []string{"apples", "bread", "cheese", "coffee"}
@@ -143,18 +143,23 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, problem s
 		return
 	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, v); err != nil {
+	if err := pages.ExecuteTemplate(&b, "page.html", v); err != nil {
 		a.Log.Error("page not made", "err", err)
 		http.Error(w, "the page could not be made; the log says why", http.StatusInternalServerError)
 		return
 	}
+	a.html(w, status, b.Bytes())
+}
+
+// html sends a page that loads nothing and runs nothing.
+func (a *app) html(w http.ResponseWriter, status int, page []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(page)))
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if _, err := w.Write(page); err != nil {
 		a.Log.Debug("page not sent", "err", err)
 	}
 }
