@@ -135,5 +135,5 @@ func (s *shared) Counts() (held, known int) {
 func (s *shared) Peers() int { return s.ClusterStats().Peers }
 
 func (s *shared) Store() string {
-	return fmt.Sprintf("all nodes, %s, wait %s", s.o.manager, s.o.wait)
+	return fmt.Sprintf("memory of all nodes (-manager %s, -wait %s)", s.o.manager, s.o.wait)
 }

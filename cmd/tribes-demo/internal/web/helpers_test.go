@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 const nodeName = "n1"
@@ -44,6 +46,30 @@ func newManager(t *testing.T, c session.Config) *session.Manager {
 func newApp(t *testing.T, s Sessions) http.Handler {
 	return New(Config{Name: nodeName, Sessions: s, Ready: func() bool { return true },
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+}
+
+// newNodes returns the applications of two nodes, n1 and n2, that share their sessions.
+func newNodes(t *testing.T) (a, b http.Handler) {
+	t.Helper()
+	var apps []http.Handler
+	net := mem.NewNetwork(mem.Config{})
+	for _, name := range []string{"n1", "n2"} {
+		parts := net.Node(name)
+		g, err := group.New(group.WithTransport(parts.Sender, parts.Receiver), group.WithMembership(parts.Membership))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.Close)
+		m := newManager(t, session.Config{Route: name, Limits: Limits(), Cluster: &session.Cluster{Group: g}})
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		apps = append(apps, New(Config{Name: name, Sessions: keeper{m}, Ready: m.Ready, Log: slog.New(slog.DiscardHandler)}))
+	}
+	return apps[0], apps[1]
 }
 
 // client sends back the cookie that it was given last.
