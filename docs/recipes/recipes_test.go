@@ -49,7 +49,7 @@ func httpd(dir, config string) (string, []string) {
 	return head + config, []string{"apache2", "-DFOREGROUND", "-f", filepath.Join(dir, "config")}
 }
 
-// farm is two nodes and the program in front of them.
+// farm is nodes and the program in front of them.
 type farm struct {
 	t     *testing.T
 	group string
@@ -58,10 +58,48 @@ type farm struct {
 	r     recipe
 }
 
+// newFarm starts nodes, at the ports 8081 and so on of the recipe, and its program.
+func newFarm(t *testing.T, r recipe, nodes ...string) *farm {
+	t.Helper()
+	config, err := os.ReadFile(r.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil { // workers run as another user
+		t.Fatal(err)
+	}
+	ports := proctest.Ports(t, len(nodes)+2)
+	f := &farm{t: t, r: r, group: ports[len(nodes)+1], proc: make(map[string]*proctest.Process), addr: make(map[string]string)}
+	var places []string
+	for i, name := range append([]string{"front"}, nodes...) {
+		f.addr[name] = "127.0.0.1:" + ports[i]
+		places = append(places, fmt.Sprint("127.0.0.1:", 8080+i), f.addr[name])
+	}
+	text, args := r.run(dir, strings.NewReplacer(places...).Replace(string(config)))
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if args[0], err = exec.LookPath(args[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range nodes {
+		f.node(name)
+	}
+	f.proc["front"] = proctest.Start(t, nil, args...)
+	f.until("the balancer answers", func() bool { return proctest.Status("http://"+f.addr["front"]+"/") == 200 })
+	return f
+}
+
+// node starts a node, in the domain that its name begins with if it has one.
 func (f *farm) node(route string) {
 	f.t.Helper()
+	domain, _, ok := strings.Cut(route, "-")
+	if !ok {
+		domain = ""
+	}
 	f.proc[route] = proctest.Start(f.t, []string{"RECIPE_ADDR=" + f.addr[route], "RECIPE_GROUP=" + f.group,
-		"RECIPE_ROUTE=" + route, "RECIPE_COOKIE=" + f.r.cookie}, os.Args[0])
+		"RECIPE_ROUTE=" + route, "RECIPE_DOMAIN=" + domain, "RECIPE_COOKIE=" + f.r.cookie}, os.Args[0])
 	f.until("node "+route+" is ready", func() bool { return proctest.Status("http://"+f.addr[route]+"/ready") == 200 })
 }
 
@@ -74,36 +112,6 @@ func (f *farm) kill(name string) {
 func (f *farm) until(what string, ok func() bool) {
 	f.t.Helper()
 	proctest.Until(f.t, what, ok, slices.Collect(maps.Values(f.proc))...)
-}
-
-func newFarm(t *testing.T, r recipe) *farm {
-	t.Helper()
-	config, err := os.ReadFile(r.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil { // workers run as another user
-		t.Fatal(err)
-	}
-	ports := proctest.Ports(t, 4)
-	f := &farm{t: t, r: r, group: ports[3], proc: make(map[string]*proctest.Process),
-		addr: map[string]string{"front": "127.0.0.1:" + ports[0], "a": "127.0.0.1:" + ports[1], "b": "127.0.0.1:" + ports[2]}}
-	text, args := r.run(dir, strings.NewReplacer("127.0.0.1:8080", f.addr["front"],
-		"127.0.0.1:8081", f.addr["a"], "127.0.0.1:8082", f.addr["b"]).Replace(string(config)))
-	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if path, err := exec.LookPath(args[0]); err != nil {
-		t.Fatalf("%s is not installed: %v", args[0], err)
-	} else {
-		args[0] = path
-	}
-	f.node("a")
-	f.node("b")
-	f.proc["front"] = proctest.Start(t, nil, args...)
-	f.until("the balancer answers", func() bool { return proctest.Status("http://"+f.addr["front"]+"/") == 200 })
-	return f
 }
 
 // browser counts its visits.
@@ -141,7 +149,7 @@ func (f *farm) on(node string) (b *browser) {
 func TestRecipes(t *testing.T) {
 	for _, r := range recipes {
 		t.Run(r.file, func(t *testing.T) {
-			f := newFarm(t, r)
+			f := newFarm(t, r, "a", "b")
 			sticky(f)
 			once(f)
 			killed(f)
@@ -149,6 +157,44 @@ func TestRecipes(t *testing.T) {
 				drained(f)
 			}
 		})
+	}
+}
+
+// TestGroups: two groups behind one balancer. A client stays in its group while a node of
+// it is up; the other group does not have its session.
+func TestGroups(t *testing.T) {
+	f := newFarm(t, recipe{file: "haproxy-groups.cfg", run: haproxy}, "x-a", "x-b", "y-a", "y-b")
+	for _, node := range []string{"x-a", "y-b"} {
+		b := f.on(node)
+		for range 20 {
+			if got := b.visit(); got != node {
+				t.Fatalf("visit at node %s, want %s", got, node)
+			}
+		}
+		for name, addr := range f.addr {
+			want := fmt.Sprint(name[:2] == node[:2])
+			if _, has := b.At(addr).Do("GET /has?id="+b.Cookie("sid"), ""); name != "front" && has != want {
+				t.Errorf("%s has the session of a client of %s: %s, want %s", name, node, has, want)
+			}
+		}
+	}
+	b, far := f.on("x-a"), f.on("y-a")
+	f.kill("x-a")
+	for range 5 {
+		if got := b.visit(); got != "x-b" {
+			t.Fatalf("visit at node %s, want that of the same group", got)
+		}
+	}
+	f.kill("x-b")
+	f.until("clients of a dead group come to the other", func() bool {
+		status, body := b.Do("GET /", "")
+		return status == 200 && strings.HasPrefix(body, "y-")
+	})
+	if b.visits = 1; !strings.HasPrefix(b.visit(), "y-") { // a new session, which stays
+		t.Error("the client left its new group")
+	}
+	if got := far.visit(); got != "y-a" {
+		t.Errorf("a client of the other group has moved to %s", got)
 	}
 }
 

@@ -7,16 +7,19 @@ import (
 	"time"
 )
 
+// anyPort is a multicast port that no other test is likely to use now.
+func anyPort() int { return 20000 + int(time.Now().UnixNano()/1000%9999) }
+
 // tomcat is one of the two nodes of the scenario.
 type tomcat struct {
 	program
 	visitor
 }
 
-// startNode starts a node of the scenario and waits until it is ready.
-func startNode(t *testing.T, name string, port int) *tomcat {
+// startNode starts a node and waits until it is ready.
+func startNode(t *testing.T, name string, port int, more ...string) *tomcat {
 	t.Helper()
-	p := startProgram(t, fmt.Sprintf("-name %s -listen 127.0.0.1:0 -bind 127.0.0.1 -port 0 -mcast-addr 239.255.17.93 -mcast-port %d -timeout 2s -linger 0", name, port))
+	p := startProgram(t, fmt.Sprintf("-name %s -listen 127.0.0.1:0 -bind 127.0.0.1 -port 0 -mcast-addr 239.255.17.93 -mcast-port %d -timeout 2s -linger 0 ", name, port)+strings.Join(more, " "))
 	n := &tomcat{p, newVisitor(t, p.serving(name+" serves"))}
 	p.Err.Line("msg=ready")
 	return n
@@ -25,7 +28,7 @@ func startNode(t *testing.T, name string, port int) *tomcat {
 // TestNineSteps is the scenario by which Tomcat's cluster is explained, with processes
 // that really die: two nodes, a crash, a return, an invalidation, an expiry.
 func TestNineSteps(t *testing.T) {
-	port := 20000 + int(time.Now().UnixNano()/1000%9999)
+	port := anyPort()
 	user := newVisitor(t, "")
 
 	// 1. A starts, alone, and is ready at once.
