@@ -45,7 +45,8 @@ type Cluster struct {
 	// RemoteSessionEvents and RemoteAttributeEvents tell the listener what other nodes do
 	// to sessions and to attributes.
 	RemoteSessionEvents, RemoteAttributeEvents bool
-	// Logger is told of nodes that come, go and do not answer; nil discards.
+	// Logger is told of nodes that come, go and do not answer, and of mistakes such as
+	// two nodes with one route; nil discards. It should not be nil.
 	Logger *slog.Logger
 }
 
@@ -58,7 +59,7 @@ type Wait uint8
 const (
 	WaitAll     Wait = iota // all other nodes have applied it
 	WaitOne                 // one other node has
-	WaitWritten             // it was handed to the network
+	WaitWritten             // it was handed to the network for each; whether it arrives is not confirmed
 	WaitNone                // nothing
 )
 

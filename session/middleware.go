@@ -73,6 +73,7 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.alone = true // before the last commit, which takes what was written until now
 	if err := s.commit(ctx); err != nil {
 		m.n.failed.Add(1)
 	}
