@@ -44,10 +44,14 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close drops all sessions and waits for a sweep that runs. Listeners are not told, and
-// must not call it. From then on no request has a session, and writes that would make
-// one fail with ErrClosed. It always returns nil; a second call does nothing.
+// Close drops all sessions and waits for a sweep that runs. The other nodes of a cluster
+// keep them, but see [Cluster].ExpireOnStop. Listeners, which are told of those only that
+// this ends, must not call it. From then on no request has a session, and writes that would
+// make one fail with ErrClosed. It always returns nil; a second call does nothing.
 func (m *Manager) Close() error {
+	if c := m.config.Cluster; c != nil && c.ExpireOnStop {
+		m.group.EndOwn(func(h *held) bool { return m.primary(h) && m.end(h, Invalidated) })
+	}
 	m.b.Close()
 	return nil
 }
