@@ -32,6 +32,9 @@ it takes -h too.
 
 `
 
+// maxNodes of a store.
+const maxNodes = 16
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // settings are the flags that need more than a value.
@@ -104,11 +107,10 @@ func runFailure(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return unlessHelp(err)
 	}
-	columns, isolate, err := s.check()
-	if err != nil {
+	if err := s.check(); err != nil {
 		return usageError{err}
 	}
-	return s.measure(ctx, columns, isolate, stdout, stderr)
+	return s.measure(ctx, stdout, stderr)
 }
 
 func unlessHelp(err error) error {
@@ -204,11 +206,10 @@ func (s *settings) check(p *compare.Plan) (err error) {
 			p.Workloads[i].Conns = s.connections
 		}
 	}
-	const most = 16
 	for text := range strings.SplitSeq(s.nodes, ",") {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > most {
-			return fmt.Errorf("-nodes %q: want numbers from 1 to %d", s.nodes, most)
+		if err != nil || n < 1 || n > maxNodes {
+			return fmt.Errorf("-nodes %q: want numbers from 1 to %d", s.nodes, maxNodes)
 		}
 		p.Nodes = append(p.Nodes, n)
 	}

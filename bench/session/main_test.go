@@ -12,7 +12,7 @@ func TestMain(m *testing.M) { leak.Main(m) }
 
 func TestWrongCommandLines(t *testing.T) {
 	for _, line := range []string{"-columns x", "-w x", "-nodes 0", "-nodes 2,x", "-repeat 0", "-win 0s", "-think -1s", "-net moon",
-		"-nonsense", "more", "failure -columns x", "failure -scenarios x", "failure -rate 0", "failure -net loopback -scenarios cut", "failure more"} {
+		"-nonsense", "more", "failure -columns x", "failure -scenarios x", "failure -rate -1", "failure -repeat 0", "failure -balancer x", "failure -balancer own -scenarios join", "failure -net loopback -scenarios cut", "failure more"} {
 		var out, errs bytes.Buffer
 		if code := run(strings.Fields(line), &out, &errs); code != 2 {
 			t.Errorf("%s: status %d", line, code)

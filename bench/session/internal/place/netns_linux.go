@@ -90,27 +90,29 @@ func (n *isolated) argv(host int, args []string) []string {
 	return n.lab.Command(host, args[0], args[1:]...).Args
 }
 
-func (n *isolated) sent(host int) (uint64, error) {
+func (n *isolated) moved(host int) (in, out uint64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", n.keepers[host].cmd.Process.Pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return sentBy(string(b), "eth0")
+	return figures(string(b), "eth0")
 }
 
-// sentBy finds the bytes that an interface has sent in the text of /proc/net/dev.
-func sentBy(text, name string) (uint64, error) {
-	const sentBytes = 8 // after eight figures of what was received
+// figures finds the bytes that an interface has got and sent in the text of
+// /proc/net/dev.
+func figures(text, name string) (in, out uint64, err error) {
+	const outBytes = 8 // after eight figures of what was received
 	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
-			f := strings.Fields(rest)
-			if len(f) <= sentBytes {
-				break
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), name+":")
+		if f := strings.Fields(rest); ok && len(f) > outBytes {
+			in, err = strconv.ParseUint(f[0], 10, 64)
+			if err == nil {
+				out, err = strconv.ParseUint(f[outBytes], 10, 64)
 			}
-			return strconv.ParseUint(f[sentBytes], 10, 64)
+			return in, out, err
 		}
 	}
-	return 0, fmt.Errorf("no figures of %s", name)
+	return 0, 0, fmt.Errorf("no figures of %s", name)
 }
 
 func (n *isolated) cable(ctx context.Context, host int, in bool) error {

@@ -141,11 +141,11 @@ func TestCounterText(t *testing.T) {
     lo:       1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
   eth0:     101 2 3 4 5 6 7 8 109 10 11 12 13 14 15 16
 `
-	if n, err := sentBy(text, "eth0"); n != 109 || err != nil {
-		t.Error(n, err)
+	if in, out, err := figures(text, "eth0"); in != 101 || out != 109 || err != nil {
+		t.Error(in, out, err)
 	}
 	for _, bad := range []string{"", "eth0: 1 2 3"} {
-		if _, err := sentBy(bad, "eth0"); err == nil {
+		if _, _, err := figures(bad, "eth0"); err == nil {
 			t.Errorf("%q has figures", bad)
 		}
 	}
@@ -154,7 +154,7 @@ func TestCounterText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sentBy(string(b), "lo"); err != nil {
+		if _, _, err := figures(string(b), "lo"); err != nil {
 			t.Error(err)
 		}
 	}

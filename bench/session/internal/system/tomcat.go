@@ -18,6 +18,7 @@ type tomcatDriver struct {
 
 func (t tomcatDriver) missing() error    { return exists(filepath.Join(t.home, "stamp")) }
 func (t tomcatDriver) peers(o Opts) bool { return o["options"] != "" }
+func (t tomcatDriver) health() string    { return "/whoami" }
 
 func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 	o := s.Column.Opts
