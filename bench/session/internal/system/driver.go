@@ -101,7 +101,8 @@ func (t tribes) node(s *System, host int, _ string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"]}
+	args := []string{demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"],
+		fmt.Sprint("-sticky=", !s.spread)}
 	if o["manager"] == "local" {
 		return args, nil
 	}

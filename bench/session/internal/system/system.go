@@ -25,6 +25,7 @@ type System struct {
 	// others are what the store needs beside its nodes, by what they are.
 	others  map[place.Service]*other
 	planned bool
+	spread  bool
 }
 
 // other is Redis or the balancer.
@@ -44,6 +45,9 @@ type Config struct {
 	Nodes int
 	// Spare is how many hosts more there are to be, for nodes that are started later.
 	Spare int
+	// Spread says that the requests of a session go to all nodes, so that nothing is to
+	// bind it to the node that it comes to.
+	Spread bool
 	// Balancer puts HAProxy in front of the nodes; see System.Front.
 	Balancer bool
 	// Planned says that nodes which the balancer finds to be down have been told to end,
@@ -61,7 +65,7 @@ func (k Kit) Start(ctx context.Context, c Column, conf Config) (*System, error) 
 		return nil, err
 	}
 	hosts := conf.Nodes + conf.Spare
-	s := &System{Column: c, driver: d, nodes: make([]*place.Process, hosts), others: make(map[place.Service]*other), planned: conf.Planned}
+	s := &System{Column: c, driver: d, nodes: make([]*place.Process, hosts), others: make(map[place.Service]*other), planned: conf.Planned, spread: conf.Spread}
 	for service, wanted := range map[place.Service]bool{place.Redis: c.Opts["store"] == "redis", place.Front: conf.Balancer} {
 		if wanted {
 			s.others[service] = &other{host: hosts}

@@ -30,6 +30,10 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 	if n := o["chunk"]; n != "" {
 		chunk = fmt.Sprintf(` sendAllSessions="false" sendAllSessionsSize="%s" sendAllSessionsWaitTime="20"`, n)
 	}
+	binder := `<Valve className="org.apache.catalina.ha.session.JvmRouteBinderValve"/>`
+	if s.spread {
+		binder = ""
+	}
 	err = tomcat.Write(dir, o["options"] != "", tomcat.Values{
 		"ROUTE":   nodeName(host),
 		"IP":      s.place.Addr(host),
@@ -38,6 +42,7 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 		"MCAST":   strconv.Itoa(s.place.Port(host, place.Multicast)),
 		"OPTS":    o["options"],
 		"POOL":    o.or("pool", "25"),
+		"BINDER":  binder,
 		"MANAGER": `<Manager className="org.apache.catalina.ha.session.DeltaManager"` + chunk + `/>`,
 	})
 	if err != nil {
