@@ -54,6 +54,7 @@ var floorOf = map[string]int{
 	"bench/session/peers":                0,
 	"bench/session/internal/system":      3,
 	"bench/session/internal/failure":     4,
+	"bench/session/internal/stock":       4,
 	"bench/session/internal/compare":     5,
 	"bench/session":                      8,
 
