@@ -19,6 +19,7 @@ import (
 const usage = `usage: session [flags]
        session failure [flags]
        session memory [flags]
+       session plot -from FILE,... [flags]
 
 Measures HTTP session stores side by side and prints tables of medians: rates and
 times of requests, what replication adds, bytes between nodes, and what was lost.
@@ -26,7 +27,8 @@ The peers are brought by bench/session/peers/install.
 
 Nodes run in network namespaces if this process may make them, else on loopback,
 where bytes between nodes are not counted. The second form breaks nodes under load, the
-third makes many sessions and takes stock; both take -h too.
+third makes many sessions and takes stock, the fourth draws pictures of what the others
+have written; all take -h.
 
 `
 
@@ -59,6 +61,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			s, text, args = new(failureSettings), failureUsage, args[1:]
 		case "memory":
 			s, text, args = new(memorySettings), memoryUsage, args[1:]
+		case "plot":
+			s, text, args = new(plotSettings), plotUsage, args[1:]
 		}
 	}
 	err := runSub(ctx, s, text, args, stdout, stderr)

@@ -54,8 +54,9 @@ var floorOf = map[string]int{
 	"bench/session/peers":                0,
 	"bench/session/internal/system":      3,
 	"bench/session/internal/failure":     4,
-	"bench/session/internal/stock":       4,
+	"bench/session/internal/plot":        0,
 	"bench/session/internal/compare":     5,
+	"bench/session/internal/stock":       6,
 	"bench/session":                      8,
 
 	"cmd/tribes-demo/internal/settings": 6,

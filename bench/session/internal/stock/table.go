@@ -62,7 +62,7 @@ func list[T any](format string, all []T) string {
 
 // WriteJSON writes all results to a file.
 func (o *Outcome) WriteJSON(name string) error {
-	b, err := json.MarshalIndent(map[string]any{"nodes": o.plan.Nodes, "stock": o.results}, "", " ")
+	b, err := json.MarshalIndent(File{o.plan.Nodes, o.results}, "", " ")
 	if err != nil {
 		return err
 	}
