@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
+	"github.com/gotribes/tribes/bench/internal/command"
 	"github.com/gotribes/tribes/bench/session/internal/load"
 	"github.com/gotribes/tribes/bench/session/internal/place"
 	"github.com/gotribes/tribes/bench/session/internal/system"
@@ -51,8 +50,6 @@ type subcommand interface {
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	var s subcommand = new(compareSettings)
 	text := usage
 	if len(args) > 0 {
@@ -65,54 +62,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 			s, text, args = new(plotSettings), plotUsage, args[1:]
 		}
 	}
-	err := runSub(ctx, s, text, args, stdout, stderr)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(stderr, "session:", err)
-	var wrong usageError
-	if errors.As(err, &wrong) {
-		return 2
-	}
-	return 1
-}
-
-func runSub(ctx context.Context, s subcommand, text string, args []string, stdout, stderr io.Writer) error {
-	fs := s.flags()
-	err := parse(fs, args, func() {
-		fmt.Fprint(stdout, text)
-		fs.SetOutput(stdout)
-		fs.PrintDefaults()
-		lists(stdout)
+	return command.Run("session", stderr, func(ctx context.Context) error {
+		help := func(w io.Writer) { fmt.Fprint(w, text, names()) }
+		if err := command.Parse(s.flags(), args, stdout, help); err != nil {
+			return err
+		}
+		if err := s.check(); err != nil {
+			return command.Usage{Err: err}
+		}
+		return s.measure(ctx, stdout, stderr)
 	})
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := s.check(); err != nil {
-		return usageError{err}
-	}
-	return s.measure(ctx, stdout, stderr)
-}
-
-// usageError is a wrong command line.
-type usageError struct{ error }
-
-// parse reads args; help has been printed if it returns flag.ErrHelp.
-func parse(fs *flag.FlagSet, args []string, help func()) error {
-	err := fs.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		help()
-		return err
-	case err != nil:
-		return usageError{err}
-	case fs.NArg() > 0:
-		return usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
-	}
-	return nil
 }
 
 // common are the flags of all subcommands.
@@ -154,14 +113,17 @@ func (s *settings) kit(ctx context.Context) (k system.Kit, dir string, err error
 	return k, dir, nil
 }
 
-// lists prints what flags can name.
-func lists(w io.Writer) {
-	fmt.Fprintln(w, "\ncolumns:")
+// names lists what flags can name.
+func names() string {
+	var b strings.Builder
+	b.WriteString("columns:\n")
 	for _, c := range system.Columns() {
-		fmt.Fprintln(w, "  "+c.Name)
+		fmt.Fprintln(&b, "  "+c.Name)
 	}
-	fmt.Fprintln(w, "\nworkloads:")
+	b.WriteString("\nworkloads:\n")
 	for _, l := range load.Workloads() {
-		fmt.Fprintf(w, "  %-14s %s (%d connections)\n", l.Name, l.Text, l.Conns)
+		fmt.Fprintf(&b, "  %-14s %s (%d connections)\n", l.Name, l.Text, l.Conns)
 	}
+	b.WriteString("\n")
+	return b.String()
 }

@@ -2,6 +2,8 @@ package failure
 
 import (
 	"context"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,7 +80,20 @@ func TestClosedLoop(t *testing.T) {
 func TestNeverAnswered(t *testing.T) {
 	c := webtest.New(1)
 	defer c.Close()
-	n := Nodes{Dials: []web.Dial{c.Dial(0)}, Balanced: true, Break: func(context.Context, []string) error { c.Kill(0); return nil }}
+	refused := make(chan struct{})
+	var once sync.Once
+	dial := func(ctx context.Context) (net.Conn, error) {
+		conn, err := c.Dial(0)(ctx)
+		if err != nil {
+			once.Do(func() { close(refused) })
+		}
+		return conn, err
+	}
+	n := Nodes{Dials: []web.Dial{dial}, Balanced: true, Break: func(context.Context, []string) error {
+		c.Kill(0)
+		<-refused
+		return nil
+	}}
 	r, err := Run(t.Context(), n, Load{Sessions: 2, Conns: 2, Before: 10 * time.Millisecond, Timeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

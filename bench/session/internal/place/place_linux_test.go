@@ -2,10 +2,7 @@ package place
 
 import (
 	"errors"
-	"io"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -61,77 +58,6 @@ func TestPlacesShareNoPorts(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// What goes to a node from inside is not counted, what goes between nodes is.
-func TestWire(t *testing.T) {
-	if err := CanIsolate(); err != nil {
-		t.Skip(err)
-	}
-	p, err := New(t.Context(), Config{Hosts: 2, Dir: t.TempDir(), Namespaces: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	const size = 1 << 20
-	for _, test := range []struct {
-		from int
-		want uint64
-	}{{0, 0}, {1, size}} {
-		before, err := p.Wire()
-		if err != nil {
-			t.Fatal(err)
-		}
-		transfer(t, p, test.from, size)
-		after, err := p.Wire()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := after - before; n < test.want || n > test.want+size/4 {
-			t.Errorf("from host %d: %d bytes counted, %d were sent", test.from, n, size)
-		}
-	}
-}
-
-// transfer sends zeros from a host to a listener on host 0.
-func transfer(t *testing.T, p *Place, from, size int) {
-	t.Helper()
-	addr := net.JoinHostPort(p.Addr(0), strconv.Itoa(9000+from))
-	var l net.Listener
-	made := make(chan error)
-	go func() {
-		made <- inside(p.net.(*isolated).keepers[0].ns, func() (err error) {
-			l, err = net.Listen("tcp", addr)
-			return err
-		})
-	}()
-	if err := <-made; err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	read := make(chan error, 1)
-	go func() {
-		c, err := l.Accept()
-		if err == nil {
-			_, err = io.CopyN(io.Discard, c, int64(size))
-			c.Close()
-		}
-		read <- err
-	}()
-	c, err := p.net.dial(t.Context(), from, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write(make([]byte, size)); err != nil {
-		t.Error(err)
-	}
-	if err := errors.Join(<-read, c.Close()); err != nil {
-		t.Error(err)
 	}
 }
 
