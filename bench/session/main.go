@@ -120,6 +120,9 @@ func names() string {
 	for _, c := range system.Columns() {
 		fmt.Fprintln(&b, "  "+c.Name)
 	}
+	for name, list := range system.Sets {
+		fmt.Fprintf(&b, "  %s: %s\n", name, list)
+	}
 	b.WriteString("\nworkloads:\n")
 	for _, l := range load.Workloads() {
 		fmt.Fprintf(&b, "  %-14s %s (%d connections)\n", l.Name, l.Text, l.Conns)

@@ -23,6 +23,14 @@ func TestEachColumnHasItsUnreplicatedOne(t *testing.T) {
 	}
 }
 
+func TestSets(t *testing.T) {
+	for name, list := range Sets {
+		if c, err := Choose(Columns(), name); err != nil || len(c) != strings.Count(list, ",")+1 {
+			t.Errorf("%s: %d columns, %v", name, len(c), err)
+		}
+	}
+}
+
 func TestMissingPrograms(t *testing.T) {
 	k := Kit{Demo: "/no/such/demo", Build: t.TempDir()}
 	for _, c := range Columns() {
