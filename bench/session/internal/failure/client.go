@@ -34,12 +34,19 @@ func (k *client) close() {
 	}
 }
 
-// fill makes the sessions of this client.
+// fill makes the sessions of this client. What fails is tried again: a balancer may have
+// taken a busy node for a dead one.
 func (k *client) fill(ctx context.Context) error {
 	for i := k.number; i < k.run.load.Sessions; i += k.of {
 		s := &load.Session{Home: i % len(k.conns)}
-		if err := s.Create(ctx, k.conns[s.Home], 1, valueSize); err != nil {
-			return err
+		begin := time.Now()
+		for err := s.Create(ctx, k.conns[s.Home], 1, valueSize); err != nil; err = s.Create(ctx, k.conns[s.Home], 1, valueSize) {
+			if time.Since(begin) > k.run.load.Timeout {
+				return fmt.Errorf("making sessions: %w", err)
+			}
+			if err := pause(ctx, retryStep); err != nil {
+				return err
+			}
 		}
 		k.sessions = append(k.sessions, s)
 	}
