@@ -24,6 +24,7 @@ type Channel struct {
 	down        Down // of the top layer
 	up          Up   // of the bottom layer
 	layers      []*host
+	guards      []func(*message.Message) error // each must let a message pass
 
 	local    atomic.Pointer[membership.Member]
 	localMu  sync.Mutex // guards changes of local

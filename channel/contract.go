@@ -106,6 +106,10 @@ type Host interface {
 	Probe(ctx context.Context, m *membership.Member, p Probe) error
 	// Forget tells the sender to close its links to m and fail what waits in them.
 	Forget(m *membership.Member)
+	// Guard adds a check of each message between the top of the stack and the
+	// application, whatever way it has taken: if f returns an error nobody hears of
+	// the message but its sender, who gets that error. It is called by BindDown.
+	Guard(f func(m *message.Message) error)
 }
 
 // Listener takes messages for the application.
