@@ -140,6 +140,17 @@ func (m *Message) Trim(n int) []byte {
 	return tail
 }
 
+// Skip cuts n bytes off the front of the payload and returns them; it returns nil
+// and cuts nothing if the payload is shorter.
+func (m *Message) Skip(n int) []byte {
+	if n < 0 || n > len(m.payload) {
+		return nil
+	}
+	head := m.payload[:n:n]
+	m.payload = m.payload[n:]
+	return head
+}
+
 // SetPayload makes the bytes of b the payload and takes over the caller's
 // reference to b; the old payload is released. A clone that was given a payload
 // in this way must be released.
