@@ -2,7 +2,6 @@ package interceptor
 
 import (
 	"bytes"
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"testing"
@@ -75,26 +74,40 @@ func cbcText(t *testing.T, key, b []byte) (text []byte, ok bool) {
 	return text[:len(text)-n], true
 }
 
-// What is encrypted comes back as it was.
+// What is encrypted comes back as it was, with its stamp, and with no other key.
 func FuzzEncryptRoundTrip(f *testing.F) {
-	f.Add([]byte{}, false, false)
-	f.Add([]byte("a message"), true, false)
-	f.Add(make([]byte, 1000), true, true)
-	key := testKey(f, 9)
-	f.Fuzz(func(t *testing.T, b []byte, cbc, old bool) {
-		layer := func() *Encrypt {
-			e := &Encrypt{Key: key, OldForm: old}
-			if cbc {
-				e.Cipher = AESCBC
-			}
-			return e
+	f.Add([]byte{}, false, false, int64(0))
+	f.Add([]byte("a message"), true, false, int64(1))
+	f.Add(make([]byte, 1000), true, true, int64(century))
+	key, other := testKey(f, 9), testKey(f, 8)
+	f.Fuzz(func(t *testing.T, b []byte, cbc, old bool, at int64) {
+		s := encryptSettings{bare: old}
+		if cbc {
+			s.cipher = AESCBC
+			at %= century
 		}
-		p := pairOf(t, interceptortest.Config{}, layer(), layer())
-		if err := p.A.Send(context.Background(), one(p.B.Local()), b, message.Sync); err != nil {
+		send, err := newKeyring(&s, nil, key, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.B.Top.Received(); len(got) != 1 || !bytes.Equal(got[0].Payload(), b) {
-			t.Errorf("%d bytes were delivered %d times, or as others", len(b), len(got))
+		receive := send
+		if !cbc || !old {
+			if receive, err = newKeyring(&s, nil, other, []Key{key}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k := send.keys[0]
+		sealed := make([]byte, s.sealedSize(k, len(b)))
+		copy(sealed, noise(k.iv()))
+		s.seal(k, sealed, at, b)
+		dst := make([]byte, len(sealed))
+		got, ok := receive.open(&s, dst, sealed, 0)
+		text := dst[:got.n]
+		if !old && ok {
+			text = text[stampSize:]
+		}
+		if !ok || !got.key.key.Equal(key) || !bytes.Equal(text, b) || !old && got.at != at {
+			t.Errorf("%d bytes sealed at %d came back as %d sealed at %d, %t", len(b), at, len(text), got.at, ok)
 		}
 	})
 }

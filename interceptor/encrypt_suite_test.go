@@ -1,7 +1,6 @@
 package interceptor
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/gotribes/tribes/channel"
@@ -9,14 +8,13 @@ import (
 )
 
 func TestEncryptPassesTheSuite(t *testing.T) {
-	for _, c := range []Cipher{AESGCM, AESCBC} {
-		for _, old := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/old form %t", c, old), func(t *testing.T) {
-				interceptortest.Run(t, interceptortest.Suite{
-					New:       func() channel.Interceptor { return &Encrypt{Key: testKey(t, 1), Cipher: c, OldForm: old} },
-					ActsOnAll: true,
-				})
-			})
-		}
+	key := testKey(t, 1)
+	for name, layer := range map[string]func() channel.Interceptor{
+		"GCM":              func() channel.Interceptor { return &Encrypt{Key: key} },
+		"CBC, in old form": func() channel.Interceptor { return &Encrypt{Key: key, Cipher: AESCBC, OldForm: true} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			interceptortest.Run(t, interceptortest.Suite{New: layer, ActsOnAll: true})
+		})
 	}
 }
