@@ -45,7 +45,8 @@ import (
 //
 // # Sending
 //
-// One message is encrypted once for all its destinations. It gets 36 bytes longer
+// One message is encrypted once for all its destinations, one with the option
+// Multicast included. It gets 36 bytes longer
 // with AESGCM, 25 to 40 with AESCBC, 8 less in the old form. Its stamp is the time
 // of encrypting, so that a message may wait in queues above the layer for as long
 // as it likes. (Tribes takes the time at which it was sent.)
@@ -230,6 +231,7 @@ func (e *Encrypt) SetKeys(send Key, accept ...Key) error {
 func (e *Encrypt) send(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
 	k := e.ring.Load().keys[0]
 	if k.use(e.set.most, e.host.Logger()) {
+		k.uses.Add(^uint64(0))
 		e.counts.refused.Add(1)
 		return fmt.Errorf("%w: %s, after %d messages", ErrKeyUsedUp, k.fingerprint, e.set.most)
 	}

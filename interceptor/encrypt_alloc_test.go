@@ -44,7 +44,7 @@ func circling(tb testing.TB, sender, receiver channel.Interceptor, payload []byt
 func TestEncryptAllocatesNothing(t *testing.T) {
 	key, other := testKey(t, 1), testKey(t, 2)
 	for _, c := range []Cipher{AESGCM, AESCBC} {
-		for _, size := range []int{0, 100, 1000, 100_000} {
+		for _, size := range []int{0, 1000, 50_000} {
 			tests := []struct {
 				name string
 				f    func()
@@ -56,10 +56,14 @@ func TestEncryptAllocatesNothing(t *testing.T) {
 			}
 			for _, tt := range tests {
 				t.Run(fmt.Sprintf("%s, %d bytes, %s", c, size, tt.name), func(t *testing.T) {
-					for range 5000 {
+					runs := 5000
+					if size > 1000 {
+						runs = 300
+					}
+					for range runs {
 						tt.f() // fills the pools and the replay window
 					}
-					if got := testing.AllocsPerRun(2000, tt.f); got != 0 {
+					if got := testing.AllocsPerRun(runs, tt.f); got != 0 {
 						t.Errorf("%v allocations, want 0", got)
 					}
 				})

@@ -54,6 +54,8 @@ type Harness struct {
 	probing   atomic.Pointer[ProbeFunc]
 	forgotten memberList
 	guards    []func(*message.Message) error
+	announced message.Caps
+	known     knownCaps
 
 	runCtx context.Context
 	endRun context.CancelCauseFunc

@@ -52,6 +52,10 @@ func (o *host) OnDrain(f func(ctx context.Context))       { o.onDrain = append(o
 
 func (o *host) Guard(f func(m *message.Message) error) { o.h.guards = append(o.h.guards, f) }
 
+func (o *host) Announce(c message.Caps) { o.h.announced |= c }
+
+func (o *host) Understands(m *membership.Member) message.Caps { return o.h.understands(m) }
+
 func (o *host) NewMessage(size int) *message.Message { return o.h.newMessage(size) }
 
 func (o *host) Probe(ctx context.Context, m *membership.Member, p channel.Probe) error {
