@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,15 +19,16 @@ import (
 // encryptKey is the key of the tests, as Java takes it.
 const encryptKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-// encrypting is a layer with that key and layers to stand among.
-func encrypting(t *testing.T, c interceptor.Cipher, old bool) (*interceptor.Encrypt, []channel.Interceptor) {
+// encrypting is a layer with that key and layers to stand among: one of them would compress for members of this module.
+func encrypting(t *testing.T, c interceptor.Cipher, old bool) (*interceptor.Encrypt, *interceptor.Compress, []channel.Interceptor) {
 	t.Helper()
 	key, err := interceptor.ParseKey(encryptKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &interceptor.Encrypt{Key: key, Cipher: c, OldForm: old}
-	return e, []channel.Interceptor{new(interceptor.Dispatch), e, new(interceptor.TCPFailureDetector)}
+	compress := &interceptor.Compress{MinSize: -1}
+	return e, compress, []channel.Interceptor{new(interceptor.Dispatch), compress, e, new(interceptor.TCPFailureDetector)}
 }
 
 // TestEncrypt sends short messages both ways, encrypted as each line does it: the releases that are used of 9.0 and
@@ -46,7 +48,7 @@ func TestEncrypt(t *testing.T) {
 		t.Run(fmt.Sprintf("%s %s", test.version, test.cipher), func(t *testing.T) {
 			ctx := testContext(t)
 			address := freeGroup(t)
-			encrypt, layers := encrypting(t, test.cipher, test.old)
+			encrypt, compress, layers := encrypting(t, test.cipher, test.old)
 			n := startNode(ctx, t, goConfig{Group: address, Layers: layers, Options: []group.Option{patientGo}})
 			p := startPeer(ctx, t, test.version, peerConfig{
 				Group: address, Stack: "dispatch,encrypt,tcpfd",
@@ -57,8 +59,27 @@ func TestEncrypt(t *testing.T) {
 			if s := encrypt.Stats(); s.Sent != count || s.Received != count || s.Undecryptable+s.Replayed+s.TooOld+s.TooNew+s.Forgotten != 0 {
 				t.Errorf("Encrypt.Stats = %+v, want %d each way and nothing dropped", s, count)
 			}
+			plainText(ctx, t, n, p, compress)
 			keepOut(ctx, t, address, n, p, encrypt)
 		})
+	}
+}
+
+// plainText sends what compresses well to Java, which is not told to be able to expand it.
+func plainText(ctx context.Context, t *testing.T, n *node, p *peer, compress *interceptor.Compress) {
+	t.Helper()
+	text := bytes.Repeat([]byte("all work and no play makes jack a dull boy. "), 1000)
+	p.call(ctx, "forget", "ok")
+	for range 2 {
+		if _, err := n.group.Send(ctx, []*group.Member{n.seen(p)}, text, message.Sync); err != nil {
+			t.Errorf("Send of text = %v", err)
+		}
+	}
+	if got := p.received(ctx, n.id); len(got) != 2 || got[0].sha256 != hashOf(text) || got[1].sha256 != hashOf(text) {
+		t.Errorf("Java has received %v, want the text twice", got)
+	}
+	if s := compress.Stats().Sent; s.Compressed != 0 {
+		t.Errorf("%d messages to Java were compressed, want none", s.Compressed)
 	}
 }
 
@@ -95,7 +116,7 @@ func keepOut(ctx context.Context, t *testing.T, address string, n *node, p *peer
 func TestEncryptJavaOutside(t *testing.T) {
 	ctx := testContext(t)
 	address := freeGroup(t)
-	encrypt, layers := encrypting(t, interceptor.AESGCM, false)
+	encrypt, _, layers := encrypting(t, interceptor.AESGCM, false)
 	n := startNode(ctx, t, goConfig{Group: address, Layers: layers})
 	p := startPeer(ctx, t, v101, peerConfig{Group: address})
 	meet(ctx, t, n, p)
