@@ -24,6 +24,9 @@ type Channel struct {
 	down        Down // of the top layer
 	up          Up   // of the bottom layer
 	layers      []*host
+	guards      []func(*message.Message) error // each must let a message pass
+	caps        message.Caps                   // what answers tell of this member
+	known       knownCaps                      // what they tell of others
 
 	local    atomic.Pointer[membership.Member]
 	localMu  sync.Mutex // guards changes of local
@@ -189,7 +192,7 @@ func (c *Channel) startParts(ctx context.Context) error {
 		return err
 	}
 	if c.cfg.Services.Has(SendData) {
-		if err := c.cfg.Sender.Start(ctx, c.env(nil, c.up.Fault)); err != nil {
+		if err := c.cfg.Sender.Start(ctx, c.senderEnv()); err != nil {
 			return err
 		}
 	}
@@ -215,8 +218,14 @@ func (c *Channel) allowSends() {
 }
 
 func (c *Channel) env(deliver ReceiveFunc, fault FaultFunc) Env {
-	return Env{Local: c.local.Load, Deliver: deliver, Fault: fault,
+	return Env{Local: c.local.Load, Deliver: deliver, Fault: fault, Caps: c.caps,
 		Pool: &c.pool, Logger: c.cfg.Logger, Trace: c.cfg.Trace}
+}
+
+func (c *Channel) senderEnv() Env {
+	env := c.env(nil, c.up.Fault)
+	env.Learned = c.known.learn
+	return env
 }
 
 func (c *Channel) startMembership(ctx context.Context) error {

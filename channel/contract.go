@@ -115,6 +115,17 @@ type Host interface {
 	Probe(ctx context.Context, m *membership.Member, p Probe) error
 	// Forget tells the sender to close its links to m and fail what waits in them.
 	Forget(m *membership.Member)
+	// Guard adds a check of each message between the top of the stack and the
+	// application, whatever way it has taken: if f returns an error nobody hears of
+	// the message but its sender, who gets that error. It is called by BindDown.
+	Guard(f func(m *message.Message) error)
+	// Announce tells other members of ours, in the answers to their messages, that
+	// this one understands the extensions c. It is called by BindDown.
+	Announce(c message.Caps)
+	// Understands returns the extensions of which m has told in its answers so far:
+	// none of a member that is not one of ours, or has not answered a message with
+	// UseAck yet.
+	Understands(m *membership.Member) message.Caps
 }
 
 // Listener takes messages for the application.

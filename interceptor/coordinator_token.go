@@ -4,11 +4,11 @@ import (
 	"errors"
 	"slices"
 
-	codec "github.com/gotribes/tribes/internal/wire"
+	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 )
 
-// The bytes of Tribes' NonBlockingCoordinator (docs/codec.md, Coordinators).
+// The bytes of Tribes' NonBlockingCoordinator (docs/wire.md, Coordinators).
 const (
 	tokenHeader = "\xaa\x26\xde\xe3\x9e\x5a\x41\x3f\xaf\x86\xfa\x92\x63\xca\x0d\x3f"
 	askType     = "\x68\xa1\xa4\xd6\x72\xdc\x47\xed\xb1\x14\x7a\x65\xff\xd0\xcf\x1e"
@@ -41,22 +41,22 @@ type coordToken struct {
 // is a *membership.FormatError or one of the above. Nothing aliases b.
 func decodeToken(b []byte, most int) (coordToken, error) {
 	var t coordToken
-	r := codec.NewReader(b, 0)
+	r := wire.NewReader(b, 0)
 	if len(b) > maxToken {
-		r.Fail(codec.TooLarge, 0)
+		r.Fail(wire.TooLarge, 0)
 	}
-	r.Magic(tokenHeader, codec.BadMagic)
+	r.Magic(tokenHeader, wire.BadMagic)
 	t.leader = tokenMember(&r)
 	t.source = tokenMember(&r)
 	at := r.Offset()
 	count := int(r.Int32())
 	switch {
 	case count < 1:
-		r.Fail(codec.BadLength, at)
+		r.Fail(wire.BadLength, at)
 	case count > most:
-		r.Fail(codec.TooLarge, at)
+		r.Fail(wire.TooLarge, at)
 	case count > r.Left()/(4+membership.MinImage):
-		r.Fail(codec.LengthPastEnd, at)
+		r.Fail(wire.LengthPastEnd, at)
 	}
 	for i := 0; i < count && r.Err() == nil; i++ {
 		t.members = append(t.members, tokenMember(&r))
@@ -64,7 +64,7 @@ func decodeToken(b []byte, most int) (coordToken, error) {
 	copy(t.id[:], r.Bytes(len(t.id)))
 	kind := string(r.Bytes(len(askType)))
 	if r.Err() == nil && r.Left() > 0 {
-		r.Fail(codec.TrailingBytes, r.Offset())
+		r.Fail(wire.TrailingBytes, r.Offset())
 	}
 	if err := r.Err(); err != nil {
 		return coordToken{}, err
@@ -85,7 +85,7 @@ func decodeToken(b []byte, most int) (coordToken, error) {
 }
 
 // tokenMember reads the length of a member image and the image, which must agree.
-func tokenMember(r *codec.Reader) *membership.Member {
+func tokenMember(r *wire.Reader) *membership.Member {
 	b := r.Sized()
 	at := r.Offset() - len(b)
 	if r.Err() != nil {
@@ -97,7 +97,7 @@ func tokenMember(r *codec.Reader) *membership.Member {
 	case errors.As(err, &format):
 		r.Fail(format.Reason, at+format.Offset)
 	case size != len(b):
-		r.Fail(codec.LengthMismatch, at)
+		r.Fail(wire.LengthMismatch, at)
 	}
 	return m
 }
@@ -114,11 +114,11 @@ func (t *coordToken) size() int {
 // append appends the token as a message.
 func (t *coordToken) append(b []byte) []byte {
 	b = append(b, tokenHeader...)
-	b = codec.Sized(b, t.leader.Image())
-	b = codec.Sized(b, t.source.Image())
-	b = codec.Int32(b, int32(len(t.members)))
+	b = wire.Sized(b, t.leader.Image())
+	b = wire.Sized(b, t.source.Image())
+	b = wire.Int32(b, int32(len(t.members)))
 	for _, m := range t.members {
-		b = codec.Sized(b, m.Image())
+		b = wire.Sized(b, m.Image())
 	}
 	b = append(b, t.id[:]...)
 	if t.confirm {

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
-	codec "github.com/gotribes/tribes/internal/wire"
+	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -145,15 +145,15 @@ func TestCoordinatorTokenLimits(t *testing.T) {
 		want error
 	}{
 		{"three of three", whole, 3, nil},
-		{"three of two", whole, 2, &membership.FormatError{Reason: codec.TooLarge, Offset: countAt}},
+		{"three of two", whole, 2, &membership.FormatError{Reason: wire.TooLarge, Offset: countAt}},
 		{"no members", edit(func(b []byte) []byte { return slices.Replace(b, countAt, countAt+4, 0, 0, 0, 0) }), 3,
-			&membership.FormatError{Reason: codec.BadLength, Offset: countAt}},
+			&membership.FormatError{Reason: wire.BadLength, Offset: countAt}},
 		{"a billion members", edit(func(b []byte) []byte { b[countAt] = 0x40; return b }), 1 << 31,
-			&membership.FormatError{Reason: codec.LengthPastEnd, Offset: countAt}},
-		{"a byte behind", append(bytes.Clone(whole), 0), 3, &membership.FormatError{Reason: codec.TrailingBytes, Offset: len(whole)}},
+			&membership.FormatError{Reason: wire.LengthPastEnd, Offset: countAt}},
+		{"a byte behind", append(bytes.Clone(whole), 0), 3, &membership.FormatError{Reason: wire.TrailingBytes, Offset: len(whole)}},
 		{"unknown type", edit(func(b []byte) []byte { b[len(b)-1]++; return b }), 3, errTokenType},
 		{"twice the same", (&coordToken{leader: tokenX, source: tokenX, members: []*membership.Member{tokenX, tokenX}}).append(nil), 3, errTokenTwice},
-		{"too many bytes", append(bytes.Clone(whole), make([]byte, maxToken)...), 3, &membership.FormatError{Reason: codec.TooLarge, Offset: 0}},
+		{"too many bytes", append(bytes.Clone(whole), make([]byte, maxToken)...), 3, &membership.FormatError{Reason: wire.TooLarge, Offset: 0}},
 	} {
 		_, err := decodeToken(tt.b, tt.most)
 		if !errors.Is(err, tt.want) {

@@ -150,6 +150,9 @@ func (l *link) accept(r *message.Reply) error {
 		if err := l.flight.check(r); err != nil {
 			return err
 		}
+		if learned := p.s.env.Learned; learned != nil && (l.proof != numberedKind || p.caps != r.Caps) {
+			learned(p.member, r.Caps)
+		}
 		l.proof, p.kind, p.caps = numberedKind, numberedKind, r.Caps
 		l.numbered(r)
 	} else {
