@@ -92,7 +92,9 @@ func TestCallOfOwnSenderInListener(t *testing.T) {
 func TestStopInHandler(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *Group) {
 		serve(t, b, func(ctx context.Context, _ *Request) ([]byte, error) {
-			return []byte("bye"), b.Stop(ctx)
+			err := b.Stop(ctx)
+			time.Sleep(time.Millisecond) // virtual: the stop has begun; the reply is among the last
+			return []byte("bye"), err
 		})
 		answers, err := rpcIn(t, a).Call(t.Context(), []*Member{b.Local()}, nil, AllReplies)
 		if told(answers) != "bye" || err != nil {

@@ -111,7 +111,7 @@ func TestHandlerContext(t *testing.T) {
 		serve(t, a, func(ctx context.Context, _ *Request) ([]byte, error) {
 			<-ctx.Done()
 			causes <- context.Cause(ctx)
-			return nil, nil
+			return nil, ctx.Err()
 		}, HandlerConfig{Concurrency: 1})
 		call := func(g *Group, d time.Duration) {
 			ctx, cancel := context.WithTimeout(context.Background(), d)
@@ -146,8 +146,8 @@ func TestHandlerContext(t *testing.T) {
 		}
 		wg.Wait()
 		synctest.Wait()
-		if st := a.Stats().RPC; st.Expired != 1 || st.Served != 3 || st.Running+st.Queued != 0 {
-			t.Errorf("stats %+v, want 3 served and 1 expired", st)
+		if st := a.Stats().RPC; st.Expired != 1 || st.HandlerErrors != 3 || st.Running+st.Queued != 0 {
+			t.Errorf("stats %+v, want 3 that ended and 1 expired", st)
 		}
 	})
 }

@@ -17,6 +17,7 @@ type job struct {
 	uuid   []byte
 	secure message.Options // Secure if the request came over TLS
 	size   int             // in memory, about
+	ours   bool            // the caller is a member of this module
 	wanted bool            // somebody waits for the reply
 	timed  bool            // until until
 	until  time.Time
@@ -32,6 +33,7 @@ func newJob(m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
 		req:    Request{From: m.Source, Body: bodyOf(m.Payload(), call)},
 		uuid:   bytes.Clone(call.UUID),
 		secure: m.Options & message.Secure,
+		ours:   ours,
 		wanted: !ours || t.flags&noReplyWanted == 0,
 	}
 	j.size = bodySize(m.Payload(), &j.req.Body)
@@ -46,8 +48,9 @@ type jobs struct {
 	mu       sync.Mutex
 	all      map[*job]struct{}
 	running  int
+	sending  int // answers without an outcome
 	draining bool
-	idle     chan struct{} // closed when there is none and none will come
+	idle     chan struct{} // closed when all are answered and no more will come
 }
 
 // add takes a job, unless the channel stops.
@@ -82,9 +85,23 @@ func (js *jobs) done(j *job) {
 
 // checkIdle is called with mu held.
 func (js *jobs) checkIdle() {
-	if js.draining && len(js.all) == 0 {
+	if !js.draining || len(js.all) > 0 || js.sending > 0 {
+		return
+	}
+	select {
+	case <-js.idle: // refusals go on
+	default:
 		close(js.idle)
 	}
+}
+
+// send counts an answer that begins to be sent, for a job that is not done yet or a
+// refusal, and one that has its outcome.
+func (js *jobs) send(n int) {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	js.sending += n
+	js.checkIdle()
 }
 
 // gone cancels the jobs of a caller.
@@ -102,8 +119,8 @@ func (js *jobs) gone(k membership.Key, why error) {
 	}
 }
 
-// drain takes no more jobs. The channel that it returns, once, is closed when all are
-// done.
+// drain takes no more jobs. The channel that it returns is closed when all are done and
+// their answers have arrived, or cannot.
 func (js *jobs) drain() <-chan struct{} {
 	js.mu.Lock()
 	defer js.mu.Unlock()

@@ -28,6 +28,7 @@ func (l *rpc) post(ctx context.Context, to *membership.Member, m *message.Messag
 	}
 	p.id, p.to[0] = m.ID, to
 	p.receipt.Reset(1, p.settled)
+	l.jobs.send(1)
 	err := l.send(ctx, p.to[:], m, p.receipt) // with no error p is not ours any more
 	m.Release()
 	if err != nil {
@@ -45,8 +46,10 @@ func (p *post) settle(r *message.Receipt) {
 }
 
 func (p *post) recycle() {
+	l := p.l
 	p.to[0] = nil
-	p.l.posts.Put(p)
+	l.posts.Put(p)
+	l.jobs.send(-1)
 }
 
 // aside does what the goroutines that bring messages must not wait for, one after the

@@ -136,7 +136,7 @@ func (l *rpc) answerJob(ctx context.Context, id string, j *job, b *Body, failure
 	if failure == nil {
 		m, err := rpcMessage(l.host, true, j.uuid, id, b)
 		if err == nil {
-			m.Options = message.UseAck | j.secure
+			m.Options = l.replyOptions(j.ours) | j.secure
 			err = l.post(ctx, j.req.From, m)
 		}
 		if err == nil {
@@ -199,9 +199,20 @@ func (l *rpc) failure(uuid []byte, id string, secure message.Options, why error)
 	told[ticketStatus] = status
 	m, err := rpcMessage(l.host, true, told, id, &Body{Bytes: []byte(text)})
 	if err == nil {
-		m.Options = message.UseAck | secure
+		m.Options = l.replyOptions(true) | secure
 	}
 	return m, err
+}
+
+// replyOptions are those of a reply. The last ones before the goodbye of this member
+// are acknowledged when the calls have them, or the goodbye might come first and end
+// the calls. No goroutine that brings messages waits for that, on either side; it is
+// why Tribes never sends replies in this way.
+func (l *rpc) replyOptions(ours bool) message.Options {
+	if ours && l.state.Load() == rpcClosed {
+		return message.Sync
+	}
+	return message.UseAck
 }
 
 // noWait is for sends that must not wait for room.
