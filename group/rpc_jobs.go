@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -15,11 +14,12 @@ import (
 type job struct {
 	req    Request
 	uuid   []byte
-	secure message.Options // Secure if the request came over TLS
-	size   int             // in memory, about
-	ours   bool            // the caller is a member of this module
-	wanted bool            // somebody waits for the reply
-	timed  bool            // until until
+	room   [ticketSize]byte // for the UUID
+	secure message.Options  // Secure if the request came over TLS
+	size   int              // in memory, about
+	ours   bool             // the caller is a member of this module
+	wanted bool             // somebody waits for the reply
+	timed  bool             // until until
 	until  time.Time
 
 	// Guarded by the jobs' mu.
@@ -31,11 +31,11 @@ type job struct {
 func newJob(m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
 	j := &job{
 		req:    Request{From: m.Source, Body: bodyOf(m.Payload(), call)},
-		uuid:   bytes.Clone(call.UUID),
 		secure: m.Options & message.Secure,
 		ours:   ours,
 		wanted: !ours || t.flags&noReplyWanted == 0,
 	}
+	j.uuid = append(j.room[:0], call.UUID...)
 	j.size = bodySize(m.Payload(), &j.req.Body)
 	if ours && t.left > 0 {
 		j.timed, j.until = true, time.Now().Add(t.left)
