@@ -19,6 +19,23 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
+// program is one of the programs of a test, with what it printed.
+type program struct {
+	in  *io.PipeWriter
+	out strings.Builder
+}
+
+// ask gives it a line, or with none ends its input, and waits until nothing more happens.
+func (p *program) ask(t *testing.T, line string) {
+	t.Helper()
+	if line == "" {
+		p.in.Close()
+	} else if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		t.Error(err)
+	}
+	synctest.Wait()
+}
+
 // TestFanOut has three programs, one of which is cut off, and a member that does not know
 // the call.
 func TestFanOut(t *testing.T) {
@@ -34,28 +51,18 @@ func TestFanOut(t *testing.T) {
 			c := network.Node(host).Config()
 			return []group.Option{group.WithTransport(c.Sender, c.Receiver), group.WithMembership(c.Membership)}
 		}
-		var programs sync.WaitGroup
-		program := func(host, dir string) (ask func(string), output *strings.Builder) {
+		var running sync.WaitGroup
+		var programs []*program
+		for i, host := range []string{"a", "b", "c"} {
 			in, lines := io.Pipe()
-			t.Cleanup(func() { lines.Close() })
-			out := new(strings.Builder)
-			programs.Go(func() { // ends with its input
-				if err := run(context.Background(), dir, in, out, options(host)...); err != nil {
+			p := &program{in: lines}
+			programs = append(programs, p)
+			running.Go(func() { // ends with its input
+				if err := run(context.Background(), folders[i], in, &p.out, options(host)...); err != nil {
 					t.Errorf("%s: %v", host, err)
 				}
 			})
-			return func(line string) {
-				if line == "" {
-					lines.Close()
-				} else if _, err := io.WriteString(lines, line+"\n"); err != nil {
-					t.Error(err)
-				}
-				synctest.Wait()
-			}, out
 		}
-		askA, outA := program("a", folders[0])
-		askB, _ := program("b", folders[1])
-		askC, _ := program("c", folders[2])
 		stranger, err := group.New(options("d")...)
 		if err != nil {
 			t.Fatal(err)
@@ -63,26 +70,24 @@ func TestFanOut(t *testing.T) {
 		if err := stranger.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := stranger.WaitMembers(t.Context(), 3); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		synctest.Wait() // all have met
 
-		askA("*.txt")
-		wantLines(t, outA, `["one.txt"]`, `["two.txt"]`, `["three.txt"]`, "no handler")
-		askA("[")
-		wantLines(t, outA, "syntax error", "syntax error", "syntax error", "no handler")
+		a := programs[0]
+		a.ask(t, "*.txt")
+		wantLines(t, &a.out, `["one.txt"]`, `["two.txt"]`, `["three.txt"]`, "no handler")
+		a.ask(t, "[")
+		wantLines(t, &a.out, "syntax error", "syntax error", "syntax error", "no handler")
 		network.Isolate("c")
-		askA("t*")
+		a.ask(t, "t*")
 		time.Sleep(patience) // virtual
 		synctest.Wait()
-		wantLines(t, outA, "[]", `["two.txt"]`, "timed out", "no handler")
+		wantLines(t, &a.out, "[]", `["two.txt"]`, "timed out", "no handler")
 
 		network.Heal()
-		for _, ask := range []func(string){askA, askB, askC} {
-			ask("")
+		for _, p := range programs {
+			p.ask(t, "")
 		}
-		programs.Wait()
+		running.Wait()
 		if err := stranger.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
