@@ -129,7 +129,7 @@ func FuzzRPCMessages(f *testing.F) {
 			return
 		}
 		ticket, ours := parseTicket(call.UUID)
-		fits := call.Reply && ours && ticket.id == id
+		fits := call.Reply && ours && ticket.id == id && len(call.ID) <= maxForeignID
 		if fits != (answers[0].Outcome != CallCanceled) {
 			t.Fatalf("%+v made the call end with %s", call, answers[0].Outcome)
 		}
@@ -141,7 +141,7 @@ func FuzzRPCMessages(f *testing.F) {
 func checkAnswers(t *testing.T, call *javaser.RPC, tk *ticket, ours bool, sent [][]byte) {
 	t.Helper()
 	want := 1
-	if call.Reply || ours && tk.flags&noReplyWanted != 0 {
+	if call.Reply || len(call.UUID) > maxForeignID || len(call.ID) > maxForeignID || ours && tk.flags&noReplyWanted != 0 {
 		want = 0
 	}
 	if len(sent) > 1 || len(sent) != want && !(ours && tk.left > 0) { // its time may be over

@@ -143,7 +143,8 @@ func TestReplyKindFollowsTheRequest(t *testing.T) {
 				}
 			}
 			reply, m := java.next(t)
-			if b := bodyOf(m.Payload(), reply); string(b.Bytes) != "abc" || !strings.HasSuffix(b.Class(), map[string]string{"byte[]": "[B"}[tt.want]) ||
+			b := bodyOf(m.Payload(), reply)
+			if string(b.Bytes) != "abc" || !strings.HasSuffix(b.Class(), map[string]string{"byte[]": "[B"}[tt.want]) ||
 				tt.want != "byte[]" && !strings.HasSuffix(b.Class(), tt.want) {
 				t.Errorf("a request with %s is answered with %q as %s, want %s", tt.ask, b.Bytes, b.Class(), tt.want)
 			}

@@ -36,7 +36,7 @@ func newJob(m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
 		wanted: !ours || t.flags&noReplyWanted == 0,
 	}
 	j.uuid = append(j.room[:0], call.UUID...)
-	j.size = bodySize(m.Payload(), &j.req.Body)
+	j.size = len(j.req.Bytes) + len(j.uuid)
 	if ours && t.left > 0 {
 		j.timed, j.until = true, time.Now().Add(t.left)
 	}

@@ -157,6 +157,10 @@ func (l *rpc) receive(m *message.Message) error {
 		l.drop(m, "undecodable remote call")
 		return err
 	}
+	if len(call.UUID) > maxForeignID || len(call.ID) > maxForeignID {
+		l.drop(m, "remote call with a long id") // which an answer would repeat
+		return nil
+	}
 	t, ours := parseTicket(call.UUID)
 	clear := l.secure != 0 && !m.Options.Has(message.Secure)
 	switch {
@@ -171,6 +175,9 @@ func (l *rpc) receive(m *message.Message) error {
 	}
 	return nil
 }
+
+// maxForeignID is how long, in bytes, the ids of a call may be.
+const maxForeignID = 4096
 
 // drop notes that a message leads nowhere.
 func (l *rpc) drop(m *message.Message, reason string) {
@@ -201,6 +208,7 @@ func (l *rpc) answer(m *message.Message, r *javaser.RPC, status byte) Answer {
 		return Answer{Outcome: CallBadReply, Err: tooLarge("reply", size, l.cfg.MaxReply)}
 	}
 	b := bodyOf(m.Payload(), r)
+	b.read()
 	if status == statusReply {
 		return Answer{Outcome: CallReplied, Body: b}
 	}
@@ -226,17 +234,18 @@ func (l *rpc) late(m *message.Message, r *javaser.RPC, t *ticket, ours bool) {
 	}
 	if f := known.late.Load(); f != nil {
 		from, b := m.Source, bodyOf(m.Payload(), r)
-		l.told.put(func() { l.tell(*f, known.id, from, b) })
+		l.told.put(func() { l.tell(*f, known.id, from, &b) })
 	}
 }
 
 // tell calls a function of HandleLate; a panic in it is logged and ends there.
-func (l *rpc) tell(f func(*Member, Body), id string, from *Member, b Body) {
+func (l *rpc) tell(f func(*Member, Body), id string, from *Member, b *Body) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.counts.panics.Add(1)
 			l.host.Logger().Error("function for late replies panicked", "rpc", id, "member", from, "panic", p)
 		}
 	}()
-	f(from, b)
+	b.read()
+	f(from, *b)
 }

@@ -99,6 +99,7 @@ func (s *server) run(run context.Context, j *job) {
 		return
 	}
 	begin := s.l.watch.begin()
+	j.req.read()
 	b, err := s.call(ctx, j)
 	s.l.served(s.id, j, begin, err)
 	switch cause := context.Cause(ctx); {
