@@ -246,6 +246,23 @@ func TestRepliesOfStrangers(t *testing.T) {
 	})
 }
 
+// TestUnwantedReplies: Java replies to calls that want no reply. They are counted, and
+// not told as late ones.
+func TestUnwantedReplies(t *testing.T) {
+	withJava(t, func(t *testing.T, g, other *Group, java *caller) {
+		rpcIn(t, g).HandleLate(func(*Member, Body) { t.Error("told of an unwanted reply") })
+		if _, err := rpcIn(t, g).Call(t.Context(), []*Member{other.Local()}, nil, NoReply); err != nil {
+			t.Fatal(err)
+		}
+		call, _ := java.next(t)
+		java.say(t, g.Local(), &javaser.RPC{Reply: true, UUID: call.UUID, ID: call.ID})
+		synctest.Wait()
+		if st := g.Stats().RPC; st.Unwanted != 1 || st.Late != 0 {
+			t.Errorf("stats %+v, want one unwanted reply", st)
+		}
+	})
+}
+
 // TestTicket has the UUID of our calls byte by byte, as docs/wire.md describes it.
 func TestTicket(t *testing.T) {
 	const want = "000102030405060708090a0b0c0d0e0f" + "476f5452" + "01" + "01" + "02" + "000005dd"
