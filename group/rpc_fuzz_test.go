@@ -34,7 +34,7 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &rig{layer: newRPC(RPCConfig{}, false), peer: peer, trace: new(channel.Trace).WithDefaults()}
+	b := &rig{layer: newRPC(RPCConfig{}, false, -1), peer: peer, trace: new(channel.Trace).WithDefaults()}
 	if _, err := b.layer.BindDown(b, channel.Down{Send: b.send}); err != nil {
 		t.Fatal(err)
 	}

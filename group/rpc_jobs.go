@@ -12,6 +12,7 @@ import (
 
 // job is a request that a handler will answer.
 type job struct {
+	id     string // of the RPC
 	req    Request
 	uuid   []byte
 	room   [ticketSize]byte // for the UUID
@@ -25,11 +26,14 @@ type job struct {
 	// Guarded by the jobs' mu.
 	gone   error // the caller is not there any more
 	cancel context.CancelCauseFunc
+	began  time.Time
+	stuck  bool
 }
 
 // newJob copies what m asks for.
-func newJob(m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
+func newJob(id string, m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
 	j := &job{
+		id:     id,
 		req:    Request{From: m.Source, Body: bodyOf(m.Payload(), call)},
 		secure: m.Options & message.Secure,
 		ours:   ours,
@@ -70,7 +74,7 @@ func (js *jobs) begin(j *job, cancel context.CancelCauseFunc) (gone bool) {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	js.running++
-	j.cancel = cancel
+	j.cancel, j.began = cancel, time.Now()
 	return j.gone != nil
 }
 
@@ -129,9 +133,28 @@ func (js *jobs) drain() <-chan struct{} {
 	return js.idle
 }
 
-// counts returns how many jobs are worked at, and how many wait.
-func (js *jobs) counts() (running, queued int) {
+// counts returns how many jobs are worked at, how many of those for too long, and how
+// many wait.
+func (js *jobs) counts() (running, stuck, queued int) {
 	js.mu.Lock()
 	defer js.mu.Unlock()
-	return js.running, len(js.all) - js.running
+	for j := range js.all {
+		if j.stuck {
+			stuck++
+		}
+	}
+	return js.running, stuck, len(js.all) - js.running
+}
+
+// late returns the jobs that were begun before then and that it has not returned yet.
+func (js *jobs) late(then time.Time) (fresh []*job) {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	for j := range js.all {
+		if !j.stuck && !j.began.IsZero() && j.began.Before(then) {
+			j.stuck = true
+			fresh = append(fresh, j)
+		}
+	}
+	return fresh
 }

@@ -1,9 +1,11 @@
 package group
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/javaser"
@@ -16,8 +18,9 @@ import (
 // here serves is answered too: the caller, and a Java node above all, would wait for
 // its whole timeout (docs/wire.md, RPC).
 type rpc struct {
-	cfg    RPCConfig
-	secure message.Options // Secure if nothing may travel in the clear
+	cfg        RPCConfig
+	stuckAfter time.Duration   // not positive: never
+	secure     message.Options // Secure if nothing may travel in the clear
 
 	host    channel.Host
 	send    channel.SendFunc
@@ -42,9 +45,9 @@ const (
 	rpcClosed
 )
 
-func newRPC(cfg RPCConfig, secure bool) *rpc {
+func newRPC(cfg RPCConfig, secure bool, stuckAfter time.Duration) *rpc {
 	cfg = cfg.withDefaults()
-	l := &rpc{cfg: cfg, ended: make(chan struct{}), rpcs: make(map[string]*RPC)}
+	l := &rpc{cfg: cfg, stuckAfter: cmp.Or(stuckAfter, defaultStuckAfter), ended: make(chan struct{}), rpcs: make(map[string]*RPC)}
 	if secure {
 		l.secure = message.Secure
 	}
@@ -82,6 +85,9 @@ func (l *rpc) BindDown(h channel.Host, below channel.Down) (channel.Down, error)
 		return nil
 	})
 	h.OnDrain(l.drain)
+	if l.stuckAfter > 0 {
+		h.Every(max(l.stuckAfter/4, time.Millisecond), func(context.Context) { l.nameStuck() })
+	}
 	return below, l.cfg.check()
 }
 
@@ -109,6 +115,16 @@ func (l *rpc) drain(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	close(l.ended)
+}
+
+// defaultStuckAfter is that of channel.Config.
+const defaultStuckAfter = 10 * time.Second
+
+// nameStuck tells once of each request on which a handler works for too long.
+func (l *rpc) nameStuck() {
+	for _, j := range l.jobs.late(time.Now().Add(-l.stuckAfter)) {
+		l.host.Logger().Warn("a handler does not return", "rpc", j.id, "member", j.req.From, "limit", l.stuckAfter)
+	}
 }
 
 // callable returns why no call can be made, nil if one can.

@@ -36,7 +36,7 @@ func (l *rpc) request(m *message.Message, call *javaser.RPC, t *ticket, ours boo
 		l.refuse(m, call, t, ours, ErrNoHandler)
 		return
 	}
-	if err := s.take(newJob(m, call, t, ours)); err != nil {
+	if err := s.take(newJob(s.id, m, call, t, ours)); err != nil {
 		l.refuse(m, call, t, ours, err)
 	}
 }
