@@ -1,0 +1,66 @@
+package group
+
+import (
+	"testing"
+
+	"github.com/gotribes/tribes/message"
+)
+
+// TestCallIsUsedAgain: a call that is over takes nothing, and one that is used again
+// takes nothing that was meant for its last life.
+func TestCallIsUsedAgain(t *testing.T) {
+	b := newRig(t)
+	w := &b.layer.waiting
+	answer := Answer{Outcome: CallReplied}
+	begin := func() *call {
+		c, err := w.begin([]*Member{b.peer}, AllReplies, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first := begin()
+	id := first.id
+	first.receipt.Settle(b.peer, message.Acknowledged, nil)
+	if got, answers := first.finish(true, ErrTimeout); got != 0 || answers[0].Outcome != CallTimedOut {
+		t.Errorf("finish = %d, %s", got, answers[0].Outcome)
+	}
+	if first.settle(id, b.peer.Key(), answer) || w.find(id) != nil {
+		t.Error("a call that is over took a reply")
+	}
+	second := begin() // the same one, as a rule
+	if second.settle(id, b.peer.Key(), answer) {
+		t.Error("a call took the reply to an earlier one")
+	}
+	if !second.settle(second.id, b.peer.Key(), answer) || second.settle(second.id, b.peer.Key(), answer) {
+		t.Error("want one reply taken, and the second one not")
+	}
+	second.receipt.Settle(b.peer, message.Unknown, ErrTimeout) // behind the reply
+	if got, answers := second.finish(false, nil); got != 1 || answers[0].Outcome != CallReplied || w.size() != 0 {
+		t.Errorf("finish = %d, %s", got, answers[0].Outcome)
+	}
+}
+
+// TestJobsDrain: after the drain has begun no job is taken.
+func TestJobsDrain(t *testing.T) {
+	js := &newRig(t).layer.jobs
+	j := new(job)
+	if !js.add(j) || js.begin(j, nil) {
+		t.Fatal("a job was not taken")
+	}
+	idle := js.drain()
+	if js.add(new(job)) {
+		t.Error("a job was taken after the drain had begun")
+	}
+	js.send(1)
+	js.done(j)
+	select {
+	case <-idle:
+		t.Error("idle while an answer is on its way")
+	default:
+	}
+	js.send(-1)
+	<-idle
+	js.send(1) // a refusal
+	js.send(-1)
+}
