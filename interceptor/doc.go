@@ -9,6 +9,7 @@
 //	 [Throughput]           counts
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
+//	 [Fragmentation]        sends large messages in parts
 //	 [DomainFilter]         sees members of its own domain only
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
 //	    │  ▲
@@ -23,9 +24,10 @@
 //
 // Probes of a detector pass none of the layers above it on the way out and none
 // on the way in, because the detector of the other side swallows them. So what
-// changes the bytes of messages (Gzip, Order) stands above it, in the same order
-// at every member of the group: nothing negotiates layers. Dispatch stands on
-// top, so that a queued message is compressed and numbered when it is its turn.
+// changes the bytes of messages (Gzip, Order, Fragmentation) stands above it, in
+// the same order at every member of the group: nothing negotiates layers. Dispatch
+// stands on top, so that a queued message is compressed and numbered when it is its
+// turn. channel.New refuses what cannot work.
 //
 // # Events
 //

@@ -81,6 +81,9 @@ var layersUnderDamage = map[string]struct {
 	"Order": {func() channel.Interceptor { return new(Order) }, []string{
 		"order-two-members-two-messages", "gzip-default", "stack-order-gzip-fragment40-encrypt",
 	}},
+	"Fragmentation": {func() channel.Interceptor { return &Fragmentation{MaxSize: 50, MinSize: -1} }, []string{
+		"fragment-three", "fragment-none", "gzip-default",
+	}},
 	"Detector": {func() channel.Interceptor { return new(TCPFailureDetector) }, []string{"tcp-failure-detector-probe"}},
 }
 
@@ -137,8 +140,11 @@ func damage(t *testing.T, layer channel.Interceptor, f message.Frame) {
 	}
 	h.Stop(context.Background()) // Order holds what has no predecessor until then
 	swallowed := 0
-	if d, ok := layer.(*TCPFailureDetector); ok {
-		swallowed = int(d.Stats().Swallowed)
+	switch layer := layer.(type) {
+	case *TCPFailureDetector:
+		swallowed = int(layer.Stats().Swallowed)
+	case *Fragmentation: // parts that wait for others, which nobody sends
+		swallowed = int(layer.Stats().Expired)
 	}
 	if got := len(h.Top.Received()); got+refused+swallowed != given {
 		t.Errorf("of %d messages %d were delivered, %d refused and %d swallowed", given, got, refused, swallowed)
