@@ -17,8 +17,8 @@ type Checked interface {
 // Traits say what a layer does to messages and needs of others. The zero Traits
 // say nothing.
 type Traits struct {
-	// Transforms: it changes the bytes of messages, those of the application at
-	// least.
+	// Transforms: it changes the bytes of messages, or keeps them until something
+	// else comes, so that one that did not pass the same layer of its sender is lost.
 	Transforms bool
 	// Probes: it makes frames that pass none of the layers above it (Host.Probe), so
 	// that no layer below it may change bytes.

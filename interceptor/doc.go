@@ -9,6 +9,7 @@
 //	 [Throughput]           counts
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
+//	 [TwoPhaseCommit]       delivers what all destinations have
 //	 [Fragmentation]        sends large messages in parts
 //	 [DomainFilter]         sees members of its own domain only
 //	 [TCPFailureDetector]   probes members before it believes that they came or went

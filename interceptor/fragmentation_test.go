@@ -201,7 +201,7 @@ func TestFragmentationDropsWhatMakesNoSense(t *testing.T) {
 		{"a mark alone", 0, []byte{1}, "too short for a trailer"},
 		{"half a trailer", 0, []byte{0, 0, 0, 1, 1}, "too short for a trailer"},
 		{"index is count", 1, fragment(noise(128), 3, 3), "an index out of range"},
-		{"index beyond", 1, fragment(noise(128), 1 << 20, 3), "an index out of range"},
+		{"index beyond", 1, fragment(noise(128), 1<<20, 3), "an index out of range"},
 		{"negative index", 1, fragment(noise(128), -1, 3), "an index out of range"},
 		{"negative count", 1, fragment(noise(128), 0, -3), "an index out of range"},
 		{"no parts", 1, fragment(noise(128), 0, 0), "an index out of range"},

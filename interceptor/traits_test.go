@@ -3,6 +3,7 @@ package interceptor
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/transport/nio"
@@ -72,6 +73,13 @@ func stackTests() []stackTest {
 			[]string{"Gzip marks messages with the option 0x100, by which Order"}},
 		{"fragmentation twice", 0, []channel.Interceptor{new(Fragmentation), new(Fragmentation)},
 			[]string{"Fragmentation stands below Fragmentation"}},
+		{"commit above fragmentation", 0, []channel.Interceptor{new(TwoPhaseCommit), new(Fragmentation), new(TCPFailureDetector)}, nil},
+		{"commit below fragmentation", 0, []channel.Interceptor{new(Fragmentation), new(TwoPhaseCommit)},
+			[]string{"TwoPhaseCommit stands below Fragmentation"}},
+		{"commit below the detector", 0, []channel.Interceptor{new(TCPFailureDetector), new(TwoPhaseCommit)},
+			[]string{"TwoPhaseCommit stands below TCPFailureDetector"}},
+		{"commit expires too soon", 0, []channel.Interceptor{&TwoPhaseCommit{Expire: 2 * time.Second}},
+			[]string{"TwoPhaseCommit keeps messages for 2s, and the sender waits for acks for 5s"}},
 		{"parts larger than frames", 64 << 10, []channel.Interceptor{new(Fragmentation), new(TCPFailureDetector)},
 			[]string{"Fragmentation sends up to 102409 bytes at a time", "MaxFrame is 65536"}},
 		{"parts of a fitting size", 64 << 10, []channel.Interceptor{&Fragmentation{MaxSize: 65_000}, new(Order)}, nil},

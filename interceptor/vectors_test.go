@@ -84,6 +84,7 @@ var layersUnderDamage = map[string]struct {
 	"Fragmentation": {func() channel.Interceptor { return &Fragmentation{MaxSize: 50, MinSize: -1} }, []string{
 		"fragment-three", "fragment-none", "gzip-default",
 	}},
+	"TwoPhaseCommit": {func() channel.Interceptor { return new(TwoPhaseCommit) }, []string{"two-phase"}},
 	"Detector": {func() channel.Interceptor { return new(TCPFailureDetector) }, []string{"tcp-failure-detector-probe"}},
 }
 
@@ -145,6 +146,8 @@ func damage(t *testing.T, layer channel.Interceptor, f message.Frame) {
 		swallowed = int(layer.Stats().Swallowed)
 	case *Fragmentation: // parts that wait for others, which nobody sends
 		swallowed = int(layer.Stats().Expired)
+	case *TwoPhaseCommit: // messages and confirmations that wait for the other
+		swallowed = int(layer.Stats().Expired + layer.Stats().Unknown)
 	}
 	if got := len(h.Top.Received()); got+refused+swallowed != given {
 		t.Errorf("of %d messages %d were delivered, %d refused and %d swallowed", given, got, refused, swallowed)
