@@ -54,6 +54,7 @@ type Traits struct {
 // Limited is a [Sender] or [Receiver] that tells its limits to the check of a
 // stack.
 type Limited interface {
+	// Limits is called by New once.
 	Limits() Limits
 }
 

@@ -12,7 +12,9 @@
 //	 [TwoPhaseCommit]       delivers what all destinations have
 //	 [Fragmentation]        sends large messages in parts
 //	 [DomainFilter]         sees members of its own domain only
+//	 [TCPPing]              tries the way to members regularly
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
+//	 [StaticMembers]        adds members from a list
 //	    │  ▲
 //	network
 //

@@ -1,11 +1,13 @@
 package interceptor
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/transport/nio"
 )
 
@@ -53,7 +55,11 @@ type stackTest struct {
 }
 
 func stackTests() []stackTest {
+	d, listed := new(TCPFailureDetector), &StaticMembers{Members: one(peer)}
 	return []stackTest{
+		{"ping with all that it works with", 0, []channel.Interceptor{&TCPPing{Detector: d, Only: listed}, d, listed}, nil},
+		{"ping below its detector", 0, []channel.Interceptor{d, &TCPPing{Detector: d}}, []string{"TCPPing works with a TCPFailureDetector that does not stand below it"}},
+		{"ping without its list", 0, []channel.Interceptor{&TCPPing{Only: listed}}, []string{"TCPPing works with a StaticMembers that does not stand below it"}},
 		{"default", 0, []channel.Interceptor{new(Dispatch), new(TCPFailureDetector)}, nil},
 		{"all", 0, []channel.Interceptor{new(Dispatch), new(Throughput), new(Order), new(Gzip),
 			new(Fragmentation), new(DomainFilter), new(TCPFailureDetector)}, nil},
@@ -83,5 +89,14 @@ func stackTests() []stackTest {
 		{"parts larger than frames", 64 << 10, []channel.Interceptor{new(Fragmentation), new(TCPFailureDetector)},
 			[]string{"Fragmentation sends up to 102409 bytes at a time", "MaxFrame is 65536"}},
 		{"parts of a fitting size", 64 << 10, []channel.Interceptor{&Fragmentation{MaxSize: 65_000}, new(Order)}, nil},
+	}
+}
+
+func TestNewLayersServeOneChannel(t *testing.T) {
+	for _, layer := range []channel.Interceptor{new(Fragmentation), new(TwoPhaseCommit), new(TCPPing), new(StaticMembers)} {
+		interceptortest.New(t, interceptortest.Config{}, layer)
+		if _, err := layer.BindDown(nil, channel.Down{}); !errors.Is(err, errBound) {
+			t.Errorf("%T: second BindDown = %v, want %v", layer, err, errBound)
+		}
 	}
 }

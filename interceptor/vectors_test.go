@@ -85,7 +85,7 @@ var layersUnderDamage = map[string]struct {
 		"fragment-three", "fragment-none", "gzip-default",
 	}},
 	"TwoPhaseCommit": {func() channel.Interceptor { return new(TwoPhaseCommit) }, []string{"two-phase"}},
-	"Detector": {func() channel.Interceptor { return new(TCPFailureDetector) }, []string{"tcp-failure-detector-probe"}},
+	"Detector":       {func() channel.Interceptor { return new(TCPFailureDetector) }, []string{"tcp-failure-detector-probe"}},
 }
 
 // Every frame of the vectors is cut at every offset of its message, and every bit
@@ -144,6 +144,10 @@ func damage(t *testing.T, layer channel.Interceptor, f message.Frame) {
 	switch layer := layer.(type) {
 	case *TCPFailureDetector:
 		swallowed = int(layer.Stats().Swallowed)
+	case *TCPPing:
+		swallowed = int(layer.Stats().Swallowed)
+	case *StaticMembers: // notices of somebody who is not on its list
+		swallowed = int(layer.Stats().Unknown)
 	case *Fragmentation: // parts that wait for others, which nobody sends
 		swallowed = int(layer.Stats().Expired)
 	case *TwoPhaseCommit: // messages and confirmations that wait for the other
