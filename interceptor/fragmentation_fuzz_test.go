@@ -66,29 +66,3 @@ func checkFragmented(t *testing.T, b []byte) {
 		}
 	}
 }
-
-// What is split comes back as it was.
-func FuzzFragmentationRoundTrip(f *testing.F) {
-	f.Add([]byte("some text"), uint16(4))
-	f.Add(make([]byte, 1000), uint16(1))
-	f.Add(make([]byte, 1000), uint16(333))
-	f.Fuzz(func(t *testing.T, b []byte, size uint16) {
-		layer := &Fragmentation{MaxSize: 1 + int(size), MinSize: -1}
-		h := newFragmentation(t, layer, interceptortest.Config{})
-		if err := h.Send(t.Context(), one(peer), b, message.UseAck); err != nil {
-			t.Fatal(err)
-		}
-		id := message.NewID()
-		for _, s := range h.Bottom.Sent() {
-			if n := s.Message.Len(); n > layer.Traits().MaxPayload {
-				t.Errorf("%d bytes were handed down, want at most %d", n, layer.Traits().MaxPayload)
-			}
-			if err := (arrival{peer, id, s.Message.Payload(), 0}).at(h); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := h.Top.Received(); len(got) != 1 || !bytes.Equal(got[0].Payload(), b) {
-			t.Errorf("%d bytes came back as %v", len(b), got)
-		}
-	})
-}

@@ -16,8 +16,7 @@ func TestFragmentationPassesTheSuite(t *testing.T) {
 		bits message.Options
 	}{
 		{"Default", func() channel.Interceptor { return new(Fragmentation) }, 0},
-		{"Small", func() channel.Interceptor { return &Fragmentation{MaxSize: 1000} }, 0},
-		{"Flag", func() channel.Interceptor { return &Fragmentation{MaxSize: 1000, OptionFlag: flag} }, flag},
+		{"SmallWithFlag", func() channel.Interceptor { return &Fragmentation{MaxSize: 5000, OptionFlag: flag} }, flag},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
