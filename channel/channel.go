@@ -67,8 +67,9 @@ const (
 	stopped
 )
 
-// New checks cfg, binds the layers and returns a channel that is not started.
-// The error joins everything that is wrong.
+// New checks cfg, binds the layers, checks that they can work together (see
+// [Checked]) and returns a channel that is not started. The error joins everything
+// that is wrong.
 func New(cfg Config) (*Channel, error) {
 	told := cfg.Trace // before the functions that nobody gave are filled in
 	cfg, err := cfg.withDefaults()
@@ -88,7 +89,7 @@ func New(cfg Config) (*Channel, error) {
 		c.tasks.start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
 	}
 	c.broadcaster = findBroadcaster(cfg.Membership)
-	if err := errors.Join(err, c.bind()); err != nil {
+	if err := errors.Join(err, c.bind(), cfg.checkStack()); err != nil {
 		c.endRun(ErrClosed)
 		return nil, err
 	}

@@ -10,11 +10,15 @@
 //	 [Compress]             compresses for members that understand it
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
+//	 [TwoPhaseCommit]       delivers what all destinations have
+//	 [Fragmentation]        sends large messages in parts
 //	 [Encrypt]              encrypts, and keeps clear text from the application
 //	 [DomainFilter]         sees members of its own domain only
 //	 [NonBlockingCoordinator], [SimpleCoordinator]
 //	                        say which member coordinates
+//	 [TCPPing]              tries the way to members regularly
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
+//	 [StaticMembers]        adds members from a list
 //	    │  ▲
 //	network
 //
@@ -27,11 +31,12 @@
 //
 // Probes of a detector pass none of the layers above it on the way out and none
 // on the way in, because the detector of the other side swallows them. So what
-// changes the bytes of messages (Gzip, Order, Encrypt) stands above it, in the same
-// order at every member of the group: nothing negotiates layers, but for Compress.
-// Dispatch stands on top, so that a queued message is compressed and numbered when
-// it is its turn. A coordinator stands above the detector and below what changes
+// changes the bytes of messages (Gzip, Order, Fragmentation, Encrypt) stands above it,
+// in the same order at every member of the group: nothing negotiates layers, but for
+// Compress. Dispatch stands on top, so that a queued message is compressed and numbered
+// when it is its turn. A coordinator stands above the detector and below what changes
 // bytes: its probes pass none of the layers above the network either, on the way out.
+// channel.New refuses what cannot work.
 //
 // # Events
 //

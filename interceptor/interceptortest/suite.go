@@ -26,6 +26,9 @@ type Suite struct {
 	// HoldsErrors says that the error of an application that failed on a message
 	// need not come out of Up.Receive, because the layer may deliver later.
 	HoldsErrors bool
+	// AllOrNothing says that a message which did not succeed at one of its
+	// destinations succeeds at none: what was a success below is NotSent.
+	AllOrNothing bool
 	// Config is for the harnesses of the suite; Local is set by the suite.
 	Config Config
 }
