@@ -128,6 +128,8 @@ func (t *Table) Diff(bucket int, theirs []Digest) (want, have []string) {
 		there[d.Key] = true
 		it := b.items[d.Key]
 		switch {
+		case it != nil && t.cfg.Resolve != nil && it.hash != d.Sum: // each may have what the other lacks
+			want, have = append(want, d.Key), append(have, d.Key)
 		case it == nil || it.Gone && it.Version.Compare(d.Version) < 0:
 			want = append(want, d.Key)
 		case it.Gone:

@@ -228,6 +228,23 @@ func (t *Table) All() iter.Seq[Entry] {
 	}
 }
 
+// Replay hands out what is there bucket by bucket, while no change of the bucket happens:
+// also what has lived long enough and no sweep has told of.
+func (t *Table) Replay(f func(bucket int, all []Entry)) {
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		b.mu.Lock()
+		all := make([]Entry, 0, b.live)
+		for _, it := range b.items {
+			if !it.Gone {
+				all = append(all, t.entry(it))
+			}
+		}
+		f(i, all)
+		b.mu.Unlock()
+	}
+}
+
 func (t *Table) snapshot(bucket int) []Entry {
 	b := &t.buckets[bucket]
 	b.mu.RLock()

@@ -1,0 +1,2 @@
+// Package replmap is a map that the members of a group share.
+package replmap
