@@ -79,6 +79,9 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entr
 		return &ww
 	})
 	switch {
+	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
+		// It may be that the primary has missed the entry that was read here.
+		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
 	case err == nil:
 		return n.decided(p, a)
 	case notDone(err):

@@ -47,8 +47,8 @@ func (n *native) meet(m *membership.Member) {
 func (n *native) introduce(ctx context.Context, m *membership.Member, x *meeting) {
 	pause := n.budget / 2
 	for tries := 0; ; tries++ {
-		err := n.greet(ctx, m)
-		if n.concluded(m, x, err) {
+		said, err := n.greet(ctx, m)
+		if n.concluded(m, x, said, err) {
 			return
 		}
 		if tries > maxTries && !n.inView(m.ID()) {
@@ -64,11 +64,12 @@ func (n *native) introduce(ctx context.Context, m *membership.Member, x *meeting
 	}
 }
 
-// greet tells a member what this one is.
-func (n *native) greet(ctx context.Context, m *membership.Member) error {
+// greet tells a member what this one is, and returns how far it has said it is.
+func (n *native) greet(ctx context.Context, m *membership.Member) (mapwire.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.stall)
 	defer cancel()
-	return n.sendTo(ctx, m, n.introduction(m.ID()))
+	h := n.introduction(m.ID())
+	return h.State, n.sendTo(ctx, m, h)
 }
 
 // introduction is what this member says of itself to another.
@@ -83,7 +84,7 @@ func (n *native) introduction(to membership.ID) *mapwire.Hello {
 }
 
 // concluded notes how a greeting has fared, and reports whether that is all.
-func (n *native) concluded(m *membership.Member, x *meeting, err error) bool {
+func (n *native) concluded(m *membership.Member, x *meeting, said mapwire.State, err error) bool {
 	defer n.notify()
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -95,7 +96,7 @@ func (n *native) concluded(m *membership.Member, x *meeting, err error) bool {
 	switch {
 	case errors.As(err, &refused):
 		n.log.Debug("member does not have the map", "member", m, "err", err)
-	case err != nil:
+	case err != nil || said != n.state:
 		return false
 	case n.peer(m.ID()) == nil:
 		x.heard = true

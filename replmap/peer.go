@@ -230,9 +230,10 @@ func (p *peer) recover(ctx context.Context) {
 		if s, _ := p.is(); s != silent {
 			return
 		}
-		if p.n.greet(ctx, p.member()) == nil && p.comeBack() {
+		if _, err := p.n.greet(ctx, p.member()); err == nil && p.comeBack() {
 			if p.n.repairWith(ctx, p) == nil && p.catchUp() {
 				p.n.log.Info("member is back", "member", p.member())
+				p.n.meet(p.member()) // what it was told may be old by now
 				p.n.notify()
 				return
 			}

@@ -67,17 +67,35 @@ func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 }
 
 // merge takes states of a peer. The error is that of the first which was refused; the
-// others are taken.
+// others are taken. What is newer here the peer is told, unless it has written that itself.
 func (n *native) merge(p *peer, all []entry.Entry) error {
 	var first error
+	var stale []string
 	for i := range all {
-		if _, err := n.table.Merge(&all[i]); err != nil {
+		e := &all[i]
+		if _, err := n.table.Merge(e); err != nil {
 			n.n.rejected.Add(1)
 			n.log.Warn("entry refused", "member", p.member(), "err", err)
 			if first == nil {
 				first = err
 			}
+			continue
 		}
+		for _, mine := range n.table.States([]string{e.Key}) {
+			if mine.Compare(e) > 0 && mine.Version.Node != p.node {
+				stale = append(stale, e.Key)
+			}
+		}
+	}
+	if len(stale) == 0 {
+		return first
+	}
+	if err := n.later(func(ctx context.Context) {
+		if err := n.push(ctx, p, stale); err != nil {
+			n.log.Debug("entries did not arrive", "member", p.member(), "err", err)
+		}
+	}); err != nil {
+		n.log.Debug("entries not sent, the next comparison finds them", "member", p.member(), "err", err)
 	}
 	return first
 }

@@ -237,6 +237,10 @@ func (w *world) judge() {
 		all = append(all, n)
 		if s := n.Stats(); s.Members != len(w.names)-1 || s.Current != s.Members || !n.Ready() {
 			w.t.Errorf("%s: ready %v, %+v", name, n.Ready(), s)
+			for _, p := range *n.rep.(*native).peers.Load() {
+				stands, state := p.is()
+				w.t.Logf("%s is %d, behind %v, in state %d, mending %v", p.member().Name(), stands, p.behind, state, p.mending)
+			}
 		}
 	}
 	checkSame(w.t, all...)
@@ -244,9 +248,16 @@ func (w *world) judge() {
 		if d.n.down.Load() {
 			continue
 		}
-		e := all[0].r.table.States([]string{d.key})
-		if len(e) == 0 || e[0].Version.Compare(d.ver) < 0 {
-			w.t.Errorf("%s wrote %s at %v, and now it is %+v", d.n.name, d.key, d.ver, e)
+		var last entry.Version // a deletion need not be known to who never had the entry
+		for _, n := range all {
+			for _, e := range n.r.table.States([]string{d.key}) {
+				if e.Version.Compare(last) > 0 {
+					last = e.Version
+				}
+			}
+		}
+		if last.Compare(d.ver) < 0 {
+			w.t.Errorf("%s wrote %s at %v, and now it is at %v", d.n.name, d.key, d.ver, last)
 		}
 	}
 }
