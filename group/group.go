@@ -15,7 +15,7 @@ import (
 )
 
 // Group is one member of a group: a channel with the parts that [New] chose,
-// and named topics. All methods are safe for concurrent use and may be called
+// named topics, and remote calls. All methods are safe for concurrent use and may be called
 // inside every callback.
 type Group struct {
 	// Channel is the engine. Its Start, Stop, Send, SendAll, Post, View, Watch and
@@ -23,6 +23,7 @@ type Group struct {
 	*channel.Channel
 
 	parts parts
+	calls *rpc
 
 	mu     sync.RWMutex
 	topics map[string]*Topic
@@ -49,7 +50,7 @@ func New(options ...Option) (*Group, error) {
 
 // build makes the parts and joins them. s is its own copy.
 func (s Settings) build() (*Group, error) {
-	g := &Group{topics: make(map[string]*Topic)}
+	g := &Group{topics: make(map[string]*Topic), calls: newRPC(s.RPC, s.TLSOnly)}
 	var errs []error
 	cfg := channel.Config{
 		Name:        s.Name,
@@ -74,7 +75,7 @@ func (s Settings) build() (*Group, error) {
 	if s.TLSOnly {
 		cfg.Interceptors = append(cfg.Interceptors, new(tlsOnly))
 	}
-	cfg.Interceptors = append(cfg.Interceptors, new(noRPC))
+	cfg.Interceptors = append(cfg.Interceptors, g.calls)
 	cfg.Interceptors = append(cfg.Interceptors, layers...)
 	for i, layer := range s.layers() {
 		if layer == nil {

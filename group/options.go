@@ -30,6 +30,7 @@ type Settings struct {
 	Transport    Transport             // instead of Sender and Receiver
 	TLSOnly      bool                  // all messages of the application go over TLS
 	TLS          *tls.Config           // for that, where Sender and Receiver have none
+	RPC          RPCConfig             // zero: its defaults
 	StopTimeout  time.Duration         // zero: 5 s
 	StuckAfter   time.Duration         // zero: 10 s, negative: never
 	Logger       *slog.Logger          // nil: discards
@@ -93,7 +94,8 @@ func WithSender(c nio.SenderConfig) Option { return func(s *Settings) { s.Sender
 //
 // Not protected is what is no message of the application: heartbeats, the
 // messages and probes by which layers and memberships find and check members,
-// and the answers to remote calls of Java nodes. Who reaches the ports can thus
+// and the answers to remote calls that came in the clear, which say that nobody
+// serves them. Who reaches the ports can thus
 // still forge members and make others leave, but not read or write messages.
 //
 // For members that have TLS and members that have not in one group, and while a
@@ -129,6 +131,9 @@ func WithMembership(m membership.Service) Option {
 func WithInterceptors(layers ...channel.Interceptor) Option {
 	return func(s *Settings) { s.Interceptors = append([]channel.Interceptor{}, layers...) }
 }
+
+// WithRPC sets the limits of remote calls.
+func WithRPC(c RPCConfig) Option { return func(s *Settings) { s.RPC = c } }
 
 // WithServices runs only some parts of the member.
 func WithServices(services channel.Services) Option {

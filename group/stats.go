@@ -12,6 +12,8 @@ type Stats struct {
 	channel.Stats
 	// Links has the sender's counts for each member that was sent to.
 	Links []nio.MemberStats
+	// RPC has the counts of remote calls.
+	RPC RPCStats
 	// Receiver has the receiver's counts, nil without a receiver of transport/nio.
 	Receiver *nio.ReceiverStats
 	// Multicast has the counts of the multicast membership, nil without one.
@@ -20,7 +22,7 @@ type Stats struct {
 
 // Stats returns the counts. Each is exact; they are not of one instant.
 func (g *Group) Stats() Stats {
-	s := Stats{Stats: g.Channel.Stats()}
+	s := Stats{Stats: g.Channel.Stats(), RPC: g.calls.stats()}
 	if g.parts.sender != nil {
 		s.Links = g.parts.sender.Stats()
 	}

@@ -1,0 +1,101 @@
+package group
+
+import (
+	"context"
+	"sync"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+)
+
+// post is an answer on its way. It is used again when its outcome is known.
+type post struct {
+	l       *rpc
+	receipt *message.Receipt
+	settled func(*message.Receipt) // p.settle; made once
+	id      message.ID
+	to      [1]*membership.Member
+}
+
+// post sends an answer and does not wait for its outcome. It takes the message over.
+// ctx bounds the wait for room. With an error nothing was sent; the caller sees to
+// that.
+func (l *rpc) post(ctx context.Context, to *membership.Member, m *message.Message) error {
+	p, ok := l.posts.Get().(*post)
+	if !ok {
+		p = &post{l: l, receipt: message.NewReceipt(0, nil)}
+		p.settled = p.settle
+	}
+	p.id, p.to[0] = m.ID, to
+	p.receipt.Reset(1, p.settled)
+	l.jobs.send(1)
+	err := l.send(ctx, p.to[:], m, p.receipt) // with no error p is not ours any more
+	m.Release()
+	if err != nil {
+		p.recycle()
+	}
+	return err
+}
+
+// settle is told of the outcome.
+func (p *post) settle(r *message.Receipt) {
+	if !r.OK() {
+		p.l.lost(p.to[0], p.id, r.Results(p.to[:], nil)[0].Err)
+	}
+	p.recycle()
+}
+
+func (p *post) recycle() {
+	l := p.l
+	p.to[0] = nil
+	l.posts.Put(p)
+	l.jobs.send(-1)
+}
+
+// aside does what the goroutines that bring messages must not wait for, one after the
+// other.
+type aside struct {
+	l *rpc
+
+	mu    sync.Mutex
+	queue []func()
+	busy  bool
+}
+
+// asideMost is how much may wait to be done.
+const asideMost = 1024
+
+// put has f called soon, unless too much waits already.
+func (a *aside) put(f func()) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) >= asideMost {
+		return false
+	}
+	a.queue = append(a.queue, f)
+	if !a.busy {
+		a.busy = true
+		a.l.host.Go(rpcName, func(context.Context) { a.work() })
+	}
+	return true
+}
+
+func (a *aside) work() {
+	for f := a.next(); f != nil; f = a.next() {
+		f()
+	}
+}
+
+// next returns what is to be done; nil ends the goroutine.
+func (a *aside) next() func() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.queue) == 0 {
+		a.busy, a.queue = false, nil
+		return nil
+	}
+	f := a.queue[0]
+	a.queue[0] = nil
+	a.queue = a.queue[1:]
+	return f
+}
