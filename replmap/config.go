@@ -60,6 +60,12 @@ type Config[K comparable, V any] struct {
 	// 1000 entries and 256 KiB. A message has one entry more than there are bytes for.
 	BlockEntries, BlockBytes int
 
+	// Tribes makes the map one of Tribes' ReplicatedMap. nil is a map of this module, which
+	// is the better one where no Java node is to have it. With it there are no conditional
+	// writes and no lifetimes ([errors.ErrUnsupported]), no Resolve, and the fields from
+	// Remember on mean nothing but Discover.
+	Tribes *Tribes
+
 	// Logger is told of members that come, go and do not answer; nil discards.
 	Logger *slog.Logger
 }
@@ -120,6 +126,12 @@ func (c *Config[K, V]) settings() (settings, error) {
 	check(min(c.MaxKey, c.MaxValue, c.BlockEntries, c.BlockBytes) < 0, "negative limit")
 	check(c.BlockEntries > 1<<20, "BlockEntries: want 0 to 1048576")
 	check(c.BlockBytes > 16<<20, "BlockBytes: want 0 to 16777216")
+	if c.Tribes != nil && c.Keys != nil && c.Values != nil {
+		var k K
+		var v V
+		check(!isJava(c.Keys.Append(nil, k)) || !isJava(c.Values.Append(nil, v)), "a map of Tribes needs codecs of Java objects, such as JavaString")
+	}
+	check(c.Tribes != nil && c.Resolve != nil, "a map of Tribes has no Resolve")
 	if err := errors.Join(all...); err != nil {
 		return settings{}, err
 	}

@@ -41,8 +41,15 @@ func New[K comparable, V any](c Config[K, V]) (*Map[K, V], error) {
 	if c.Store != nil {
 		m.r.store = m.store
 	}
-	m.rep, err = newNative(m.r)
-	return m, err
+	if c.Tribes != nil {
+		m.rep, err = newTribes(m.r, *c.Tribes)
+	} else {
+		m.rep, err = newNative(m.r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // insideKey marks the contexts that a map gives to functions, so that Close does not wait
@@ -148,6 +155,9 @@ func (m *Map[K, V]) Put(ctx context.Context, key K, value V) error {
 func (m *Map[K, V]) PutFor(ctx context.Context, key K, value V, lifetime time.Duration) error {
 	if lifetime <= 0 || lifetime > maxLifetime {
 		return fmt.Errorf("tribes: replmap: lifetime %v: want more than 0, at most %v", lifetime, maxLifetime)
+	}
+	if m.cfg.Tribes != nil {
+		return errNotInTribes
 	}
 	return m.put(ctx, key, value, lifetime)
 }

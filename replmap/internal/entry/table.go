@@ -64,6 +64,9 @@ func NewTable(node membership.ID, c Config) *Table {
 	return t
 }
 
+// Clock returns the highest counter that the replica has seen.
+func (t *Table) Clock() uint64 { return t.clock.Load() }
+
 func (t *Table) bucket(key string) *bucket { return &t.buckets[Bucket(key)] }
 
 // Get returns the state of a key, and whether it is there: not gone, and its time not over.
