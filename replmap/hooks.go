@@ -13,32 +13,42 @@ func (m *Map[K, V]) inside(ctx context.Context) context.Context {
 
 // load asks Config.Load for what is not there, and puts it into the map.
 func (m *Map[K, V]) load(ctx context.Context, key K, k string) (V, bool, error) {
-	lock := &m.r.writing[entry.Bucket(k)]
-	lock.Lock()
-	e, there := m.r.table.Get(k)
-	if there { // it has come meanwhile
-		lock.Unlock()
-		v, err := m.cfg.Values.Decode(e.Value)
-		return v, err == nil, err
+	var v V
+	e, loaded, err := m.loaded(ctx, key, k)
+	if err != nil || e == nil {
+		return v, false, err
+	}
+	if loaded {
+		if err := m.rep.publish(ctx, e); err != nil {
+			return v, false, err
+		}
+	}
+	v, err = m.cfg.Values.Decode(e.Value)
+	return v, err == nil, err
+}
+
+// loaded returns the entry that is there then, nil if there is none, and whether it was
+// loaded just now.
+func (m *Map[K, V]) loaded(ctx context.Context, key K, k string) (*entry.Entry, bool, error) {
+	end, err := m.r.writing.take(ctx, k)
+	if err != nil {
+		return nil, false, err
+	}
+	defer end()
+	if e, there := m.r.table.Get(k); there { // it has come meanwhile
+		return &e, false, nil
 	}
 	v, there, err := m.cfg.Load(m.inside(ctx), key)
 	if err != nil || !there {
-		lock.Unlock()
-		return v, false, err
+		return nil, false, err
 	}
 	b, err := m.value(v)
 	if err != nil {
-		lock.Unlock()
-		return v, false, err
+		return nil, false, err
 	}
 	e, written := m.r.table.Write(entry.Entry{Key: k, Value: b, Lifetime: entry.Forever},
 		func(_ entry.Entry, there bool) bool { return !there })
-	lock.Unlock()
-	if !written {
-		v, err = m.cfg.Values.Decode(e.Value)
-		return v, err == nil, err
-	}
-	return v, true, m.rep.publish(ctx, &e)
+	return &e, written, nil
 }
 
 // store tells Config.Store of a write.

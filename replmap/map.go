@@ -36,7 +36,7 @@ func New[K comparable, V any](c Config[K, V]) (*Map[K, V], error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Map[K, V]{cfg: c, r: &replica{settings: s}, done: make(chan struct{})}
+	m := &Map[K, V]{cfg: c, r: &replica{settings: s, writing: newTurns()}, done: make(chan struct{})}
 	m.ctx, m.cancel = context.WithCancel(context.WithValue(context.Background(), insideKey{}, m))
 	if c.Store != nil {
 		m.r.store = m.store

@@ -39,9 +39,8 @@ type replica struct {
 	n     counters
 	// store is told of writes; nil if nobody is.
 	store func(ctx context.Context, e *entry.Entry) error
-	// writing has a lock for each bucket, held while one of its keys is checked, stored and
-	// written here.
-	writing [entry.Buckets]sync.Mutex
+	// writing is held while a key is checked, stored and written here.
+	writing *turns
 
 	mu       sync.Mutex
 	watchers []*watcher
@@ -49,9 +48,11 @@ type replica struct {
 
 // write checks, stores and writes on this member.
 func (r *replica) write(ctx context.Context, e *entry.Entry, condition func(entry.Entry, bool) bool) (now entry.Entry, written bool, err error) {
-	m := &r.writing[entry.Bucket(e.Key)]
-	m.Lock()
-	defer m.Unlock()
+	end, err := r.writing.take(ctx, e.Key)
+	if err != nil {
+		return now, false, err
+	}
+	defer end()
 	if r.store != nil {
 		now, there := r.table.Get(e.Key)
 		if condition != nil && !condition(now, there) || e.Gone && !there {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,13 +22,14 @@ var simSeed = flag.Uint64("replmap.seed", 0, "the one seed that TestSimulation r
 // what is sent, and that falls apart and heals; clients that write, delete, swap and let
 // expire on all of them. When everything has been well for a minute, all have the same and
 // what was written is there: see judge. A seed that fails is in the name of the subtest;
-// run it alone with -replmap.seed.
+// run it alone with -replmap.seed. TRIBES_MAP_SEEDS is how many seeds are run, 20 if it is not set.
 func TestSimulation(t *testing.T) {
-	seeds := uint64(150)
-	if testing.Short() {
-		seeds = 15
+	seeds, first := uint64(20), uint64(1)
+	if text := os.Getenv("TRIBES_MAP_SEEDS"); text != "" {
+		if _, err := fmt.Sscan(text, &seeds); err != nil {
+			t.Fatalf("TRIBES_MAP_SEEDS: %v", err)
+		}
 	}
-	first := uint64(1)
 	if *simSeed != 0 {
 		first, seeds = *simSeed, 1
 	}

@@ -63,7 +63,7 @@ type tribesMap struct {
 	wg      sync.WaitGroup
 	busy    chan struct{} // has room for those that do something later
 	isReady chan struct{} // closed when all entries are here
-	sending [entry.Buckets]sync.Mutex
+	sending *turns
 	taking  sync.Mutex // one message of another member after the other
 
 	mu sync.Mutex
@@ -85,6 +85,8 @@ type place struct {
 	from    membership.ID // who has written it last, and when by its own clock, in ms
 	sent    int64
 	orphan  bool // its primary is gone, and who takes over is not known
+	flying  int  // messages of this member about it that are not answered
+	crossed bool // while one was on its way another member has said something else
 }
 
 func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
@@ -104,7 +106,7 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 	}
 	t := &tribesMap{
 		replica: r, cfg: cfg, id: id, rpc: rpc, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
-		state: tribeswire.New, lost: make(map[membership.ID]uint64),
+		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64),
 		missed: make(map[membership.ID]map[string]bool), places: make(map[string]*place),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -260,7 +262,7 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 		t.n.alone.Add(1)
 		return nil
 	}
-	err := t.tell(ctx, to, e.Key)
+	err := t.flying(e.Key, func() error { return t.tell(ctx, to, e.Key) })
 	var failed *message.SendError
 	if !errors.As(err, &failed) {
 		return err
@@ -285,22 +287,91 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 func (t *tribesMap) own(key string, nodes []*membership.Member) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.places[key] = &place{primary: t.local(), nodes: nodes, from: t.local().ID()}
+	p := t.place(key)
+	p.primary, p.nodes, p.from, p.sent, p.orphan = t.local(), nodes, t.local().ID(), 0, false
+}
+
+// place returns that of a key. The caller holds t.mu.
+func (t *tribesMap) place(key string) *place {
+	p := t.places[key]
+	if p == nil {
+		p = &place{}
+		t.places[key] = p
+	}
+	return p
+}
+
+// flying sends something about a key by f. If another member says something else about it
+// before all have answered, then each side may have taken what the other has said. So this
+// member says again what it has then: at once if it is the lower one, else a moment later
+// unless it hears more meanwhile, so that two of this module do not go on for ever.
+func (t *tribesMap) flying(key string, f func() error) error {
+	t.mu.Lock()
+	t.place(key).flying++
+	t.mu.Unlock()
+	err := f()
+	t.mu.Lock()
+	p := t.place(key)
+	p.flying--
+	crossed, other := p.crossed && p.flying == 0, p.from
+	p.crossed = p.crossed && !crossed
+	t.mu.Unlock()
+	if crossed {
+		t.later(func(ctx context.Context) { t.again(ctx, key, other) })
+	}
+	return err
+}
+
+// again says what a key is, after messages about it have crossed.
+func (t *tribesMap) again(ctx context.Context, key string, other membership.ID) {
+	before, _ := t.table.Get(key)
+	if mine := t.local().ID(); bytes.Compare(mine[:], other[:]) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(t.cfg.Access / 2):
+		}
+		if now, _ := t.table.Get(key); now.Version != before.Version {
+			return // the other has said it again
+		}
+	}
+	t.n.repaired.Add(1)
+	to, _ := t.members()
+	t.own(key, to)
+	if len(to) == 0 {
+		return
+	}
+	if err := t.tell(ctx, to, key); err != nil {
+		for _, m := range to {
+			t.miss(m, key)
+		}
+	}
 }
 
 // tell sends members what a key is now.
 func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string) error {
-	lock := &t.sending[entry.Bucket(key)]
-	lock.Lock()
-	defer lock.Unlock()
+	end, err := t.sending.take(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer end()
 	e, there := t.table.Get(key)
 	if !there {
-		t.mu.Lock()
-		delete(t.places, key)
-		t.mu.Unlock()
+		t.forget(key)
 		return t.send(ctx, to, &tribeswire.Message{Type: tribeswire.Remove, Key: []byte(key)})
 	}
 	return t.send(ctx, to, t.copyOf(&e))
+}
+
+// forget drops the place of a key that is gone.
+func (t *tribesMap) forget(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[key]; p != nil && p.flying > 0 {
+		*p = place{flying: p.flying, crossed: p.crossed}
+		return
+	}
+	delete(t.places, key)
 }
 
 // copyOf returns the message that says what an entry is.

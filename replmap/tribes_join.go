@@ -148,12 +148,13 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	if t.touched != nil && sent != 0 {
 		t.touched[key] = true
 	}
-	if m.Type == tribeswire.Remove {
-		delete(t.places, key)
-	} else {
-		t.places[key] = &place{primary: m.Primary, nodes: m.Nodes, from: from, sent: sent}
-	}
+	p := t.place(key)
+	p.primary, p.nodes, p.from, p.sent, p.orphan = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary)
+	p.crossed = p.crossed || p.flying > 0
 	t.mu.Unlock()
+	if m.Type == tribeswire.Remove {
+		t.forget(key)
+	}
 	t.table.Write(entry.Entry{Key: key, Value: m.Value, Gone: m.Type == tribeswire.Remove, Lifetime: entry.Forever}, nil)
 }
 

@@ -62,15 +62,41 @@ func (t *tribesMap) found(m *membership.Member) {
 	since, back := t.lost[m.ID()]
 	delete(t.lost, m.ID())
 	mine := t.local().ID()
-	for _, p := range t.places { // as it does for itself
+	var keys []string
+	for key, p := range t.places {
 		if p.primary != nil && p.primary.ID() == mine {
 			p.nodes = append(slices.Clip(p.nodes), m)
+			keys = append(keys, key)
 		}
 	}
 	t.mu.Unlock()
 	t.log.Info("member has the map", "member", m, "again", back)
+	t.later(func(ctx context.Context) { t.list(ctx, m, keys) })
 	if back {
 		t.later(func(ctx context.Context) { t.reunite(ctx, m, since) })
+	}
+}
+
+// list tells a member who has the entries of this one, so that the first that is left takes
+// them over. What a new member got by its state transfer does not name it.
+func (t *tribesMap) list(ctx context.Context, m *membership.Member, keys []string) {
+	for _, key := range keys {
+		t.mu.Lock()
+		p := t.places[key]
+		mine := p != nil && p.primary != nil && p.primary.ID() == t.local().ID()
+		var nodes []*membership.Member
+		if mine {
+			nodes = p.nodes
+		}
+		t.mu.Unlock()
+		if !mine {
+			continue
+		}
+		x := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: nodes}
+		if err := t.flying(key, func() error { return t.send(ctx, []*membership.Member{m}, x) }); err != nil {
+			t.log.Debug("member does not know who has the entries", "member", m, "err", err)
+			return
+		}
 	}
 }
 
@@ -93,19 +119,26 @@ func (t *tribesMap) gone(id membership.ID, lost bool) {
 		t.lose(id, since)
 	}
 	delete(t.missed, id)
-	var mine []string
+	var mine, orphans []string
 	for key, p := range t.places {
 		p.nodes = slices.DeleteFunc(slices.Clone(p.nodes), func(x *membership.Member) bool { return x.ID() == id })
-		if p.primary == nil || p.primary.ID() != id {
-			continue
-		}
-		p.orphan = true
-		if len(p.nodes) > 0 && p.nodes[0].ID() == t.local().ID() {
+		switch {
+		case p.primary == nil:
+		case p.primary.ID() == t.local().ID():
 			mine = append(mine, key)
+		case p.primary.ID() == id:
+			p.orphan = true
+			if len(p.nodes) > 0 && p.nodes[0].ID() == t.local().ID() {
+				orphans = append(orphans, key)
+			}
 		}
 	}
+	others := t.others
 	t.mu.Unlock()
-	t.adoptAll(mine)
+	t.adoptAll(orphans)
+	for _, m := range others { // a Java node does not take over while a dead one stands before it
+		t.later(func(ctx context.Context) { t.list(ctx, m, mine) })
+	}
 }
 
 // lose notes a lost member; of many those that were lost first are forgotten. The caller
@@ -132,16 +165,25 @@ func (t *tribesMap) adopt() {
 	t.mu.Lock()
 	var mine []string
 	for key, p := range t.places {
-		if !p.orphan {
-			continue
-		}
-		if p.primary == nil {
+		switch {
+		case !p.orphan:
+		case p.primary == nil:
 			mine = append(mine, key)
+		default:
+			if p.orphan = !t.knows(p.primary); p.orphan {
+				p.primary = nil // somebody else may have taken it over until the next time
+			}
 		}
-		p.primary = nil
 	}
 	t.mu.Unlock()
 	t.adoptAll(mine)
+}
+
+// knows reports whether a member can be a primary. The caller
+// holds t.mu.
+func (t *tribesMap) knows(m *membership.Member) bool {
+	return m != nil && (m.ID() == t.local().ID() ||
+		slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }))
 }
 
 // adoptAll makes this member the primary of entries, and tells the others.
@@ -152,16 +194,27 @@ func (t *tribesMap) adoptAll(keys []string) {
 	t.later(func(ctx context.Context) {
 		for _, key := range keys {
 			to, _ := t.members()
-			if _, there := t.table.Get(key); !there || len(to) == 0 {
+			if _, there := t.table.Get(key); !there || !t.orphaned(key) {
 				continue
 			}
 			t.own(key, to)
+			if len(to) == 0 {
+				continue
+			}
 			m := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: to}
-			if err := t.send(ctx, to, m); err != nil {
+			if err := t.flying(key, func() error { return t.send(ctx, to, m) }); err != nil {
 				t.log.Debug("not all know the new primary", "err", err)
 			}
 		}
 	})
+}
+
+// orphaned reports whether nobody has taken a key over.
+func (t *tribesMap) orphaned(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.places[key]
+	return p != nil && p.orphan
 }
 
 // catchUp sends a member what could not be sent to it.

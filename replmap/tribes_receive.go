@@ -45,8 +45,8 @@ func (t *tribesMap) heard(m *tribeswire.Message, from *membership.Member, sent i
 			t.take(m, from.ID(), sent)
 		}
 	case tribeswire.Notify, tribeswire.Access:
-		if m.Key != nil && !t.moved(m) {
-			t.fetch(m, from)
+		if m.Key != nil && !t.moved(m) && len(t.table.States([]string{string(m.Key)})) == 0 {
+			t.fetch(m, from) // never heard of it
 		}
 	case tribeswire.Start:
 		t.found(from)
@@ -65,12 +65,9 @@ func (t *tribesMap) moved(m *tribeswire.Message) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.places[string(m.Key)]
-	if p == nil {
-		p = &place{}
-		t.places[string(m.Key)] = p
-	}
-	p.primary, p.nodes, p.orphan = m.Primary, m.Nodes, false
+	p := t.place(string(m.Key))
+	p.primary, p.nodes, p.orphan = m.Primary, m.Nodes, !t.knows(m.Primary)
+	p.crossed = p.crossed || p.flying > 0
 	return true
 }
 

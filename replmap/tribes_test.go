@@ -48,12 +48,14 @@ func TestTribesAmongOurselves(t *testing.T) {
 		if c.Len() != 20 || c.Stats().Transferred != 20 {
 			t.Errorf("c has %v", c.all())
 		}
+		time.Sleep(5 * time.Second)
 		checkEqual(t, a, b, c)
 		for i := range 10 {
 			c.put(fmt.Sprint("k", i), "2")
 		}
 		_, err := b.Delete(context.Background(), "k19")
 		must(t, err)
+		time.Sleep(5 * time.Second) // messages that have crossed are said again
 		checkEqual(t, a, b, c)
 		c.crash()
 		time.Sleep(15 * time.Second)
