@@ -20,6 +20,7 @@ import (
 
 	"github.com/gotribes/tribes/internal/leak"
 	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/replmap"
 )
 
 // memberVariable is set in the environment of a process that is to be a member instead of running tests. It holds a
@@ -86,8 +87,9 @@ func memberMain(config string, in io.Reader, out io.Writer) error {
 // console is a member that reads commands and prints events.
 type console struct {
 	*goMember
-	mu  sync.Mutex
-	out *json.Encoder
+	shared *replmap.Map[string, string] // nil before mapstart
+	mu     sync.Mutex
+	out    *json.Encoder
 }
 
 // fields are those of one event.
@@ -151,6 +153,8 @@ func (o *console) run(ctx context.Context, re int, words []string) error {
 		return o.received(re, words[1], words[2])
 	case "sendbulk":
 		return o.sendBulk(ctx, re, words[1:])
+	case "mapstart", "mapput", "mapremove", "mapdump", "mapstop":
+		return o.maps(ctx, re, words)
 	case "shutdown":
 		if err := o.group.Stop(ctx); err != nil {
 			return err

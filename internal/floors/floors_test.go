@@ -38,6 +38,11 @@ var floorOf = map[string]int{
 	"session/internal/replica":     5,
 	"session":                      6,
 
+	"replmap/internal/entry":      3,
+	"replmap/internal/mapwire":    4,
+	"replmap/internal/tribeswire": 4,
+	"replmap":                     5,
+
 	"interop":        7,
 	"faults":         7,
 	"simulation":     7,

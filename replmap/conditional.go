@@ -1,0 +1,105 @@
+package replmap
+
+import (
+	"context"
+
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
+)
+
+// CompareAndSwap sets the value of a key to new if it is old now, compared by their bytes,
+// and reports whether it did. The key's primary decides, so of several such writes to a key
+// at the same time, on whatever members, one comes after the other. While members join,
+// leave or are cut off, two members can take themselves for the primary for a moment; then
+// the merge decides between what they wrote. A Put or Delete is not decided by the primary:
+// at the same time as a conditional write, one of the two is overruled.
+//
+// With ErrUncertain nobody knows whether it was written. Otherwise an error says what
+// became of a write that was done, as that of Put, or that it was not done.
+func (m *Map[K, V]) CompareAndSwap(ctx context.Context, key K, old, new V) (bool, error) {
+	e, err := m.entry(key, &new, entry.Forever)
+	if err != nil {
+		return false, err
+	}
+	b, err := m.value(old)
+	if err != nil {
+		return false, err
+	}
+	_, written, err := m.conditional(ctx, e, mapwire.Write{Condition: mapwire.IfValue, Value: b})
+	return written, err
+}
+
+// CompareAndDelete removes a key if its value is old now; see CompareAndSwap.
+func (m *Map[K, V]) CompareAndDelete(ctx context.Context, key K, old V) (bool, error) {
+	e, err := m.entry(key, nil, entry.Forever)
+	if err != nil {
+		return false, err
+	}
+	b, err := m.value(old)
+	if err != nil {
+		return false, err
+	}
+	_, written, err := m.conditional(ctx, e, mapwire.Write{Condition: mapwire.IfValue, Value: b})
+	return written, err
+}
+
+// PutIfAbsent sets the value of a key that has none, and reports whether it did. The value
+// that is there then is returned too. See CompareAndSwap.
+func (m *Map[K, V]) PutIfAbsent(ctx context.Context, key K, value V) (now V, put bool, err error) {
+	e, err := m.entry(key, &value, entry.Forever)
+	if err != nil {
+		return now, false, err
+	}
+	is, put, err := m.conditional(ctx, e, mapwire.Write{Condition: mapwire.IfAbsent})
+	if err != nil || put || is == nil || is.Gone {
+		return value, put, err
+	}
+	now, err = m.cfg.Values.Decode(is.Value)
+	return now, false, err
+}
+
+// Update replaces the value of a key by what f makes of it, and returns that. f is given
+// whether there is a value, and returns whether there is to be one. If another write comes
+// between, f is called again with what is there then. An error of f ends the update. See
+// CompareAndSwap.
+func (m *Map[K, V]) Update(ctx context.Context, key K, f func(old V, there bool) (new V, keep bool, err error)) (V, error) {
+	var zero V
+	for {
+		if err := m.usable(); err != nil {
+			return zero, err
+		}
+		k, err := m.key(key)
+		if err != nil {
+			return zero, err
+		}
+		is, there := m.r.table.Get(k)
+		var old V
+		if there {
+			if old, err = m.cfg.Values.Decode(is.Value); err != nil {
+				return zero, err
+			}
+		}
+		v, keep, err := f(old, there)
+		if err != nil || !keep && !there {
+			return zero, err
+		}
+		to := &v
+		if !keep {
+			to = nil
+		}
+		e, err := m.entry(key, to, entry.Forever)
+		if err != nil {
+			return zero, err
+		}
+		w := mapwire.Write{Condition: mapwire.IfAbsent}
+		if there {
+			w = mapwire.Write{Condition: mapwire.IfVersion, Version: is.Version}
+		}
+		if _, written, err := m.conditional(ctx, e, w); written || err != nil {
+			return v, err
+		}
+		if ctx.Err() != nil {
+			return zero, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package replmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
+)
+
+// decider returns the peer that is the primary of a key; nil if this member is. Only
+// members count that are ready, so ok is false if none is.
+func (n *native) decider(key string) (p *peer, ok bool) {
+	var nodes [][16]byte
+	var peers []*peer
+	if n.ready() {
+		nodes, peers = append(nodes, n.node), append(peers, nil)
+	}
+	for _, p := range *n.peers.Load() {
+		if s, _ := p.is(); s == isCurrent {
+			nodes, peers = append(nodes, p.node), append(peers, p)
+		}
+	}
+	if len(nodes) == 0 {
+		return nil, false
+	}
+	return peers[entry.Heaviest(key, nodes)], true
+}
+
+// primary implements replication.
+func (n *native) primary(key string) *membership.Member {
+	p, ok := n.decider(key)
+	switch {
+	case !ok:
+		return nil
+	case p == nil:
+		return n.group.Local()
+	default:
+		return p.member()
+	}
+}
+
+// errNotPrimary is that of a decision which is another member's.
+var errNotPrimary = errors.New("tribes: replmap: not the primary")
+
+// conditional implements replication: it finds the primary and has it decide, again if the
+// members do not agree who that is.
+func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+	for {
+		changed := n.change()
+		p, _ := n.decider(w.Entry.Key)
+		now, written, err := n.decideAt(ctx, p, w)
+		if !errors.Is(err, errNotPrimary) {
+			return now, written, err
+		}
+		select {
+		case <-changed:
+		case <-time.After(askAgain):
+		case <-n.ctx.Done():
+			return nil, false, ErrClosed
+		case <-ctx.Done():
+			return nil, false, context.Cause(ctx)
+		}
+	}
+}
+
+// decideAt has a peer decide, or this member.
+func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entry.Entry, bool, error) {
+	if p == nil {
+		return n.decideHere(ctx, w)
+	}
+	a, err := ask[*mapwire.Written](ctx, p, func(id uint64) mapwire.Message {
+		ww := *w
+		ww.Request = id
+		return &ww
+	})
+	switch {
+	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
+		// It may be that the primary has missed the entry that was read here.
+		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
+	case err == nil:
+		return n.decided(p, a)
+	case notDone(err):
+		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
+		return nil, false, errNotPrimary
+	case ctx.Err() != nil:
+		return nil, false, fmt.Errorf("%w: %w", ErrUncertain, context.Cause(ctx))
+	default:
+		return nil, false, fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+}
+
+// notDone reports whether a question has certainly not been heard.
+func notDone(err error) bool {
+	var s *message.SendError
+	if !errors.As(err, &s) {
+		return false
+	}
+	for _, r := range s.Results {
+		if r.Outcome != message.NotSent && r.Outcome != message.Refused {
+			return false
+		}
+	}
+	return true
+}
+
+// decided takes what a primary has decided.
+func (n *native) decided(p *peer, a *mapwire.Written) (*entry.Entry, bool, error) {
+	if a.Entry != nil {
+		if err := n.merge(p, []entry.Entry{*a.Entry}); err != nil {
+			return nil, false, err
+		}
+	}
+	switch a.Outcome {
+	case mapwire.Wrote:
+		if a.Error != "" {
+			return a.Entry, true, fmt.Errorf("tribes: replmap: primary %v: %s", p.member(), a.Error)
+		}
+		return a.Entry, true, nil
+	case mapwire.Differs:
+		return a.Entry, false, nil
+	case mapwire.NotPrimary:
+		return nil, false, errNotPrimary
+	default:
+		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.member(), a.Error)
+	}
+}
+
+// decideHere decides on this member if it is the primary.
+func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+	condition := holds(w)
+	other := false
+	now, written, err := n.write(ctx, &w.Entry, func(e entry.Entry, there bool) bool {
+		if p, ok := n.decider(w.Entry.Key); !ok || p != nil {
+			other = true
+			return false
+		}
+		return condition(e, there)
+	})
+	if other {
+		return nil, false, errNotPrimary
+	}
+	if written {
+		err = n.publish(ctx, &now)
+	}
+	if now.Version.IsZero() {
+		return nil, written, err
+	}
+	return &now, written, err
+}
+
+// decide answers a Write.
+func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
+	a := &mapwire.Written{Request: w.Request}
+	now, written, err := n.decideHere(ctx, w)
+	a.Entry = now
+	switch {
+	case errors.Is(err, errNotPrimary):
+		a.Outcome = mapwire.NotPrimary
+	case written:
+		a.Outcome = mapwire.Wrote
+		if err != nil {
+			a.Error = err.Error()
+		}
+	case err != nil:
+		a.Outcome, a.Error, a.Entry = mapwire.Failed, err.Error(), nil
+	default:
+		a.Outcome = mapwire.Differs
+	}
+	n.answer(ctx, p, a)
+}

@@ -1,0 +1,148 @@
+package entry
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// Buckets is how many buckets a table has. The top byte of the hash of a key says in which
+// it is, on every replica.
+const Buckets = 256
+
+// Bucket returns the bucket of a key.
+func Bucket(key string) int { return int(newHasher().string(key).end() >> 56) }
+
+// Digest is a key and the hash of its state.
+type Digest struct {
+	Key     string
+	Version Version
+	Sum     uint64
+}
+
+// sum is the hash of a state that is not gone: FNV-1a over key, version and value, strings
+// with their length in front, numbers as eight bytes, big-endian, followed by the
+// finaliser of MurmurHash3. It is part of the protocol.
+func (e *Entry) sum() uint64 {
+	h := newHasher().string(e.Key).uint64(e.Version.Counter)
+	for _, b := range e.Version.Node {
+		h = h.byte(b)
+	}
+	h = h.uint64(uint64(len(e.Value)))
+	for _, b := range e.Value {
+		h = h.byte(b)
+	}
+	return h.end()
+}
+
+type hasher uint64
+
+func newHasher() hasher { return 14695981039346656037 }
+
+func (h hasher) byte(b byte) hasher { return (h ^ hasher(b)) * 1099511628211 }
+
+func (h hasher) uint64(v uint64) hasher {
+	for shift := 56; shift >= 0; shift -= 8 {
+		h = h.byte(byte(v >> shift))
+	}
+	return h
+}
+
+func (h hasher) string(s string) hasher {
+	h = h.uint64(uint64(len(s)))
+	for i := range len(s) {
+		h = h.byte(s[i])
+	}
+	return h
+}
+
+// end mixes the bits, so that sums of hashes of similar states do not meet.
+func (h hasher) end() uint64 {
+	x := uint64(h)
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
+
+// Weight is what a member weighs for a key: of the members of a map the heaviest is the
+// key's primary. It is part of the protocol.
+func Weight(key string, node [16]byte) uint64 {
+	h := newHasher().string(key)
+	for _, b := range node {
+		h = h.byte(b)
+	}
+	return h.end()
+}
+
+// Heaviest returns the place of the member that weighs most for a key, of one at least.
+func Heaviest(key string, nodes [][16]byte) int {
+	best, most := 0, uint64(0)
+	for i, n := range nodes {
+		w := Weight(key, n)
+		if i == 0 || w > most || w == most && bytes.Compare(n[:], nodes[best][:]) > 0 {
+			best, most = i, w
+		}
+	}
+	return best
+}
+
+// Sums returns the sum of the hashes of each bucket, modulo 2^64, and how many entries
+// there are.
+func (t *Table) Sums() (sums [Buckets]uint64, n int) {
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		b.mu.RLock()
+		sums[i] = b.sum
+		n += b.live
+		b.mu.RUnlock()
+	}
+	return sums, n
+}
+
+// Digests lists what a bucket has, without what is gone, in order of keys.
+func (t *Table) Digests(bucket int) []Digest {
+	b := &t.buckets[bucket]
+	b.mu.RLock()
+	all := make([]Digest, 0, b.live)
+	for _, it := range b.items {
+		if !it.Gone {
+			all = append(all, Digest{Key: it.Key, Version: it.Version, Sum: it.hash})
+		}
+	}
+	b.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Digest) int { return strings.Compare(a.Key, b.Key) })
+	return all
+}
+
+// Diff compares a bucket with that of another replica. want are keys that it has and this
+// one lacks or has otherwise; have are those that this one has, or has seen go, and the
+// other is to know of.
+func (t *Table) Diff(bucket int, theirs []Digest) (want, have []string) {
+	there := make(map[string]bool, len(theirs))
+	b := &t.buckets[bucket]
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, d := range theirs {
+		there[d.Key] = true
+		it := b.items[d.Key]
+		switch {
+		case it != nil && t.cfg.Resolve != nil && it.hash != d.Sum: // each may have what the other lacks
+			want, have = append(want, d.Key), append(have, d.Key)
+		case it == nil || it.Gone && it.Version.Compare(d.Version) < 0:
+			want = append(want, d.Key)
+		case it.Gone:
+			have = append(have, d.Key)
+		case it.hash != d.Sum:
+			want, have = append(want, d.Key), append(have, d.Key)
+		}
+	}
+	for key, it := range b.items {
+		if !it.Gone && !there[key] {
+			have = append(have, key)
+		}
+	}
+	slices.Sort(have)
+	return want, have
+}

@@ -1,0 +1,190 @@
+package replmap
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
+)
+
+// native is the replication among members of this module, over a topic of the group.
+type native struct {
+	*replica
+	topic *group.Topic
+	node  membership.ID
+
+	ctx      context.Context // ends with close
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup // goroutines
+	busy     chan struct{}  // has room for those that answer others
+	isReady  chan struct{}  // closed when all entries are here
+	requests atomic.Uint64  // the last number of a question of ours
+	peers    atomic.Pointer[[]*peer]
+
+	mu sync.Mutex
+	// The rest is guarded by mu.
+	begun, closed bool
+	changed       chan struct{} // closed and replaced when something about peers changes
+	state         mapwire.State
+	questions     map[uint64]*question
+	meetings      map[membership.ID]*meeting
+	undo          []func() // what ends with close
+}
+
+// maxBusy is how many questions of others are answered at the same time.
+const maxBusy = 64
+
+func newNative(r *replica) (*native, error) {
+	topic, err := r.group.Topic("map:" + r.name)
+	if err != nil {
+		return nil, fmt.Errorf("tribes: replmap: %q: %w", r.name, err)
+	}
+	n := &native{
+		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
+		changed: make(chan struct{}), questions: make(map[uint64]*question),
+		meetings: make(map[membership.ID]*meeting),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.peers.Store(new([]*peer))
+	return n, nil
+}
+
+// start implements replication.
+func (n *native) start(ctx context.Context) error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return ErrClosed
+	}
+	if !n.begun {
+		n.begun = true
+		n.node = n.group.Local().ID()
+		n.undo = append(n.undo, n.topic.Listen(n.receive), n.group.Watch(memberWatcher{n}))
+		n.spawn(n.join)
+		n.spawn(n.compareAll)
+	}
+	n.mu.Unlock()
+	select {
+	case <-n.isReady:
+		return nil
+	case <-n.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrNotReady, context.Cause(ctx))
+	}
+}
+
+// spawn runs f until close. The caller holds n.mu, or is run by spawn.
+func (n *native) spawn(f func(context.Context)) { n.wg.Go(func() { f(n.ctx) }) }
+
+// later runs f, which answers another member, unless too much of that goes on: then the
+// other is told so, and asks again. It may be called from a listener.
+func (n *native) later(f func(context.Context)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return ErrClosed
+	}
+	select {
+	case n.busy <- struct{}{}:
+		n.wg.Go(func() {
+			defer func() { <-n.busy }()
+			f(n.ctx)
+		})
+		return nil
+	default:
+		n.n.busy.Add(1)
+		return errBusy
+	}
+}
+
+// ready implements replication.
+func (n *native) ready() bool {
+	select {
+	case <-n.isReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// close implements replication.
+func (n *native) close() {
+	n.mu.Lock()
+	n.closed = true
+	undo, begun := n.undo, n.begun
+	n.mu.Unlock()
+	if begun {
+		ctx, cancel := context.WithTimeout(n.ctx, n.budget)
+		n.broadcast(ctx, func(*peer) mapwire.Message { return &mapwire.Bye{} })
+		cancel()
+	}
+	for _, f := range undo {
+		f()
+	}
+	n.cancel()
+	for _, p := range *n.peers.Load() {
+		p.leave()
+	}
+	n.wg.Wait()
+}
+
+// publish implements replication.
+func (n *native) publish(ctx context.Context, e *entry.Entry) error {
+	body := mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}})
+	peers := *n.peers.Load()
+	f := newFlight(n.wait, len(peers)+1) // one more, until all is posted
+	for _, p := range peers {
+		if !p.post(f, body) {
+			f.settle(false, nil)
+		}
+	}
+	f.settle(false, nil)
+	acked, err := f.wait(ctx)
+	if err == nil && acked == 0 && n.wait != WaitNone {
+		n.n.alone.Add(1)
+	}
+	return err
+}
+
+// notify wakes who waits for a change of the peers.
+func (n *native) notify() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+// change returns a channel that is closed when something about peers changes.
+func (n *native) change() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.changed
+}
+
+// peer returns the peer that a member is, nil if it is none.
+func (n *native) peer(node membership.ID) *peer {
+	for _, p := range *n.peers.Load() {
+		if p.node == node {
+			return p
+		}
+	}
+	return nil
+}
+
+// members implements replication.
+func (n *native) members() (all []*membership.Member, current int) {
+	for _, p := range *n.peers.Load() {
+		s, _ := p.is()
+		all = append(all, p.member())
+		if s == isCurrent {
+			current++
+		}
+	}
+	return all, current
+}

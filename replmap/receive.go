@@ -1,0 +1,101 @@
+package replmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
+)
+
+// errStranger is what a member is told that has not introduced itself.
+var errStranger = errors.New("tribes: replmap: not introduced")
+
+// receive takes a message of the topic. When it returns nil, what the message says is
+// applied here: that is what its sender may promise.
+func (n *native) receive(_ context.Context, m *message.Message) error {
+	// What is kept of the message outlives it: values alias its bytes.
+	msg, err := mapwire.Decode(append([]byte(nil), m.Payload()...))
+	if err != nil {
+		n.n.malformed.Add(1)
+		return err
+	}
+	if h, ok := msg.(*mapwire.Hello); ok {
+		return n.met(m.Source, h)
+	}
+	p := n.peer(m.Source.ID())
+	if p == nil {
+		n.meet(m.Source)
+		return fmt.Errorf("%w: %v", errStranger, msg.Kind())
+	}
+	return n.dispatch(p, msg)
+}
+
+// dispatch takes a message of a peer.
+func (n *native) dispatch(p *peer, msg mapwire.Message) error {
+	switch m := msg.(type) {
+	case *mapwire.Bye:
+		return n.later(func(context.Context) { n.drop(p.node) })
+	case *mapwire.Change:
+		return n.merge(p, m.Entries)
+	case *mapwire.Request:
+		return n.later(func(ctx context.Context) { n.provide(ctx, p, m) })
+	case *mapwire.Fetch:
+		return n.later(func(ctx context.Context) { n.give(ctx, p, m) })
+	case *mapwire.Buckets:
+		if m.Answer {
+			n.answered(p, m.Request, m)
+			return nil
+		}
+		return n.later(func(ctx context.Context) { n.compared(ctx, p, m) })
+	case *mapwire.Write:
+		return n.later(func(ctx context.Context) { n.decide(ctx, p, m) })
+	case *mapwire.Block:
+		n.answered(p, m.Request, m)
+	case *mapwire.Digests:
+		n.answered(p, m.Request, m)
+	case *mapwire.Done:
+		n.answered(p, m.Request, m)
+	case *mapwire.Written:
+		n.answered(p, m.Request, m)
+	default:
+		return fmt.Errorf("tribes: replmap: unexpected %v", msg.Kind())
+	}
+	return nil
+}
+
+// merge takes states of a peer. The error is that of the first which was refused; the
+// others are taken. What is newer here the peer is told, unless it has written that itself.
+func (n *native) merge(p *peer, all []entry.Entry) error {
+	var first error
+	var stale []string
+	for i := range all {
+		e := &all[i]
+		if _, err := n.table.Merge(e); err != nil {
+			n.n.rejected.Add(1)
+			n.log.Warn("entry refused", "member", p.member(), "err", err)
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		for _, mine := range n.table.States([]string{e.Key}) {
+			if mine.Compare(e) > 0 && mine.Version.Node != p.node {
+				stale = append(stale, e.Key)
+			}
+		}
+	}
+	if len(stale) == 0 {
+		return first
+	}
+	if err := n.later(func(ctx context.Context) {
+		if err := n.push(ctx, p, stale); err != nil {
+			n.log.Debug("entries did not arrive", "member", p.member(), "err", err)
+		}
+	}); err != nil {
+		n.log.Debug("entries not sent, the next comparison finds them", "member", p.member(), "err", err)
+	}
+	return first
+}

@@ -1,0 +1,104 @@
+package replmap
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
+)
+
+// replication keeps the table of a map the same as those of the other members. It is the
+// seam between the map and what goes over the wire.
+type replication interface {
+	// start begins, and returns when the entries are here, or with the cause of ctx.
+	start(ctx context.Context) error
+	// ready reports whether the entries are here.
+	ready() bool
+	// publish tells the others of a write that the table has, and returns when that is as
+	// safe as was asked for.
+	publish(ctx context.Context, e *entry.Entry) error
+	// conditional writes where it is decided whether the condition holds. It returns what
+	// is there then, nil for nothing.
+	conditional(ctx context.Context, w *mapwire.Write) (now *entry.Entry, written bool, err error)
+	// primary is the member that decides about a key; nil if there is none now.
+	primary(key string) *membership.Member
+	// members are the others that have the map, and which of them writes wait for.
+	members() (all []*membership.Member, current int)
+	// close says goodbye and waits for all that was begun.
+	close()
+}
+
+// replica is a map without its types: the table, and who is told of what happens to it.
+type replica struct {
+	settings
+	table *entry.Table
+	n     counters
+	// store is told of writes; nil if nobody is.
+	store func(ctx context.Context, e *entry.Entry) error
+	// writing is held while a key is checked, stored and written here.
+	writing *turns
+
+	mu       sync.Mutex
+	watchers []*watcher
+}
+
+// write checks, stores and writes on this member.
+func (r *replica) write(ctx context.Context, e *entry.Entry, condition func(entry.Entry, bool) bool) (now entry.Entry, written bool, err error) {
+	end, err := r.writing.take(ctx, e.Key)
+	if err != nil {
+		return now, false, err
+	}
+	defer end()
+	if r.store != nil {
+		now, there := r.table.Get(e.Key)
+		if condition != nil && !condition(now, there) || e.Gone && !there {
+			return now, false, nil
+		}
+		if err := r.store(ctx, e); err != nil {
+			return now, false, err
+		}
+	}
+	now, written = r.table.Write(*e, condition)
+	return now, written, nil
+}
+
+// holds returns the condition of a conditional write.
+func holds(w *mapwire.Write) func(entry.Entry, bool) bool {
+	return func(e entry.Entry, there bool) bool {
+		switch w.Condition {
+		case mapwire.IfAbsent:
+			return !there
+		case mapwire.IfVersion:
+			return there && e.Version == w.Version
+		default:
+			return there && bytes.Equal(e.Value, w.Value)
+		}
+	}
+}
+
+// sweep ends what has lived long enough, until ctx ends.
+func (r *replica) sweep(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			r.table.Sweep()
+		}
+	}
+}
+
+// changed tells the watchers. It is called under the lock of a bucket.
+func (r *replica) changed(c entry.Change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.watchers {
+		w.put(c)
+	}
+}

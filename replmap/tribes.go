@@ -1,0 +1,408 @@
+package replmap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/javaser"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+)
+
+// Tribes makes a map one of Tribes' ReplicatedMap, with Java nodes and members of this
+// module. The name of the map is the context name of the Java map, in ISO 8859-1; keys and
+// values are Java objects, so the codecs are those of this package whose names begin with
+// Java.
+//
+// Tribes' maps have no versions: the last message to arrive wins, also if it was overtaken.
+// This member does what can be done from one side: a message of a node that was overtaken
+// by a later one of the same key is left out; what could not be sent to a node is sent when
+// it answers again; when a node is back that was lost, entries that were written here since
+// then go to it, and of all others its own are taken; and an entry whose primary is gone
+// and that no Java node takes over gets this member as its primary.
+type Tribes struct {
+	// Class is the class version of members in Java objects: Java9, Java100 or Java101;
+	// 0 means Java101. Java nodes of another line refuse what is sent.
+	Class int64
+	// Timeout is how long the start waits for answers of a node; 0 means 5 s, which is
+	// what Java nodes use.
+	Timeout time.Duration
+	// Access is the time between two questions whether the others still have the map, and
+	// how long they may take to answer; 0 means 5 s.
+	Access time.Duration
+}
+
+// The class versions of Tomcat's lines, for Tribes.Class.
+const (
+	Java9   = javaser.MemberUID85  // Tomcat 8.5 and 9.0
+	Java100 = javaser.MemberUID100 // Tomcat 10.0
+	Java101 = javaser.MemberUID101 // Tomcat 10.1 and later
+)
+
+// errNotInTribes is the error of what a Tribes map does not have.
+var errNotInTribes = fmt.Errorf("tribes: replmap: not in a map of Tribes: %w", errors.ErrUnsupported)
+
+// tribesMap is the replication with the messages of Tribes' ReplicatedMap.
+type tribesMap struct {
+	*replica
+	cfg Tribes
+	id  string // of the map and of its remote calls, in ISO 8859-1
+	rpc *group.RPC
+
+	ctx     context.Context // ends with close
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	busy    chan struct{} // has room for those that do something later
+	isReady chan struct{} // closed when all entries are here
+	sending *turns
+	taking  sync.Mutex // one message of another member after the other
+
+	mu sync.Mutex
+	// The rest is guarded by mu.
+	begun, closed bool
+	state         string
+	others        []*membership.Member              // that have the map, in the order in which they came
+	lost          map[membership.ID]uint64          // and what this member had counted to when they were
+	missed        map[membership.ID]map[string]bool // keys that could not be sent
+	places        map[string]*place
+	touched       map[string]bool // keys that were heard of during the state transfer; nil at other times
+	undo          []func()
+}
+
+// place says whose an entry is.
+type place struct {
+	primary *membership.Member
+	nodes   []*membership.Member
+	from    membership.ID // who has written it last, and when by its own clock, in ms
+	sent    int64
+	orphan  bool // its primary is gone, and who takes over is not known
+	flying  int  // messages of this member about it that are not answered
+	crossed bool // while one was on its way another member has said something else
+}
+
+func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
+	setDefault(&cfg.Class, Java101)
+	setDefault(&cfg.Timeout, 5*time.Second)
+	setDefault(&cfg.Access, 5*time.Second)
+	if min(cfg.Timeout, cfg.Access) < 0 {
+		return nil, errors.New("tribes: replmap: Tribes: negative duration")
+	}
+	id, err := latin1(r.name)
+	if err != nil {
+		return nil, err
+	}
+	rpc, err := r.group.RPC(id)
+	if err != nil {
+		return nil, fmt.Errorf("tribes: replmap: %q: %w", r.name, err)
+	}
+	t := &tribesMap{
+		replica: r, cfg: cfg, id: id, rpc: rpc, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
+		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64),
+		missed: make(map[membership.ID]map[string]bool), places: make(map[string]*place),
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t, nil
+}
+
+// latin1 returns a text in ISO 8859-1.
+func latin1(s string) (string, error) {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r > 0xff {
+			return "", fmt.Errorf("tribes: replmap: %q is no name of a Tribes map: %q is not in ISO 8859-1", s, r)
+		}
+		b = append(b, byte(r))
+	}
+	return string(b), nil
+}
+
+// isJava reports whether bytes are the beginning of a Java object.
+func isJava(b []byte, err error) bool {
+	return err == nil && bytes.HasPrefix(b, []byte("\xac\xed\x00\x05"))
+}
+
+// start implements replication.
+func (t *tribesMap) start(ctx context.Context) error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return ErrClosed
+	}
+	if !t.begun {
+		remove, err := t.rpc.HandleBody(t.asked, group.HandlerConfig{})
+		if err != nil {
+			t.mu.Unlock()
+			return fmt.Errorf("tribes: replmap: %w", err)
+		}
+		t.begun = true
+		t.rpc.HandleLate(t.late)
+		t.undo = append(t.undo, remove, func() { t.rpc.HandleLate(nil) },
+			t.group.Listen(objects{t}), t.group.Watch(departures{t}))
+		t.wg.Go(func() { t.join(t.ctx) })
+		t.wg.Go(func() { t.ping(t.ctx) })
+	}
+	t.mu.Unlock()
+	select {
+	case <-t.isReady:
+		return nil
+	case <-t.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrNotReady, context.Cause(ctx))
+	}
+}
+
+// ready implements replication.
+func (t *tribesMap) ready() bool {
+	select {
+	case <-t.isReady:
+		return true
+	default:
+		return false
+	}
+}
+
+// later runs f until close. The caller must not hold t.mu.
+func (t *tribesMap) later(f func(ctx context.Context)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.wg.Go(func() {
+		select {
+		case t.busy <- struct{}{}:
+			defer func() { <-t.busy }()
+			f(t.ctx)
+		case <-t.ctx.Done():
+		}
+	})
+}
+
+// close implements replication.
+func (t *tribesMap) close() {
+	t.mu.Lock()
+	t.closed, t.state = true, tribeswire.Destroyed
+	undo, to := t.undo, slices.Clone(t.others)
+	t.mu.Unlock()
+	if len(to) > 0 {
+		ctx, cancel := context.WithTimeout(t.ctx, t.budget)
+		if err := t.send(ctx, to, &tribeswire.Message{Type: tribeswire.Stop, Primary: t.local()}); err != nil {
+			t.log.Debug("goodbye did not arrive everywhere", "err", err) // who does not hear it asks
+		}
+		cancel()
+	}
+	for _, f := range undo {
+		f()
+	}
+	t.cancel()
+	t.wg.Wait()
+}
+
+func (t *tribesMap) local() *membership.Member { return t.group.Local() }
+
+// message fills in what all messages have.
+func (t *tribesMap) message(m *tribeswire.Message) *tribeswire.Message {
+	m.Map, m.Class = []byte(t.id), t.cfg.Class
+	return m
+}
+
+// send sends a message that is no remote call.
+func (t *tribesMap) send(ctx context.Context, to []*membership.Member, m *tribeswire.Message) error {
+	b, err := t.message(m).Append(nil)
+	if err != nil {
+		return err
+	}
+	o := group.Sync
+	if t.wait == WaitNone {
+		o = group.NoAck
+	}
+	_, err = t.group.SendObject(ctx, to, b, o)
+	return err
+}
+
+// members implements replication.
+func (t *tribesMap) members() (all []*membership.Member, current int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.others), len(t.others)
+}
+
+// primary implements replication: it is the member that has put the entry last, or has
+// taken it over.
+func (t *tribesMap) primary(key string) *membership.Member {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[key]; p != nil {
+		return p.primary
+	}
+	return nil
+}
+
+// conditional implements replication.
+func (t *tribesMap) conditional(context.Context, *mapwire.Write) (*entry.Entry, bool, error) {
+	return nil, false, errNotInTribes
+}
+
+// publish implements replication. Messages about keys of one bucket go out one after the
+// other and say what is the case then, so that the last one is right.
+func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
+	to, _ := t.members()
+	t.own(e.Key, to)
+	if len(to) == 0 {
+		t.n.alone.Add(1)
+		return nil
+	}
+	err := t.flying(e.Key, func() error { return t.tell(ctx, to, e.Key) })
+	var failed *message.SendError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	reached := 0
+	for _, r := range failed.Results {
+		if r.Outcome.OK() {
+			reached++
+			continue
+		}
+		t.n.leftOut.Add(1)
+		t.miss(r.Member, e.Key)
+		t.log.Warn("entry did not arrive, and is sent again when the member answers", "member", r.Member, "err", r.Err)
+	}
+	if reached == 0 {
+		t.n.alone.Add(1)
+	}
+	return nil
+}
+
+// own makes this member the primary of a key.
+func (t *tribesMap) own(key string, nodes []*membership.Member) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.place(key)
+	p.primary, p.nodes, p.from, p.sent, p.orphan = t.local(), nodes, t.local().ID(), 0, false
+}
+
+// place returns that of a key. The caller holds t.mu.
+func (t *tribesMap) place(key string) *place {
+	p := t.places[key]
+	if p == nil {
+		p = &place{}
+		t.places[key] = p
+	}
+	return p
+}
+
+// flying sends something about a key by f. If another member says something else about it
+// before all have answered, then each side may have taken what the other has said. So this
+// member says again what it has then: at once if it is the lower one, else a moment later
+// unless it hears more meanwhile, so that two of this module do not go on for ever.
+func (t *tribesMap) flying(key string, f func() error) error {
+	t.mu.Lock()
+	t.place(key).flying++
+	t.mu.Unlock()
+	err := f()
+	t.mu.Lock()
+	p := t.place(key)
+	p.flying--
+	crossed, other := p.crossed && p.flying == 0, p.from
+	p.crossed = p.crossed && !crossed
+	t.mu.Unlock()
+	if crossed {
+		t.later(func(ctx context.Context) { t.again(ctx, key, other) })
+	}
+	return err
+}
+
+// again says what a key is, after messages about it have crossed.
+func (t *tribesMap) again(ctx context.Context, key string, other membership.ID) {
+	before, _ := t.table.Get(key)
+	if mine := t.local().ID(); bytes.Compare(mine[:], other[:]) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(t.cfg.Access / 2):
+		}
+		if now, _ := t.table.Get(key); now.Version != before.Version {
+			return // the other has said it again
+		}
+	}
+	t.n.repaired.Add(1)
+	to, _ := t.members()
+	t.own(key, to)
+	if len(to) == 0 {
+		return
+	}
+	if err := t.tell(ctx, to, key); err != nil {
+		for _, m := range to {
+			t.miss(m, key)
+		}
+	}
+}
+
+// tell sends members what a key is now.
+func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string) error {
+	end, err := t.sending.take(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer end()
+	e, there := t.table.Get(key)
+	if !there {
+		t.forget(key)
+		return t.send(ctx, to, &tribeswire.Message{Type: tribeswire.Remove, Key: []byte(key)})
+	}
+	return t.send(ctx, to, t.copyOf(&e))
+}
+
+// forget drops the place of a key that is gone.
+func (t *tribesMap) forget(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[key]; p != nil && p.flying > 0 {
+		*p = place{flying: p.flying, crossed: p.crossed}
+		return
+	}
+	delete(t.places, key)
+}
+
+// copyOf returns the message that says what an entry is.
+func (t *tribesMap) copyOf(e *entry.Entry) *tribeswire.Message {
+	m := t.message(&tribeswire.Message{Type: tribeswire.Copy, Key: []byte(e.Key), Value: e.Value})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[e.Key]; p != nil {
+		m.Primary, m.Nodes = p.primary, p.nodes
+	}
+	return m
+}
+
+// miss notes that a member lacks what a key is.
+func (t *tribesMap) miss(m *membership.Member, key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if since, lost := t.lost[m.ID()]; lost {
+		t.lost[m.ID()] = min(since, t.before(key))
+		return
+	}
+	if t.missed[m.ID()] == nil {
+		t.missed[m.ID()] = make(map[string]bool)
+	}
+	t.missed[m.ID()][key] = true
+}
+
+// before is a counter below that of the last write of a key.
+func (t *tribesMap) before(key string) uint64 {
+	for _, e := range t.table.States([]string{key}) {
+		return e.Version.Counter - 1
+	}
+	return t.table.Clock()
+}

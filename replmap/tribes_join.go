@@ -1,0 +1,179 @@
+package replmap
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+)
+
+// call makes a remote call and returns the answers that are messages of the map, in the
+// order of the members, and whose they are.
+func (t *tribesMap) call(ctx context.Context, to []*membership.Member, timeout time.Duration, m *tribeswire.Message) (from []*membership.Member, answers []*tribeswire.Message, all []group.Answer) {
+	if len(to) == 0 {
+		return nil, nil, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, group.ErrTimeout)
+	defer cancel()
+	body := group.Body{Kind: group.BodyObject, Object: t.message(m).Object()}
+	all, err := t.rpc.CallBody(ctx, to, body, group.AllReplies, group.RequestOptions(message.UseAck))
+	if err != nil {
+		t.log.Debug("not all have answered", "question", m.Type, "err", err)
+	}
+	for i := range all {
+		a := &all[i]
+		if a.Outcome != group.CallReplied || a.Kind != group.BodyObject {
+			continue
+		}
+		x, err := tribeswire.Of(a.Object)
+		if err != nil || string(x.Map) != t.id {
+			t.n.malformed.Add(1)
+			continue
+		}
+		from, answers = append(from, a.Member), append(answers, x)
+	}
+	return from, answers, all
+}
+
+// join is the start of a map: who has it, all entries from one of those, and a word to all.
+func (t *tribesMap) join(ctx context.Context) {
+	wait, cancel := context.WithTimeout(ctx, t.discover)
+	err := t.group.WaitMembers(wait, 1)
+	cancel()
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	for ctx.Err() == nil {
+		members := t.group.View().Members
+		from, _, _ := t.call(ctx, members, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Init, Primary: t.local()})
+		for _, m := range from {
+			t.found(m)
+		}
+		err := t.transfer(ctx, from)
+		if err == nil {
+			break
+		}
+		t.log.Warn("no member has given its entries, they are asked again", "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(t.budget):
+		}
+	}
+	t.advance(tribeswire.StateTransferred)
+	from, _, _ := t.call(ctx, t.group.View().Members, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Start, Primary: t.local()})
+	for _, m := range from {
+		t.found(m)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	t.advance(tribeswire.Initialized)
+	close(t.isReady)
+	t.log.Info("entries are here", "entries", t.table.Len(), "members", len(from))
+}
+
+func (t *tribesMap) advance(state string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.state = state
+	}
+}
+
+var errNoState = errors.New("tribes: replmap: no state transfer")
+
+// transfer gets all entries from the first of some members that gives them. What is heard
+// meanwhile is newer.
+func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) error {
+	if len(from) == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	t.touched = make(map[string]bool)
+	t.mu.Unlock()
+	defer func() {
+		t.mu.Lock()
+		t.touched = nil
+		t.mu.Unlock()
+	}()
+	for _, m := range from {
+		all, err := t.stateOf(ctx, m)
+		if err != nil {
+			t.log.Warn("state transfer goes on elsewhere", "member", m, "err", err)
+			continue
+		}
+		for _, x := range all {
+			t.mu.Lock()
+			heard := t.touched[string(x.Key)]
+			t.mu.Unlock()
+			if !heard {
+				t.take(x, m.ID(), 0)
+			}
+		}
+		t.n.transferred.Add(uint64(len(all)))
+		return nil
+	}
+	return errNoState
+}
+
+// stateOf asks a member for all that it has.
+func (t *tribesMap) stateOf(ctx context.Context, m *membership.Member) ([]*tribeswire.Message, error) {
+	_, answers, _ := t.call(ctx, []*membership.Member{m}, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.StateCopy})
+	if len(answers) == 0 || answers[0].Value == nil {
+		return nil, errNoState
+	}
+	all, others, err := tribeswire.ListOf(answers[0].Value)
+	if others > 0 {
+		t.n.malformed.Add(uint64(others))
+	}
+	return all, err
+}
+
+// take makes an entry what a message of another member says.
+func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) {
+	key := string(m.Key)
+	t.taking.Lock()
+	defer t.taking.Unlock()
+	t.mu.Lock()
+	if p := t.places[key]; p != nil && p.from == from && sent != 0 && sent < p.sent {
+		t.mu.Unlock()
+		return // overtaken
+	}
+	if t.touched != nil && sent != 0 {
+		t.touched[key] = true
+	}
+	p := t.place(key)
+	p.primary, p.nodes, p.from, p.sent, p.orphan = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary)
+	p.crossed = p.crossed || p.flying > 0
+	t.mu.Unlock()
+	if m.Type == tribeswire.Remove {
+		t.forget(key)
+	}
+	t.table.Write(entry.Entry{Key: key, Value: m.Value, Gone: m.Type == tribeswire.Remove, Lifetime: entry.Forever}, nil)
+}
+
+// give returns the answer to StateCopy. A map that is being filled itself waits for that,
+// unless who asks may be waiting for it.
+func (t *tribesMap) give(ctx context.Context, to *membership.Member) ([]byte, error) {
+	mine, its := t.local().ID(), to.ID()
+	if string(mine[:]) > string(its[:]) {
+		timer := time.NewTimer(t.cfg.Timeout / 2)
+		defer timer.Stop()
+		select {
+		case <-t.isReady:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	var all []*tribeswire.Message
+	for e := range t.table.All() {
+		all = append(all, t.copyOf(&e))
+	}
+	return tribeswire.ListValue(all)
+}

@@ -1,0 +1,287 @@
+package replmap
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+)
+
+// departures is told of members that go.
+type departures struct{ t *tribesMap }
+
+// MemberEvent implements channel.MembershipListener.
+func (d departures) MemberEvent(_ context.Context, ev membership.Event) {
+	if ev.Kind == membership.Left || ev.Kind == membership.Failed {
+		d.t.gone(ev.Member.ID(), ev.Kind == membership.Failed)
+	}
+}
+
+// ping asks all members now and then whether they have the map.
+func (t *tribesMap) ping(ctx context.Context) {
+	tick := time.NewTicker(t.cfg.Access)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !t.ready() {
+			continue
+		}
+		from, answers, all := t.call(ctx, t.group.View().Members, t.cfg.Access, &tribeswire.Message{Type: tribeswire.Ping, Primary: t.local()})
+		for i, m := range from {
+			if s, err := tribeswire.StateOf(answers[i].Value); err == nil && s == tribeswire.Initialized {
+				t.found(m)
+				t.catchUp(m)
+			}
+		}
+		for i := range all {
+			if o := all[i].Outcome; o == group.CallNoHandler || o == group.CallTimedOut || o == group.CallSendFailed {
+				t.gone(all[i].Member.ID(), o != group.CallNoHandler)
+			}
+		}
+		t.adopt()
+	}
+}
+
+// found notes that a member has the map.
+func (t *tribesMap) found(m *membership.Member) {
+	t.mu.Lock()
+	if t.closed || slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }) {
+		t.mu.Unlock()
+		return
+	}
+	t.others = append(slices.Clip(t.others), m)
+	since, back := t.lost[m.ID()]
+	delete(t.lost, m.ID())
+	mine := t.local().ID()
+	var keys []string
+	for key, p := range t.places {
+		if p.primary != nil && p.primary.ID() == mine {
+			p.nodes = append(slices.Clip(p.nodes), m)
+			keys = append(keys, key)
+		}
+	}
+	t.mu.Unlock()
+	t.log.Info("member has the map", "member", m, "again", back)
+	t.later(func(ctx context.Context) { t.list(ctx, m, keys) })
+	if back {
+		t.later(func(ctx context.Context) { t.reunite(ctx, m, since) })
+	}
+}
+
+// list tells a member who has the entries of this one, so that the first that is left takes
+// them over. What a new member got by its state transfer does not name it.
+func (t *tribesMap) list(ctx context.Context, m *membership.Member, keys []string) {
+	for _, key := range keys {
+		t.mu.Lock()
+		p := t.places[key]
+		mine := p != nil && p.primary != nil && p.primary.ID() == t.local().ID()
+		var nodes []*membership.Member
+		if mine {
+			nodes = p.nodes
+		}
+		t.mu.Unlock()
+		if !mine {
+			continue
+		}
+		x := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: nodes}
+		if err := t.flying(key, func() error { return t.send(ctx, []*membership.Member{m}, x) }); err != nil {
+			t.log.Debug("member does not know who has the entries", "member", m, "err", err)
+			return
+		}
+	}
+}
+
+// gone notes that a member does not have the map any more: its entries are taken over
+// where this member is the first that has them. One that was lost may come back as it was.
+func (t *tribesMap) gone(id membership.ID, lost bool) {
+	t.mu.Lock()
+	i := slices.IndexFunc(t.others, func(x *membership.Member) bool { return x.ID() == id })
+	if i < 0 {
+		t.mu.Unlock()
+		return
+	}
+	t.log.Info("member has the map no more", "member", t.others[i])
+	t.others = slices.Delete(slices.Clone(t.others), i, i+1)
+	if lost {
+		since := t.table.Clock()
+		for key := range t.missed[id] {
+			since = min(since, t.before(key))
+		}
+		t.lose(id, since)
+	}
+	delete(t.missed, id)
+	var mine, orphans []string
+	for key, p := range t.places {
+		p.nodes = slices.DeleteFunc(slices.Clone(p.nodes), func(x *membership.Member) bool { return x.ID() == id })
+		switch {
+		case p.primary == nil:
+		case p.primary.ID() == t.local().ID():
+			mine = append(mine, key)
+		case p.primary.ID() == id:
+			p.orphan = true
+			if len(p.nodes) > 0 && p.nodes[0].ID() == t.local().ID() {
+				orphans = append(orphans, key)
+			}
+		}
+	}
+	others := t.others
+	t.mu.Unlock()
+	t.adoptAll(orphans)
+	for _, m := range others { // a Java node does not take over while a dead one stands before it
+		t.later(func(ctx context.Context) { t.list(ctx, m, mine) })
+	}
+}
+
+// lose notes a lost member; of many those that were lost first are forgotten. The caller
+// holds t.mu.
+func (t *tribesMap) lose(id membership.ID, since uint64) {
+	t.lost[id] = since
+	for len(t.lost) > maxLost {
+		oldest := id
+		for x, s := range t.lost {
+			if s < t.lost[oldest] {
+				oldest = x
+			}
+		}
+		delete(t.lost, oldest)
+	}
+}
+
+// maxLost is how many lost members are remembered.
+const maxLost = 256
+
+// adopt takes over entries whose primary is gone and that nobody has taken over since the
+// last time.
+func (t *tribesMap) adopt() {
+	t.mu.Lock()
+	var mine []string
+	for key, p := range t.places {
+		switch {
+		case !p.orphan:
+		case p.primary == nil:
+			mine = append(mine, key)
+		default:
+			if p.orphan = !t.knows(p.primary); p.orphan {
+				p.primary = nil // somebody else may have taken it over until the next time
+			}
+		}
+	}
+	t.mu.Unlock()
+	t.adoptAll(mine)
+}
+
+// knows reports whether a member can be a primary. The caller
+// holds t.mu.
+func (t *tribesMap) knows(m *membership.Member) bool {
+	return m != nil && (m.ID() == t.local().ID() ||
+		slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }))
+}
+
+// adoptAll makes this member the primary of entries, and tells the others.
+func (t *tribesMap) adoptAll(keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	t.later(func(ctx context.Context) {
+		for _, key := range keys {
+			to, _ := t.members()
+			if _, there := t.table.Get(key); !there || !t.orphaned(key) {
+				continue
+			}
+			t.own(key, to)
+			if len(to) == 0 {
+				continue
+			}
+			m := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: to}
+			if err := t.flying(key, func() error { return t.send(ctx, to, m) }); err != nil {
+				t.log.Debug("not all know the new primary", "err", err)
+			}
+		}
+	})
+}
+
+// orphaned reports whether nobody has taken a key over.
+func (t *tribesMap) orphaned(key string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.places[key]
+	return p != nil && p.orphan
+}
+
+// catchUp sends a member what could not be sent to it.
+func (t *tribesMap) catchUp(m *membership.Member) {
+	t.mu.Lock()
+	keys := slices.Collect(maps.Keys(t.missed[m.ID()]))
+	delete(t.missed, m.ID())
+	t.mu.Unlock()
+	if len(keys) == 0 {
+		return
+	}
+	t.later(func(ctx context.Context) {
+		for _, key := range keys {
+			if t.tell(ctx, []*membership.Member{m}, key) != nil {
+				t.miss(m, key)
+			}
+		}
+		t.n.repaired.Add(uint64(len(keys)))
+	})
+}
+
+// reunite merges with a member that is back after it was lost, when this member had counted
+// to since: what was written here later goes to it, of all else its own is taken. Of two
+// members of this module the one with the lower id does it, the other finds nothing to do.
+func (t *tribesMap) reunite(ctx context.Context, m *membership.Member, since uint64) {
+	mine, its := t.local().ID(), m.ID()
+	if bytes.Compare(mine[:], its[:]) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(t.cfg.Access / 2):
+		}
+	}
+	all, err := t.stateOf(ctx, m)
+	if err != nil {
+		t.log.Warn("entries could not be merged", "member", m, "err", err)
+		return
+	}
+	theirs := make(map[string]*tribeswire.Message, len(all))
+	for _, x := range all {
+		theirs[string(x.Key)] = x
+	}
+	var tell []string
+	for key, x := range theirs {
+		e, there := t.table.Get(key)
+		switch {
+		case there && bytes.Equal(e.Value, x.Value):
+		case e.Version.Counter > since:
+			tell = append(tell, key)
+		default:
+			t.take(x, m.ID(), 0)
+			t.n.repaired.Add(1)
+		}
+	}
+	for e := range t.table.All() {
+		switch {
+		case theirs[e.Key] != nil:
+		case e.Version.Counter > since:
+			tell = append(tell, e.Key)
+		default:
+			t.take(&tribeswire.Message{Type: tribeswire.Remove, Key: []byte(e.Key)}, m.ID(), 0)
+			t.n.repaired.Add(1)
+		}
+	}
+	for _, key := range tell {
+		if t.tell(ctx, []*membership.Member{m}, key) != nil {
+			t.miss(m, key)
+		}
+	}
+}
