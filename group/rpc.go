@@ -133,9 +133,9 @@ func ReplyFilter(take func(*Answer) bool) CallOption {
 // CallCanceled and ErrClosed.
 //
 // request is copied before Call returns. A call to the local member goes over the
-// network like any other, as in Tribes. The handlers may have run where the outcome is
-// not CallReplied, and between members that lose their connection a Java node may run
-// one twice.
+// network like any other, as in Tribes. Where the outcome is not CallReplied the handler
+// may have run all the same; that of a Java node may run twice if the connection to it
+// breaks just then.
 //
 // A listener that calls the member whose message it processes waits in vain: the reply
 // comes behind that message. Nor does a call inside a membership listener see members

@@ -64,7 +64,7 @@ type RPCTrace struct {
 // RPCStats are counts of remote calls since the group was made.
 type RPCStats struct {
 	Calls       uint64 // calls that got the replies that they wanted
-	CallsFailed uint64 // calls that did not, for whatever reason
+	CallsFailed uint64 // calls that did not; those for which nothing could be tried aside
 	Waiting     int    // calls that wait now
 
 	Served        uint64 // requests that a handler has answered

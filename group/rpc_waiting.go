@@ -194,11 +194,17 @@ func (c *call) wait(ctx context.Context, stopped <-chan struct{}) (timedOut bool
 	for !c.look() {
 		select {
 		case <-c.signal:
+			continue
 		case <-ctx.Done():
-			return ctx.Err() == context.DeadlineExceeded, context.Cause(ctx)
+			timedOut, cause = ctx.Err() == context.DeadlineExceeded, context.Cause(ctx)
 		case <-stopped:
-			return false, ErrClosed
+			cause = ErrClosed
 		}
+		if c.look() { // both at a time: the replies tell more
+			return false, nil
+		}
+		c.receipt.Abandon()
+		return timedOut, cause
 	}
 	return false, nil
 }

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"context"
 	"testing"
 
 	"github.com/gotribes/tribes/message"
@@ -63,4 +64,29 @@ func TestJobsDrain(t *testing.T) {
 	<-idle
 	js.send(1) // a refusal
 	js.send(-1)
+}
+
+// TestCallGivesUpItsRequest: what waits to be sent for a call whose time is over need not
+// be sent any more; for a call that has what it wants it is sent.
+func TestCallGivesUpItsRequest(t *testing.T) {
+	b := newRig(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, replied := range []bool{false, true} {
+		c, err := b.layer.waiting.begin([]*Member{b.peer, b.peer}, FirstReply, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if replied {
+			c.settle(c.id, b.peer.Key(), Answer{Outcome: CallReplied})
+		}
+		if timedOut, cause := c.wait(ctx, nil); timedOut || (cause == nil) != replied {
+			t.Errorf("replied %v: wait = %v, %v", replied, timedOut, cause)
+		}
+		if c.receipt.Abandoned() == replied {
+			t.Errorf("replied %v: abandoned %v", replied, c.receipt.Abandoned())
+		}
+		c.finish(false, ctx.Err())
+		c.receipt.SettleAll([]*Member{b.peer, b.peer}, message.Written, nil)
+	}
 }
