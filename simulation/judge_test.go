@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -26,6 +28,60 @@ func (n *node) event(_ context.Context, ev membership.Event) {
 	n.sees[ev.Member.Key()] = ev.Kind
 }
 
+// watchViews looks at the views on which this member has agreed with others: it is in
+// each, their terms rise, and whoever has a view of that id has the same members in it.
+func (n *node) watchViews() {
+	var last uint64
+	for {
+		v, err := n.g.WaitAgreed(n.ctx, func(v *membership.Agreed) bool { return v.Seq > last })
+		if err != nil {
+			return
+		}
+		n.judgeView(v, last)
+		last = v.Seq
+	}
+}
+
+func (n *node) judgeView(v *membership.Agreed, last uint64) {
+	w := n.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if v.Find(n.g.Local().Key()) == nil {
+		w.wrongly("%s has agreed on a view without itself", n.name)
+	}
+	if v.Term() <= n.term && last > 0 {
+		w.wrongly("%s has a view of term %d after one of term %d", n.name, v.Term(), n.term)
+	}
+	n.term = v.Term()
+	var members strings.Builder
+	for _, m := range v.Members {
+		fmt.Fprint(&members, m.Key(), " ")
+	}
+	if other, known := w.views[v.ID]; known && other != members.String() {
+		w.wrongly("a view has the members %s and %s", other, members.String())
+	}
+	w.views[v.ID] = members.String()
+}
+
+// agree checks that all have agreed on one view, with all.
+func (w *world) agree(ctx context.Context) {
+	ids := make(map[membership.ViewID]bool)
+	for name, n := range w.running {
+		if !n.layers.agrees {
+			return
+		}
+		v, err := n.g.WaitAgreed(ctx, func(v *membership.Agreed) bool { return v.Len() == len(w.running) })
+		if err != nil {
+			w.fail("%s has not agreed with all", name)
+			continue
+		}
+		ids[v.ID] = true
+	}
+	if len(ids) > 1 {
+		w.fail("all have agreed, on %d views", len(ids))
+	}
+}
+
 // converge checks that after the faults everybody sees everybody, by views and by events,
 // and can send to them.
 func (w *world) converge() {
@@ -37,6 +93,9 @@ func (w *world) converge() {
 		}
 	}
 	time.Sleep(settled)
+	agreed, cancelAgreed := context.WithTimeout(context.Background(), settled)
+	defer cancelAgreed()
+	w.agree(agreed)
 	for name, n := range w.running {
 		n.mu.Lock()
 		for _, m := range n.g.View().Members {

@@ -7,8 +7,10 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -131,6 +133,9 @@ func (w *world) outcome(to []*membership.Member, id message.ID, o message.Option
 			r, _ = se.Result(m.Key())
 		}
 		w.outcomes++
+		if r.Outcome == message.Refused && !refusal(r.Err) {
+			w.wrongly("%s refused a message: %v", w.hosts[m.ID()], r.Err)
+		}
 		d := delivery{w.hosts[m.ID()], id}
 		switch r.Outcome {
 		case message.Acknowledged, message.Refused:
@@ -139,6 +144,16 @@ func (w *world) outcome(to []*membership.Member, id message.ID, o message.Option
 			w.refused[d] = true
 		}
 	}
+}
+
+// refusal reports whether a message was refused for a reason that there may be.
+func refusal(err error) bool {
+	for _, reason := range []string{errTenth.Error(), "came too late", "came before", channel.ErrClosed.Error()} {
+		if strings.Contains(err.Error(), reason) {
+			return true
+		}
+	}
+	return false
 }
 
 // receive is the listener of all members.
@@ -176,6 +191,7 @@ func (w *world) receive(n *node, m *message.Message) error {
 		w.wrongly("%s got message %d of %s twice", n.name, count, w.hosts[st.from])
 	case count <= w.last[st] && n.layers.order != nil:
 		n.overtaken++
+	case w.stack.loose:
 	case count <= w.last[st]:
 		w.wrongly("%s got message %d of %s after %d", n.name, count, w.hosts[st.from], w.last[st])
 	}

@@ -35,10 +35,11 @@ type world struct {
 	crashed   map[string]bool          // hosts that have crashed, or whose stop was not orderly
 	delivered map[delivery]bool
 	last      map[stream]uint64
-	acked     map[delivery]bool // by an ack; true: by a listener
-	refused   map[delivery]bool // not sent, by their outcome
-	posted    map[posted]int    // outcomes of what was not waited for
-	dropped   map[string]uint64 // messages that the layer Order says it did not deliver, by host
+	acked     map[delivery]bool            // by an ack; true: by a listener
+	refused   map[delivery]bool            // not sent, by their outcome
+	posted    map[posted]int               // outcomes of what was not waited for
+	dropped   map[string]uint64            // messages that the layer Order says it did not deliver, by host
+	views     map[membership.ViewID]string // the members of each, as one string
 	outcomes  int
 	wrong     []string
 }
@@ -57,6 +58,7 @@ type node struct {
 	mu   sync.Mutex
 	sees map[membership.Key]membership.Kind // the last event of each
 
+	term      uint64 // of the last agreed view; guarded by w.mu
 	overtaken uint64 // messages that came after later ones; guarded by w.mu
 }
 
@@ -68,7 +70,7 @@ func newWorld(seed uint64) *world {
 		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), crashed: make(map[string]bool),
 		delivered: make(map[delivery]bool), last: make(map[stream]uint64),
 		acked: make(map[delivery]bool), refused: make(map[delivery]bool), posted: make(map[posted]int),
-		dropped: make(map[string]uint64),
+		dropped: make(map[string]uint64), views: make(map[membership.ViewID]string),
 	}
 	w.net = mem.NewNetwork(mem.Config{Seed: seed, Window: 30_000, Link: w.link()})
 	return w
@@ -136,6 +138,9 @@ func (w *world) start(name string) {
 	w.mu.Unlock()
 	w.running[name] = n
 	n.ctx, n.stop = context.WithCancel(context.Background())
+	if n.layers.agrees {
+		n.callers.Go(n.watchViews)
+	}
 	if w.quiet {
 		return
 	}
