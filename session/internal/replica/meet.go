@@ -15,7 +15,6 @@ import (
 // heard the other, or the member has refused it.
 type meeting struct {
 	// All is guarded by Engine.mu.
-	tried bool      // once
 	heard time.Time // since when it is known that the member has the manager; zero if it is not
 }
 
@@ -69,7 +68,6 @@ func (e *Engine) concluded(m *membership.Member, x *meeting, said sessionwire.St
 	if e.meetings[node] != x {
 		return true // it has left
 	}
-	x.tried = true
 	var refused *message.RemoteError
 	switch {
 	case errors.As(err, &refused):
@@ -93,7 +91,7 @@ func (e *Engine) awaited() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for node, x := range e.meetings {
-		expected := !x.tried || time.Since(x.heard) < mute*e.cfg.Stall
+		expected := x.heard.IsZero() || time.Since(x.heard) < mute*e.cfg.Stall
 		if e.peer(node) == nil && expected {
 			return true
 		}
