@@ -23,6 +23,7 @@ type ring struct {
 	installed time.Time
 	demoted   bool   // a confirmation of another member is in line
 	terms     uint64 // the highest seen
+	floor     uint64 // the highest of a view that was installed
 
 	run    *election
 	late   map[membership.Key]*membership.Member // who has not acknowledged the view; nil if it is not ours
@@ -171,7 +172,7 @@ func (r *ring) consider(now time.Time) {
 		if r.run != nil && r.run.confirming == nil && !r.run.wanted {
 			r.run = nil
 		}
-		r.since, r.told, r.pause = time.Time{}, false, r.set.retry
+		r.rest()
 		return
 	}
 	if len(all) == 1 {
@@ -179,6 +180,7 @@ func (r *ring) consider(now time.Time) {
 		if r.view != nil || now.Sub(r.begun) >= r.set.alone {
 			r.install(membership.NewViewID(r.newTerm(now)), all, now)
 			r.late = nil
+			r.rest()
 		}
 		return
 	}
@@ -202,6 +204,9 @@ func (r *ring) consider(now time.Time) {
 		r.elect(now, false)
 	}
 }
+
+// rest notes that no other view is needed.
+func (r *ring) rest() { r.since, r.told, r.pause = time.Time{}, false, r.set.retry }
 
 // newTerm returns a number above all that were seen, and above those of groups
 // that ended before, as far as the clock goes.
@@ -262,8 +267,8 @@ func (r *ring) install(id membership.ViewID, members []*membership.Member, now t
 	}
 	r.view, r.installed = v, now
 	r.demoted, r.refused = false, false
-	r.terms = max(r.terms, id.Term())
-	r.since, r.told, r.pause = time.Time{}, false, r.set.retry
+	r.floor = max(r.floor, id.Term())
+	r.terms = max(r.terms, r.floor)
 	r.todo.views = append(r.todo.views, v)
 }
 
