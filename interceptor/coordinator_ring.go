@@ -168,6 +168,9 @@ func (r *ring) consider(now time.Time) {
 		return
 	}
 	all := r.known.members()
+	if len(all) == 1 {
+		r.run = nil // there is nobody to send anything to
+	}
 	if r.content() {
 		if r.run != nil && r.run.confirming == nil && !r.run.wanted {
 			r.run = nil
@@ -176,7 +179,6 @@ func (r *ring) consider(now time.Time) {
 		return
 	}
 	if len(all) == 1 {
-		r.run = nil
 		if r.view != nil || now.Sub(r.begun) >= r.set.alone {
 			r.install(membership.NewViewID(r.newTerm(now)), all, now)
 			r.late = nil

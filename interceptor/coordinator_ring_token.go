@@ -90,6 +90,7 @@ func (r *ring) relay(t coordToken, from *membership.Member, now time.Time) {
 func (r *ring) returned(t coordToken, from *membership.Member, now time.Time) {
 	e := r.run
 	switch {
+	case len(r.known.members()) == 1: // the others are gone meanwhile
 	case e != nil && e.confirming != nil: // it came twice
 	case !r.first(): // there is somebody who is before us
 		r.run = nil
