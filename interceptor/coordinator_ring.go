@@ -12,7 +12,8 @@ import (
 // The first of the members that it knows sends a request round. Each member adds
 // whom it knows and passes the request on. When it comes back with all whom the
 // first one knows by then, that confirms the list to all, and takes office when
-// they have acknowledged it. The others wait, and ask the first one if they wait for too long.
+// they have acknowledged it. The others wait, and ask the first one if they wait
+// for too long.
 type ring struct {
 	set   *coordinatorSettings
 	local *membership.Member
@@ -80,17 +81,17 @@ type ringNote struct {
 type ringNoteKind uint8
 
 const (
-	noteElection ringNoteKind = iota // an election was begun
-	noteAgain                        // a request was sent again
-	noteAsked                        // the first member was asked for a view
-	noteStalled                      // an election takes longer than the timeout
-	noteRefusedOld
-	noteRefusedUnreachable
-	noteRefusedCrowd  // too many unknown members, or tokens at a time
-	noteRefusedLoop   // a request circulates
-	noteRefusedNobody // a request of a member that is not there
-	noteRefusedStray  // a request from one whom it does not list
-	ringNoteKinds     // how many there are
+	noteElection           ringNoteKind = iota // an election was begun
+	noteAgain                                  // a request was sent again
+	noteAsked                                  // the first member was asked for a view
+	noteStalled                                // an election takes longer than the timeout
+	noteRefusedOld                             // a view whose term is not above those before
+	noteRefusedUnreachable                     // a view of a coordinator that does not answer
+	noteRefusedCrowd                           // too many unknown members, or tokens at a time
+	noteRefusedLoop                            // a request circulates
+	noteRefusedNobody                          // a request of a member that is not there
+	noteRefusedStray                           // a request from one whom it does not list
+	ringNoteKinds                              // how many there are
 )
 
 func newRing(set *coordinatorSettings) *ring {
