@@ -16,7 +16,8 @@ import (
 // id (docs/wire.md, Coordinators). The coordinator is the first of a view in
 // absolute order, that of addresses. It is Tribes' interceptor of that name, and
 // takes part in elections with Java nodes. All members need the layer; it stands
-// above TCPFailureDetector and below all layers that change the bytes of messages.
+// above TCPFailureDetector and DomainFilter, and below all layers that change the
+// bytes of messages.
 //
 // When its members change, the first one sends a request round. Each member adds
 // whom it knows, so that groups that find each other merge, and probes those whom

@@ -9,9 +9,9 @@
 //	 [Throughput]           counts
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
-//	 [DomainFilter]         sees members of its own domain only
 //	 [NonBlockingCoordinator], [SimpleCoordinator]
 //	                        say which member coordinates
+//	 [DomainFilter]         sees members of its own domain only
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
 //	    │  ▲
 //	network
@@ -28,8 +28,8 @@
 // changes the bytes of messages (Gzip, Order) stands above it, in the same order
 // at every member of the group: nothing negotiates layers. Dispatch stands on
 // top, so that a queued message is compressed and numbered when it is its turn. A
-// coordinator stands above the detector and below what changes bytes: its probes
-// pass none of the layers above the network either, on the way out.
+// coordinator stands below what changes bytes, because its probes pass none of the
+// layers on the way out either, and above those that say who is a member.
 //
 // # Events
 //
