@@ -16,7 +16,8 @@ import (
 // id (docs/wire.md, Coordinators). The coordinator is the first of a view in
 // absolute order, that of addresses. It is Tribes' interceptor of that name, and
 // takes part in elections with Java nodes. All members need the layer; it stands
-// above TCPFailureDetector and below all layers that change the bytes of messages.
+// above TCPFailureDetector and DomainFilter, and below all layers that change the
+// bytes of messages.
 //
 // When its members change, the first one sends a request round. Each member adds
 // whom it knows, so that groups that find each other merge, and probes those whom
@@ -42,17 +43,18 @@ import (
 // term: give it along with each request to what is protected, and let that refuse
 // a term lower than the highest that it has seen.
 //
-// The term rises from view to view, with whoever coordinates. It is above that of
-// every view that a member of the new view has been in, and, as far as their
-// clocks go forward, of groups that have ended. Two groups that are separate have
+// The term rises from view to view, with whoever coordinates. It is above those of
+// all views that a member which installs the new one has been in, and, as far as
+// their clocks go forward, of groups that have ended. Two groups that are separate have
 // different terms, unless they elect in the same millisecond; the id of the view
 // tells even then. A view that was made by a Java node alone has no term, and 0
 // stands for it.
 //
 // # Views
 //
-// A member never installs a view in which it is not, nor one with a lower term
-// than its present one. Views reach the layers above by Up.View, in line with the
+// A member never installs a view in which it is not, nor one whose term is not
+// above those of its views before. Members that reach each other in part may agree
+// on none, and keep the last one. Views reach the layers above by Up.View, in line with the
 // membership events, and messages that arrive meanwhile wait. There is no promise
 // about which messages were delivered before: this is not virtual synchrony. The
 // membership events and View are passed on as they are: a view follows them.

@@ -12,15 +12,16 @@ import (
 // ordeal is what a fuzzer lets happen to a ring. Each step is an operation, a
 // member, and what it takes.
 type ordeal struct {
-	t    *testing.T
-	r    *ring
-	set  *coordinatorSettings
-	now  time.Time
-	ids  []membership.ViewID
-	last *membership.Agreed
+	t   *testing.T
+	r   *ring
+	set *coordinatorSettings
+	now time.Time
+	ids []membership.ViewID
 	// what was sent and probed and has no outcome yet
 	sends  []tokenDelivery
 	probes []*membership.Member
+	// of the views that were installed
+	views, highest uint64
 }
 
 // step does what the first three bytes say.
@@ -103,10 +104,10 @@ func (o *ordeal) check() {
 		if v.Find(r.local.Key()) == nil {
 			o.t.Errorf("view %v without the local member", v.Members)
 		}
-		if o.last != nil && (v.Seq != o.last.Seq+1 || v.Term() > 0 && v.Term() <= o.last.Term() && v.Term() < membership.MaxTerm) {
-			o.t.Errorf("view %d with term %d after %d with term %d", v.Seq, v.Term(), o.last.Seq, o.last.Term())
+		if v.Seq != o.views+1 || v.Term() > 0 && v.Term() <= o.highest && v.Term() < membership.MaxTerm {
+			o.t.Errorf("view %d with term %d after %d with terms up to %d", v.Seq, v.Term(), o.views, o.highest)
 		}
-		o.last = v
+		o.views, o.highest = v.Seq, max(o.highest, v.Term())
 	}
 	for _, d := range todo.sends {
 		if len(d.route) == 0 || len(d.token.members) == 0 || d.token.leader.Key() != d.token.members[0].Key() {

@@ -12,7 +12,8 @@ import (
 // The first of the members that it knows sends a request round. Each member adds
 // whom it knows and passes the request on. When it comes back with all whom the
 // first one knows by then, that confirms the list to all, and takes office when
-// they have acknowledged it. The others wait, and ask the first one if they wait for too long.
+// they have acknowledged it. The others wait, and ask the first one if they wait
+// for too long.
 type ring struct {
 	set   *coordinatorSettings
 	local *membership.Member
@@ -23,6 +24,7 @@ type ring struct {
 	installed time.Time
 	demoted   bool   // a confirmation of another member is in line
 	terms     uint64 // the highest seen
+	floor     uint64 // the highest of a view that was installed
 
 	run    *election
 	late   map[membership.Key]*membership.Member // who has not acknowledged the view; nil if it is not ours
@@ -79,17 +81,17 @@ type ringNote struct {
 type ringNoteKind uint8
 
 const (
-	noteElection ringNoteKind = iota // an election was begun
-	noteAgain                        // a request was sent again
-	noteAsked                        // the first member was asked for a view
-	noteStalled                      // an election takes longer than the timeout
-	noteRefusedOld
-	noteRefusedUnreachable
-	noteRefusedCrowd  // too many unknown members, or tokens at a time
-	noteRefusedLoop   // a request circulates
-	noteRefusedNobody // a request of a member that is not there
-	noteRefusedStray  // a request from one whom it does not list
-	ringNoteKinds     // how many there are
+	noteElection           ringNoteKind = iota // an election was begun
+	noteAgain                                  // a request was sent again
+	noteAsked                                  // the first member was asked for a view
+	noteStalled                                // an election takes longer than the timeout
+	noteRefusedOld                             // a view whose term is not above those before
+	noteRefusedUnreachable                     // a view of a coordinator that does not answer
+	noteRefusedCrowd                           // too many unknown members, or tokens at a time
+	noteRefusedLoop                            // a request circulates
+	noteRefusedNobody                          // a request of a member that is not there
+	noteRefusedStray                           // a request from one whom it does not list
+	ringNoteKinds                              // how many there are
 )
 
 func newRing(set *coordinatorSettings) *ring {
@@ -167,18 +169,21 @@ func (r *ring) consider(now time.Time) {
 		return
 	}
 	all := r.known.members()
+	if len(all) == 1 {
+		r.run = nil // there is nobody to send anything to
+	}
 	if r.content() {
 		if r.run != nil && r.run.confirming == nil && !r.run.wanted {
 			r.run = nil
 		}
-		r.since, r.told, r.pause = time.Time{}, false, r.set.retry
+		r.rest()
 		return
 	}
 	if len(all) == 1 {
-		r.run = nil
 		if r.view != nil || now.Sub(r.begun) >= r.set.alone {
 			r.install(membership.NewViewID(r.newTerm(now)), all, now)
 			r.late = nil
+			r.rest()
 		}
 		return
 	}
@@ -202,6 +207,9 @@ func (r *ring) consider(now time.Time) {
 		r.elect(now, false)
 	}
 }
+
+// rest notes that no other view is needed.
+func (r *ring) rest() { r.since, r.told, r.pause = time.Time{}, false, r.set.retry }
 
 // newTerm returns a number above all that were seen, and above those of groups
 // that ended before, as far as the clock goes.
@@ -262,8 +270,8 @@ func (r *ring) install(id membership.ViewID, members []*membership.Member, now t
 	}
 	r.view, r.installed = v, now
 	r.demoted, r.refused = false, false
-	r.terms = max(r.terms, id.Term())
-	r.since, r.told, r.pause = time.Time{}, false, r.set.retry
+	r.floor = max(r.floor, id.Term())
+	r.terms = max(r.terms, r.floor)
 	r.todo.views = append(r.todo.views, v)
 }
 

@@ -68,7 +68,7 @@ func (r *ring) request(t coordToken, from *membership.Member, now time.Time) {
 	r.relay(t, from, now)
 }
 
-// relay passes a request on, with a term above that of the view.
+// relay passes a request on, with a term above those of the views so far.
 func (r *ring) relay(t coordToken, from *membership.Member, now time.Time) {
 	p := r.passes[t.id.WithTerm(1)]
 	if p.count == 0 {
@@ -80,8 +80,8 @@ func (r *ring) relay(t coordToken, from *membership.Member, now time.Time) {
 	}
 	r.passes[t.id.WithTerm(1)] = p
 	r.asked = now // something is going on
-	if r.view != nil && t.id.Term() <= r.view.Term() {
-		t.id = t.id.WithTerm(min(r.view.Term()+1, membership.MaxTerm))
+	if t.id.Term() <= r.floor {
+		t.id = t.id.WithTerm(min(r.floor+1, membership.MaxTerm))
 	}
 	r.pass(coordToken{source: t.source, id: t.id})
 }
@@ -90,6 +90,7 @@ func (r *ring) relay(t coordToken, from *membership.Member, now time.Time) {
 func (r *ring) returned(t coordToken, from *membership.Member, now time.Time) {
 	e := r.run
 	switch {
+	case len(r.known.members()) == 1: // the others are gone meanwhile
 	case e != nil && e.confirming != nil: // it came twice
 	case !r.first(): // there is somebody who is before us
 		r.run = nil
@@ -170,11 +171,11 @@ func (r *ring) remind(now time.Time) {
 	}
 }
 
-// isOld reports whether the term of an id is not above that of the view. Where
-// there are no terms, or no more, nothing is old.
+// isOld reports whether the term of an id is not above those of the views so far.
+// Where there is none, or there are no more, nothing is old.
 func (r *ring) isOld(id membership.ViewID) bool {
 	term := id.Term()
-	return term > 0 && term <= r.view.Term() && term < membership.MaxTerm
+	return term > 0 && term <= r.floor && term < membership.MaxTerm
 }
 
 // confirmed takes a view that another member has confirmed.
@@ -185,7 +186,7 @@ func (r *ring) confirmed(t coordToken, from *membership.Member, now time.Time) {
 	case !r.known.has(from.Key()):
 		r.refuse(t, noteRefusedUnreachable, from)
 		return
-	case r.view != nil && r.isOld(t.id):
+	case r.isOld(t.id):
 		r.refused = true // others may have it; a later one is needed
 		r.refuse(t, noteRefusedOld, from)
 		return

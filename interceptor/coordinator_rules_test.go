@@ -166,6 +166,26 @@ func TestRefusedViewIsReplaced(t *testing.T) {
 	})
 }
 
+// A view without a term, as Java makes them, does not open the way for the past.
+func TestViewOfJavaDoesNotResetTheTerm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLonely(t, 5)
+		high := membership.NewViewID(uint64(time.Now().Add(time.Hour).UnixMilli()))
+		l.arrives(coordToken{members: list(5, 10), confirm: true, id: high}, 5)
+		java := membership.ViewID(membership.NewID())
+		l.arrives(coordToken{members: list(5, 10), confirm: true, id: java}, 5)
+		l.arrives(coordToken{members: list(5, 10), confirm: true, id: membership.NewViewID(high.Term() - 1)}, 5)
+		if got := l.lastView(); got.ID != java {
+			t.Errorf("the view is %s with term %d, want that of Java", got.ID, got.Term())
+		}
+		later := membership.NewViewID(high.Term() + 1)
+		l.arrives(coordToken{members: list(5, 10), confirm: true, id: later}, 5)
+		if got := l.lastView(); got.ID != later {
+			t.Errorf("the view is %s, want %s", got.ID, later)
+		}
+	})
+}
+
 // When the coordinator is gone nobody is, until there is another view.
 func TestCoordinatorThatIsGoneIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

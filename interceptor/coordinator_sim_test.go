@@ -62,7 +62,7 @@ func (e *electors) start(name string) *elector {
 	if err := c.Start(context.Background()); err != nil {
 		e.t.Fatal(err)
 	}
-	e.t.Cleanup(c.Close)
+	e.t.Cleanup(func() { c.Stop(context.Background()) }) // its outcome is looked at by end
 	e.on[name] = n
 	return n
 }

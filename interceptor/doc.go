@@ -13,9 +13,9 @@
 //	 [TwoPhaseCommit]       delivers what all destinations have
 //	 [Fragmentation]        sends large messages in parts
 //	 [Encrypt]              encrypts, and keeps clear text from the application
-//	 [DomainFilter]         sees members of its own domain only
 //	 [NonBlockingCoordinator], [SimpleCoordinator]
 //	                        say which member coordinates
+//	 [DomainFilter]         sees members of its own domain only
 //	 [TCPPing]              tries the way to members regularly
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
 //	 [StaticMembers]        adds members from a list
@@ -34,9 +34,9 @@
 // changes the bytes of messages (Gzip, Order, Fragmentation, Encrypt) stands above it,
 // in the same order at every member of the group: nothing negotiates layers, but for
 // Compress. Dispatch stands on top, so that a queued message is compressed and numbered
-// when it is its turn. A coordinator stands above the detector and below what changes
-// bytes: its probes pass none of the layers above the network either, on the way out.
-// channel.New refuses what cannot work.
+// when it is its turn. A coordinator stands below what changes bytes, because its probes
+// pass none of the layers on the way out either, and above those that say who is a
+// member. channel.New refuses what cannot work.
 //
 // # Events
 //
