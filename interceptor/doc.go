@@ -30,7 +30,8 @@
 // changes the bytes of messages (Gzip, Order, Fragmentation) stands above it, in
 // the same order at every member of the group: nothing negotiates layers. Dispatch
 // stands on top, so that a queued message is compressed and numbered when it is its
-// turn. channel.New refuses what cannot work.
+// turn. channel.New refuses what cannot work; docs/layers.md lists what that is, and
+// what each layer costs.
 //
 // # Events
 //
