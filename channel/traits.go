@@ -47,7 +47,7 @@ type Traits struct {
 	// AwaitsAcks is how long receivers keep a message for what the layer sends when
 	// all destinations have acknowledged it; zero if it does nothing of the kind.
 	AwaitsAcks time.Duration
-	// Above are layers that must stand somewhere below it in the same stack.
+	// Above are layers of the same stack that it must stand above.
 	Above []Interceptor
 }
 

@@ -36,7 +36,8 @@
 // Compress. Dispatch stands on top, so that a queued message is compressed and numbered
 // when it is its turn. A coordinator stands below what changes bytes, because its probes
 // pass none of the layers on the way out either, and above those that say who is a
-// member. channel.New refuses what cannot work.
+// member. channel.New refuses what cannot work; docs/layers.md lists what that is, and
+// what each layer costs.
 //
 // # Events
 //

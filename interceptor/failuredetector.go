@@ -87,7 +87,7 @@ type TCPFailureDetector struct {
 	// Flaps is how often in a row a member may fail, without having been there for
 	// FlapWindow in between, and be announced again as soon as it answers. From then on
 	// it is held out, after its failure, for twice CheckPeriod, and twice as long each
-	// time, up to FlapWindow. Goodbyes do not count, and neither does a process that was
+	// time, up to a twelfth of FlapWindow. Goodbyes do not count, and neither does a process that was
 	// started anew, which is another member. Zero means 5, negative never.
 	Flaps int
 	// FlapWindow is how long a member must have been there for its earlier failures to

@@ -16,6 +16,10 @@ type flapping struct {
 	members map[membership.Key]*flaps
 }
 
+// heldPart of the window is the longest pause: short enough that a group is whole soon
+// after whatever made its members flap has ended.
+const heldPart = 12
+
 // flaps are those of one member.
 type flaps struct {
 	failures int       // in a row, between which it was never there for the window
@@ -50,7 +54,7 @@ func (f *flapping) failed(k membership.Key, since, now time.Time) {
 	}
 	x.failures++
 	if over := x.failures - f.most; over >= 0 {
-		x.until = now.Add(min(f.base<<min(over+1, maxRetrySize), f.window))
+		x.until = now.Add(min(f.base<<min(over+1, maxRetrySize), f.window/heldPart))
 	}
 }
 

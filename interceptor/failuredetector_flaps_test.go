@@ -43,8 +43,8 @@ func TestFlappingMemberIsHeldOut(t *testing.T) {
 			m, other := interceptortest.Member(2), interceptortest.Member(3)
 			b.joined(t, m, other)
 			// Between two failures it is there for a moment alone.
-			want := []time.Duration{0, 0, 0, 0, 2 * time.Second, 4 * time.Second, 8 * time.Second,
-				16 * time.Second, 32 * time.Second, time.Minute, time.Minute}
+			want := []time.Duration{0, 0, 0, 0, 2 * time.Second, 4 * time.Second, 5 * time.Second,
+				5 * time.Second, 5 * time.Second}
 			for i, least := range want {
 				b.flap(m, heartbeats)
 				if least > 0 {

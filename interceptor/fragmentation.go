@@ -21,12 +21,12 @@ import (
 // (TwoPhaseCommit, another Fragmentation) stands above it.
 //
 // Sending. The bytes are copied once, part by part. A part is handed down when the
-// one before was accepted, and to no destination where one before has failed
-// already. Each part is acknowledged by itself; the worst outcome at a destination
-// is that of the message, and one that did not get all parts is NotSent with
-// [ErrPartLost], or Unknown. A send of several parts is accepted as soon as it has
-// begun: what is refused below is an outcome then. A message of more than
-// MaxSenderBytes is refused with message.ErrTooLarge.
+// one before is settled (but see InFlight), and to no destination where one has failed
+// already. Each part is acknowledged by itself; the worst outcome at a destination is
+// that of the message, and one that did not get all parts is NotSent with
+// [ErrPartLost], or Unknown. The send returns when the last part was accepted; its
+// context bounds that. What is refused below after the first part was tried is an
+// outcome. A message of more than MaxSenderBytes is refused with message.ErrTooLarge.
 //
 // Receiving. Parts are gathered by sender, message id and options, so that two
 // senders never mix, and neither do parts that came over TLS and others. (Tribes
@@ -62,6 +62,12 @@ type Fragmentation struct {
 	// last is dropped, so that nobody makes us count a message by the byte. It is at
 	// most the MaxSize of any member. Zero means 128, negative 1.
 	MinSize int
+	// InFlight is how many parts of one message may be on their way, accepted by the
+	// layer below and not settled. Zero means 1, as in Tribes: a Java node that gets two
+	// parts of a message at the same time may deliver it twice, or fail on it, so that
+	// messages to such nodes should ask for acks, too. In groups of this module alone
+	// more are faster where answers take long; the most is 1024.
+	InFlight int
 	// Expire is how long the parts of a message are kept after the latest one came
 	// (expire in Tribes, where it is after the first). Zero means 60 s; the least is
 	// 10 ms. It is noticed up to a tenth later, and a second at most.
@@ -83,6 +89,8 @@ type Fragmentation struct {
 	above channel.Up
 	drops drops
 	room  allowance
+
+	flights sync.Pool // of *flight
 
 	mu     sync.Mutex // guards what follows; taken after the lock of a gathering
 	all    map[fragmentKey]*gathering
@@ -111,6 +119,7 @@ const (
 
 	mostMessage  = math.MaxInt32 // a Java array
 	mostPartTick = time.Second
+	mostFlights  = 1024
 	heldEntry    = 1 << 10 // bytes that something kept takes beside its payload, generously
 )
 
@@ -118,6 +127,7 @@ const (
 type fragmentSettings struct {
 	flag        message.Options
 	size, least int
+	flights     int
 	limit       int // of a message
 	expire      time.Duration
 	grace       time.Duration // after a departure
@@ -132,8 +142,10 @@ func (f *Fragmentation) settings() (fragmentSettings, error) {
 		size:   cmp.Or(f.MaxSize, defaultFragment),
 		least:  max(cmp.Or(f.MinSize, defaultLeastFragment), 1),
 		expire: cmp.Or(f.Expire, defaultFragmentExpire),
-		total:  bound(f.MaxBytes, defaultFragmentBytes),
-		sets:   int(min(bound(f.MaxMessages, defaultFragmentSets), math.MaxInt32)),
+
+		flights: cmp.Or(f.InFlight, 1),
+		total:   bound(f.MaxBytes, defaultFragmentBytes),
+		sets:    int(min(bound(f.MaxMessages, defaultFragmentSets), math.MaxInt32)),
 	}
 	s.each = bound(f.MaxSenderBytes, int(min(defaultFragmentSender, s.total)))
 	s.limit = int(min(s.each-heldEntry, s.total-heldEntry, mostMessage))
@@ -144,6 +156,9 @@ func (f *Fragmentation) settings() (fragmentSettings, error) {
 	}
 	if s.size < s.least {
 		bad("MaxSize %d: want at least MinSize, %d", s.size, s.least)
+	}
+	if s.flights < 1 || s.flights > mostFlights {
+		bad("InFlight %d: want 1 to %d", s.flights, mostFlights)
 	}
 	if s.expire < leastExpire {
 		bad("Expire %v: want at least %v", s.expire, leastExpire)

@@ -52,7 +52,7 @@ func TestFragmentationAllocatesLittle(t *testing.T) {
 	}{
 		{"sends what is whole", 0, toSmall},
 		{"receives what is whole", 0, small},
-		{"sends ten parts", 0, toLarge},
+		{"sends ten parts", 12, toLarge},
 		{"receives a part", 2, together}, // the id, and a tenth of what is for the message
 	} {
 		for range 1000 {

@@ -214,9 +214,9 @@ func TestFragmentationStopsWhenAbandoned(t *testing.T) {
 	h := newFragmentation(t, &Fragmentation{MaxSize: 1000}, interceptortest.Config{})
 	to := one(peer)
 	r := message.NewReceipt(1, nil)
-	h.Bottom.Use(func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+	h.Bottom.Use(func(ctx context.Context, to []*membership.Member, m *message.Message, part *message.Receipt) error {
 		r.Abandon()
-		return h.Bottom.Take(ctx, to, m, r)
+		return h.Bottom.Take(ctx, to, m, part)
 	})
 	m := h.Message(noise(10_000), 0)
 	if err := h.SendMessage(context.Background(), to, m, r); err != nil {
@@ -226,6 +226,30 @@ func TestFragmentationStopsWhenAbandoned(t *testing.T) {
 	<-r.Done()
 	if got := len(h.Bottom.Sent()); got != 1 || r.Results(to, nil)[0].Outcome != message.NotSent {
 		t.Errorf("%d parts were sent and the outcome is %v, want one and not sent", got, r.Results(to, nil))
+	}
+}
+
+// Only so many parts are on their way at a time, and who waits for that waits no
+// longer than its context.
+func TestFragmentationWaitsForItsParts(t *testing.T) {
+	for _, inFlight := range []int{0, 1, 3, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newFragmentation(t, &Fragmentation{MaxSize: 1000, InFlight: inFlight}, interceptortest.Config{})
+			want := min(max(inFlight, 1), 10)
+			h.Bottom.Hold()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			r := h.Post(ctx, one(peer), noise(10_000), message.UseAck) // returns when ctx ends, or it has no more to wait for
+			if got := len(h.Bottom.Sent()); got != want {
+				t.Errorf("InFlight %d: %d parts are on their way, want %d", inFlight, got, want)
+			}
+			h.Bottom.Release()
+			<-r.Done()
+			res := r.Results(one(peer), nil)[0]
+			if all := want == 10; res.Outcome.OK() != all || !all && (!errors.Is(res.Err, context.DeadlineExceeded) || !errors.Is(res.Err, ErrPartLost)) {
+				t.Errorf("InFlight %d: %s, %v, want a success: %t, or the end of the context", inFlight, res.Outcome, res.Err, all)
+			}
+		})
 	}
 }
 

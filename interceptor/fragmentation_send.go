@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -30,7 +31,8 @@ func (f *Fragmentation) send(ctx context.Context, to []*membership.Member, m *me
 	case size > f.set.limit:
 		return fmt.Errorf("tribes: fragmentation: %d bytes, and the limit is %d: %w", size, f.set.limit, message.ErrTooLarge)
 	}
-	s := splitting{f: f, m: m, r: r, to: to, count: (size + f.set.size - 1) / f.set.size}
+	s := splitting{f: f, m: m, r: r, to: slices.Clone(to), room: make(chan struct{}, f.set.flights),
+		count: (size + f.set.size - 1) / f.set.size}
 	f.counts.split.Add(1)
 	r.Add(len(to) * (s.count - 1))
 	s.run(ctx)
@@ -44,17 +46,37 @@ type splitting struct {
 	r     *message.Receipt
 	to    []*membership.Member // who has got all parts so far, as far as known
 	count int
+	room  chan struct{} // has as many values as parts are on their way
 }
 
 func (s *splitting) run(ctx context.Context) {
 	for i := range s.count {
-		if err := s.part(ctx, i); err != nil {
+		err := s.wait(ctx)
+		if left := s.count - i; i > 0 && !s.narrow(left) {
+			return
+		}
+		if err == nil {
+			err = s.part(ctx, i)
+		}
+		if err != nil {
 			s.fail(s.to, s.count-i, err)
 			return
 		}
-		if left := s.count - 1 - i; left > 0 && !s.narrow(left) {
-			return
-		}
+	}
+}
+
+// wait waits until one more part may be on its way.
+func (s *splitting) wait(ctx context.Context) error {
+	select {
+	case s.room <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -67,11 +89,50 @@ func (s *splitting) part(ctx context.Context, i int) error {
 	binary.BigEndian.PutUint32(tail, uint32(i))
 	binary.BigEndian.PutUint32(tail[4:], uint32(s.count))
 	tail[8] = 1
-	if err := s.f.next(ctx, s.to, p, s.r); err != nil {
+	t := s.f.flight(s)
+	if err := s.f.next(ctx, s.to, p, t.part); err != nil {
+		t.recycle()
 		return err
 	}
 	s.f.counts.parts.Add(1)
 	return nil
+}
+
+// flight is one part on its way. It is used again when it has arrived.
+type flight struct {
+	f      *Fragmentation
+	part   *message.Receipt
+	settle func(*message.Receipt) // t.settled; made once
+
+	r    *message.Receipt // of the message
+	to   []*membership.Member
+	room chan struct{}
+}
+
+func (f *Fragmentation) flight(s *splitting) *flight {
+	t, ok := f.flights.Get().(*flight)
+	if !ok {
+		t = &flight{f: f, part: message.NewReceipt(0, nil)}
+		t.settle = t.settled
+	}
+	t.r, t.to, t.room = s.r, s.to, s.room
+	t.part.Reset(len(s.to), t.settle)
+	return t
+}
+
+// settled is told what became of the part at all destinations.
+func (t *flight) settled(part *message.Receipt) {
+	r, room, results := t.r, t.room, part.Results(t.to, nil)
+	t.recycle()
+	for _, res := range results {
+		r.SettleResult(res)
+	}
+	<-room
+}
+
+func (t *flight) recycle() {
+	t.r, t.to, t.room = nil, nil, nil
+	t.f.flights.Put(t)
 }
 
 // narrow leaves out the destinations where a part has failed: the parts that are

@@ -63,7 +63,7 @@ func (g *gathering) length() int {
 	if g.last > 0 {
 		last = g.last
 	}
-	return min((g.count-1)*g.size+last, g.limit)
+	return int(min(total(g.count, g.size, last), int64(g.limit)))
 }
 
 // fits looks whether part number i, of n bytes, agrees with the others, and notes
@@ -80,12 +80,15 @@ func (g *gathering) fits(i, count, n int) error {
 		return errPartCounts
 	case g.size > 0 && size != g.size, g.last > 0 && last != g.last, size > 0 && last > size:
 		return errPartSizes
-	case size > 0 && (g.count-1)*size+max(last, 1) > g.limit:
+	case size > 0 && total(count, size, max(last, 1)) > int64(g.limit):
 		return errPartClaim
 	}
 	g.size, g.last = size, last
 	return nil
 }
+
+// total is the length of a message of so many parts.
+func total(count, size, last int) int64 { return int64(count-1)*int64(size) + int64(last) }
 
 // has reports whether part number i is here.
 func (g *gathering) has(i int) bool {

@@ -261,12 +261,13 @@ func TestFragmentationSettings(t *testing.T) {
 		want  []string // what the error names
 	}{
 		{"zero", new(Fragmentation), nil},
-		{"all given", &Fragmentation{OptionFlag: 0x1000, MaxSize: 500, MinSize: 500, Expire: time.Second, MaxBytes: 10_000, MaxSenderBytes: 5000, MaxMessages: 1}, nil},
+		{"all given", &Fragmentation{OptionFlag: 0x1000, MaxSize: 500, MinSize: 500, Expire: time.Second, MaxBytes: 10_000, MaxSenderBytes: 5000, MaxMessages: 1, InFlight: 1024}, nil},
 		{"no bounds", &Fragmentation{MinSize: -1, MaxBytes: -1, MaxSenderBytes: -1, MaxMessages: -1}, nil},
 		{"as small as in the vectors", &Fragmentation{MaxSize: 40, MinSize: -1}, nil},
 		{"less in all than the default of a sender", &Fragmentation{MaxBytes: 1 << 20}, nil},
 		{"everything wrong", &Fragmentation{OptionFlag: message.Multicast, MaxSize: 100, Expire: time.Millisecond, MaxBytes: 500, MaxSenderBytes: 600},
 			[]string{"OptionFlag", "MaxSize 100: want at least MinSize, 128", "Expire 1ms", "MaxSenderBytes 600: want at most MaxBytes, 500", "want room for MaxSize"}},
+		{"too many in flight", &Fragmentation{InFlight: 1025}, []string{"InFlight 1025"}},
 		{"negative size", &Fragmentation{MaxSize: -1}, []string{"MaxSize -1"}},
 	}
 	for _, tt := range tests {

@@ -71,6 +71,7 @@ type TwoPhaseCommit struct {
 	room  allowance
 
 	out    proposals
+	pool   sync.Pool  // of *proposal
 	mu     sync.Mutex // guards what follows
 	parked map[parkKey]*parked
 	closed bool
@@ -148,7 +149,7 @@ func (c *TwoPhaseCommit) BindDown(h channel.Host, below channel.Down) (channel.D
 	c.host, c.set, c.next = h, set, below.Send
 	c.drops.layer, c.drops.host = "TwoPhaseCommit", h
 	c.room.total, c.room.each, c.room.entries = set.total, set.each, set.messages
-	c.out.ended = make(chan struct{}, 1)
+	c.out.ended, c.out.work = make(chan struct{}, 1), c.out.confirm
 	c.mu.Lock()
 	c.parked = make(map[parkKey]*parked)
 	c.mu.Unlock()

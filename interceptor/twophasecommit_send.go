@@ -3,7 +3,6 @@ package interceptor
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/gotribes/tribes/channel"
@@ -24,24 +23,46 @@ func (c *TwoPhaseCommit) send(ctx context.Context, to []*membership.Member, m *m
 	if !m.Options.Has(c.set.flag) || len(to) == 0 {
 		return c.next(ctx, to, m, r)
 	}
-	p := &proposal{c: c, to: slices.Clone(to), id: m.ID, options: m.Options, r: r}
+	p := c.proposal(to, m, r)
 	c.out.begin()
-	err := c.next(ctx, to, m, message.NewReceipt(len(to), p.settled))
-	if err != nil {
-		c.out.end()
+	if err := c.next(ctx, to, m, p.first); err != nil {
+		p.end()
 		return err
 	}
 	c.counts.sent.Add(1)
 	return nil
 }
 
-// proposal is one message that was sent and is not confirmed yet.
+// proposal is one message that was sent and is not confirmed yet. It is used again
+// when it has ended.
 type proposal struct {
 	c       *TwoPhaseCommit
+	first   *message.Receipt       // of the message
+	settle  func(*message.Receipt) // p.settled; made once
 	to      []*membership.Member
 	id      message.ID
 	options message.Options
-	r       *message.Receipt
+	r       *message.Receipt // of both
+}
+
+func (c *TwoPhaseCommit) proposal(to []*membership.Member, m *message.Message, r *message.Receipt) *proposal {
+	p, ok := c.pool.Get().(*proposal)
+	if !ok {
+		p = &proposal{c: c, first: message.NewReceipt(0, nil)}
+		p.settle = p.settled
+	}
+	p.to, p.id, p.options, p.r = append(p.to[:0], to...), m.ID, m.Options, r
+	p.first.Reset(len(to), p.settle)
+	return p
+}
+
+// end is called once, when nothing of p is needed any more.
+func (p *proposal) end() {
+	c := p.c
+	clear(p.to)
+	p.r = nil
+	c.pool.Put(p)
+	c.out.end()
 }
 
 // settled is told what became of the message at all destinations.
@@ -59,14 +80,14 @@ func (p *proposal) settled(first *message.Receipt) {
 		}
 		p.r.SettleResult(res)
 	}
-	p.c.out.end()
+	p.end()
 }
 
 // fail says that the message is not confirmed, though all have it.
 func (p *proposal) fail(cause error) {
 	p.c.counts.withheld.Add(1)
 	p.r.SettleAll(p.to, message.NotSent, fmt.Errorf("%w: %w", ErrNotConfirmed, cause))
-	p.c.out.end()
+	p.end()
 }
 
 // confirm sends the confirmation, whose outcome is that of the message.
@@ -83,14 +104,17 @@ func (p *proposal) confirm(ctx context.Context) {
 		return
 	}
 	p.c.counts.confirmed.Add(1)
-	p.c.out.end()
+	p.end()
 }
 
 // proposals are the messages that are not confirmed yet. Those that may be
 // confirmed are in a queue, which one goroutine works off while there are any.
 type proposals struct {
+	work func(ctx context.Context) // ps.confirm; made once
+
 	mu      sync.Mutex
 	queue   []*proposal
+	spare   []*proposal // memory for the queue
 	working bool
 	open    int // that were begun and have not ended
 	closed  bool
@@ -137,11 +161,16 @@ func (ps *proposals) put(p *proposal) bool {
 	return true
 }
 
-func (ps *proposals) work(ctx context.Context) {
+// confirm works the queue off.
+func (ps *proposals) confirm(ctx context.Context) {
+	var batch []*proposal
 	for {
 		ps.mu.Lock()
-		batch := ps.queue
-		ps.queue = nil
+		if n := cap(batch); n > 0 && n <= maxSpare {
+			clear(batch)
+			ps.spare = batch[:0]
+		}
+		batch, ps.queue, ps.spare = ps.queue, ps.spare, nil
 		ps.working = len(batch) > 0
 		ps.mu.Unlock()
 		if len(batch) == 0 {
@@ -152,6 +181,9 @@ func (ps *proposals) work(ctx context.Context) {
 		}
 	}
 }
+
+// maxSpare is the largest queue whose memory is kept.
+const maxSpare = 1024
 
 // drain waits until nothing is open, or ctx ends.
 func (ps *proposals) drain(ctx context.Context) {

@@ -19,8 +19,8 @@ const (
 	fragmentProfile = 16 << 10
 )
 
-// TestFragmentation sends a series both ways in parts. Java hands the parts of one message to one connection after the
-// other, so that they come out of order and at the same time.
+// TestFragmentation sends a series both ways in parts. Both sides send the parts of a message one after the other: with
+// several on their way at a time Java delivered one of 10 000 messages twice, or failed on it.
 func TestFragmentation(t *testing.T) {
 	for _, v := range longOr(v101) {
 		t.Run(string(v), func(t *testing.T) {

@@ -47,7 +47,7 @@ func TestStaticMembersAndPing(t *testing.T) {
 				Options: []group.Option{group.WithID(parseID(t, goID)), group.WithServices(channel.ReceiveData | channel.SendData), patientGo},
 			})
 			meet(ctx, t, n, java)
-			trade(ctx, t, n, java, bulkSend{Options: optSync, Series: series{1, 1000}, Count: 1000}, inOrder)
+			trade(ctx, t, n, java, bulkSend{Options: optSync, Series: series{1, 1000}, Count: staticCount()}, inOrder)
 
 			java.leave(ctx)
 			n.waitEvent(ctx, eventLeft, about(java))
