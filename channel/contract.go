@@ -122,9 +122,9 @@ type Host interface {
 	// Announce tells other members of ours, in the answers to their messages, that
 	// this one understands the extensions c. It is called by BindDown.
 	Announce(c message.Caps)
-	// Understands returns the extensions of which m has told in its answers so far:
-	// none of a member that is not one of ours, or has not answered a message with
-	// UseAck yet.
+	// Understands returns the extensions of which m has told in its answers, on the
+	// connection that there is to it: none if it is not one of ours, or has not
+	// answered a message with UseAck yet.
 	Understands(m *membership.Member) message.Caps
 }
 

@@ -23,7 +23,10 @@ import (
 // as it is to all others. So the first message to a member is never compressed, nor
 // are those to members that are only sent messages without UseAck, or by a sender
 // with a Window of 1. Nor are datagrams to the whole group (the option Multicast).
-// Members that understand it are sent both codecs, whatever their own Codec is.
+// Members that have the layer read both codecs, whatever their own Codec is. When a
+// connection has ended its member has to say so again. (One that has the same id
+// after a restart, and the layer no more, can still be sent again what was compressed
+// for its last run: who takes the layer out gives the member another id.)
 //
 // A message is sent as it is if it is not longer than MinSize, or would not become
 // smaller. One that goes to both kinds of destinations is handed down twice, with the

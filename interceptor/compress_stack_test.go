@@ -71,7 +71,10 @@ func compressed(t *testing.T, c *Compress, packed, plain int) {
 // bytes for ever. Everything arrives as it was sent.
 func TestCompressOverRealSockets(t *testing.T) {
 	ours, theirs := new(Compress), &Compress{Codec: S2}
-	a := open(t, tcpConfig(t, nio.SenderConfig{}, ours))
+	down := make(chan *membership.Member, 100)
+	cfg := tcpConfig(t, nio.SenderConfig{}, ours)
+	cfg.Trace = &channel.Trace{LinkDown: func(to *membership.Member, _ error) { down <- to }}
+	a := open(t, cfg)
 	b := open(t, tcpConfig(t, nio.SenderConfig{}, theirs))
 	without := open(t, tcpConfig(t, nio.SenderConfig{}))
 	text := bytes.Repeat([]byte("text "), 1000)
@@ -108,12 +111,61 @@ func TestCompressOverRealSockets(t *testing.T) {
 		t.Errorf("Stats() = %+v, want one compressed and three plain messages received", s)
 	}
 
+	restartedWithout(t, a, ours, down)
+
 	careful := new(Compress)
 	c := open(t, tcpConfig(t, nio.SenderConfig{Window: 1}, careful)) // as Tribes does
 	for range 3 {
 		send(c, b)
 	}
 	compressed(t, careful, 0, 3)
+}
+
+// restartedWithout: a member that comes back on its port and with its id, but without
+// the layer, is sent nothing that it cannot read.
+func restartedWithout(t *testing.T, a *openChannel, ours *Compress, down <-chan *membership.Member) {
+	t.Helper()
+	cfg := tcpConfig(t, nio.SenderConfig{}, new(Compress))
+	cfg.Local.ID = membership.NewID()
+	d := open(t, cfg)
+	to := []*membership.Member{d.Local()}
+	text := bytes.Repeat([]byte("text "), 1000)
+	send := func(o *openChannel, packed uint64) {
+		t.Helper()
+		before := ours.Stats().Sent.Compressed
+		if _, err := a.Send(t.Context(), to, text, message.Sync); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := <-o.got, fmt.Sprintf("%s %s", message.ByteMessage|message.Sync, text); got != want {
+			t.Fatalf("a message arrived as another one of %d bytes", len(got))
+		}
+		if got := ours.Stats().Sent.Compressed - before; got != packed {
+			t.Fatalf("%d messages were compressed, want %d", got, packed)
+		}
+	}
+	send(d, 0)
+	send(d, 1)
+	if err := d.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for m := range down {
+		if m.Key() == to[0].Key() {
+			break
+		}
+	}
+	if got := ours.host.Understands(to[0]); got != 0 {
+		t.Errorf("a member whose connection has ended is known for %x", got)
+	}
+	again := tcpConfig(t, nio.SenderConfig{})
+	receiver, err := nio.NewReceiver(nio.ReceiverConfig{Address: "127.0.0.1", Port: to[0].Port(), PortTries: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Receiver, again.Local.ID = receiver, to[0].ID()
+	e := open(t, again)
+	for range 3 {
+		send(e, 0)
+	}
 }
 
 // The same on a network in memory, where a message without UseAck teaches nothing.
@@ -145,6 +197,16 @@ func TestCompressOverMem(t *testing.T) {
 					t.Fatalf("a message with %s arrived as another one of %d bytes", step.o, len(got))
 				}
 			}
+		}
+		if got := ours.host.Understands(b.Local()); got != allCaps {
+			t.Errorf("a member that has answered is known for %x", got)
+		}
+		if err := b.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := ours.host.Understands(b.Local()); got != 0 {
+			t.Errorf("a member that is gone is known for %x", got)
 		}
 	})
 }

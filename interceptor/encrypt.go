@@ -33,9 +33,11 @@ import (
 // made up without the key, and each is delivered once. Not protected are: its
 // length and time; its head, in which anybody on the way can alter the sender, the
 // id and the options (an application that must know who wrote a message puts that
-// into its bytes); heartbeats, goodbyes and the probes of failure detectors, which
-// do not pass the layer and can be forged, so that a stranger can announce members
-// and make others seem to leave; and the group from members that have the key.
+// into its bytes); the heartbeats and goodbyes of multicast membership and the probes
+// of failure detectors, which are not encrypted and can be forged, so that a stranger
+// can announce members and make others seem to leave; and the group from members that
+// have the key. (Static membership talks by messages. They are encrypted if it stands
+// above, as package group has it; then it is closed to who has no key.)
 // group.WithTLS protects connections by certificates instead.
 //
 // With AESCBC messages have no integrity: who can change them on their way can
@@ -46,10 +48,10 @@ import (
 // # Sending
 //
 // One message is encrypted once for all its destinations, one with the option
-// Multicast included. It gets 36 bytes longer
-// with AESGCM, 25 to 40 with AESCBC, 8 less in the old form. Its stamp is the time
-// of encrypting, so that a message may wait in queues above the layer for as long
-// as it likes. (Tribes takes the time at which it was sent.)
+// Multicast included. It gets 36 bytes longer with AESGCM, 25 to 40 with AESCBC, 8
+// less in the old form. Its stamp is the time of encrypting, so that a message may
+// wait in queues above the layer for as long as it likes. (Tribes takes the time at
+// which it was sent.)
 //
 // # Receiving
 //

@@ -1,6 +1,7 @@
 package interceptor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -258,9 +259,10 @@ func TestClockSkewIsTold(t *testing.T) {
 	})
 }
 
-// What was sent before the start of a member, longer ago than its window, or when it
-// was another process, does not reach it.
-func TestReplayAfterRestart(t *testing.T) {
+// What was recorded does not come in by another way: neither under another name, which
+// the head of a message has in the clear, nor after a restart, if it is older than the
+// window.
+func TestReplayUnderAnotherName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		key := testKey(t, 1)
 		sender := newEncrypt(t, &Encrypt{Key: key}, interceptortest.Config{})
@@ -269,6 +271,15 @@ func TestReplayAfterRestart(t *testing.T) {
 		h := newEncrypt(t, &Encrypt{Key: key}, interceptortest.Config{})
 		if err := h.Arrive(interceptortest.Member(2), old, 0); !errors.Is(err, errTooOld) {
 			t.Errorf("Receive of what was sent before = %v, want %v", err, errTooOld)
+		}
+		recorded := bytes.Clone(sentAs(t, sender, []byte("new"), 0).Payload())
+		for i, want := range []error{nil, errReplayed, errReplayed} {
+			if err := h.Arrive(interceptortest.Member(2+i), recorded, message.Options(i)); !errors.Is(err, want) {
+				t.Errorf("Receive from member %d = %v, want %v", 2+i, err, want)
+			}
+		}
+		if got := len(h.Top.Received()); got != 1 {
+			t.Errorf("delivered %d times, want once", got)
 		}
 	})
 }

@@ -199,6 +199,9 @@ func (c *conn) end(fx *effects, err error, blame bool) {
 		}
 	}
 	c.line, c.backlog = queue[ref]{}, nil
+	if c.learned {
+		c.s.effect(fx, effect{kind: learned, to: c.to})
+	}
 	switch {
 	case c.private && !c.up:
 		close(c.ready)

@@ -189,7 +189,7 @@ func (f *flight) answered(fx *effects, now time.Time) {
 		f.loseAnswer(now)
 		return
 	}
-	if c := f.c; c != nil && c.lane != nil && !c.learned && f.s.env.Learned != nil {
+	if c := f.c; c != nil && c.lane != nil && !c.dead && !c.learned && f.s.env.Learned != nil {
 		c.learned = true
 		f.s.effect(fx, effect{kind: learned, to: f.to, caps: c.lane.r.env.Caps})
 	}
