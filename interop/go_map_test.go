@@ -190,6 +190,7 @@ func TestReplicatedMap(t *testing.T) {
 	}
 	for _, v := range lines {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			c := &mapCase{t: t, ctx: testContext(t), v: v, group: freeGroup(t), kind: "full", want: make(map[string]string)}
 			java1 := c.java()
 			for i := range 10 {
