@@ -137,8 +137,9 @@ func (o *Outcome) warm(ctx context.Context, systems []*system.System, all []load
 		return
 	}
 	for _, s := range systems {
-		for _, w := range all[:min(3, len(all))] {
-			t := load.Times{Lead: o.plan.Warm / 3, Window: time.Millisecond}
+		some := all[:min(3, len(all))]
+		for _, w := range some {
+			t := load.Times{Lead: o.plan.Warm / time.Duration(len(some)), Window: time.Millisecond}
 			if _, err := w.Run(ctx, target(s), t); err != nil {
 				o.missing[s.Column.Name] = fmt.Errorf("warming up: %w", err)
 			}
