@@ -209,9 +209,9 @@ func TestClockSkewIsTold(t *testing.T) {
 		receiver := &Encrypt{Key: testKey(t, 1)}
 		from, h := newEncrypt(t, sender, interceptortest.Config{}), newEncrypt(t, receiver, rec.config())
 		m := interceptortest.Member(2)
-		come := func(d time.Duration, from2 int) error {
+		come := func(d time.Duration, member int) error {
 			off = d
-			return h.Arrive(interceptortest.Member(from2), sentAs(t, from, []byte("x"), 0).Payload(), 0)
+			return h.Arrive(interceptortest.Member(member), sentAs(t, from, []byte("x"), 0).Payload(), 0)
 		}
 		for _, tt := range []struct {
 			skew          time.Duration
