@@ -90,3 +90,33 @@ func TestCallGivesUpItsRequest(t *testing.T) {
 		c.receipt.SettleAll([]*Member{b.peer, b.peer}, message.Written, nil)
 	}
 }
+
+// TestHandlerTakenAway: what has come to it before is answered, also what was on its way
+// just then, and its goroutines end.
+func TestHandlerTakenAway(t *testing.T) {
+	b := newRig(t)
+	block := make(chan struct{})
+	s := &server{l: b.layer, id: "echo", cfg: HandlerConfig{Concurrency: 2, Queue: 10}, handle: func(context.Context, *Request) (Body, error) {
+		<-block
+		return Body{}, nil
+	}}
+	take := func() {
+		if err := s.take(&job{req: Request{From: b.peer}, uuid: make([]byte, 16), wanted: true}); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 2 {
+		for range 3 {
+			take()
+		}
+		s.close()
+	}
+	close(block)
+	b.wg.Wait()
+	take()
+	b.wg.Wait()
+	if b.mu.Lock(); len(b.sent) != 7 {
+		t.Errorf("%d requests were answered, want 7", len(b.sent))
+	}
+	b.mu.Unlock()
+}
