@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gotribes/tribes/message"
 )
@@ -92,31 +93,39 @@ func TestCallGivesUpItsRequest(t *testing.T) {
 }
 
 // TestHandlerTakenAway: what has come to it before is answered, also what was on its way
-// just then, and its goroutines end.
+// just then, and its goroutines end, busy or idle.
 func TestHandlerTakenAway(t *testing.T) {
-	b := newRig(t)
-	block := make(chan struct{})
-	s := &server{l: b.layer, id: "echo", cfg: HandlerConfig{Concurrency: 2, Queue: 10}, handle: func(context.Context, *Request) (Body, error) {
-		<-block
-		return Body{}, nil
-	}}
-	take := func() {
-		if err := s.take(&job{req: Request{From: b.peer}, uuid: make([]byte, 16), wanted: true}); err != nil {
-			t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		block := make(chan struct{})
+		s := &server{l: b.layer, id: "echo", cfg: HandlerConfig{Concurrency: 2, Queue: 10}, handle: func(context.Context, *Request) (Body, error) {
+			<-block
+			return Body{}, nil
+		}}
+		take := func(n int) {
+			for range n {
+				if err := s.take(&job{req: Request{From: b.peer}, uuid: make([]byte, 16), wanted: true}); err != nil {
+					t.Error(err)
+				}
+			}
 		}
-	}
-	for range 2 {
-		for range 3 {
-			take()
+		take(3)
+		s.close() // while they are busy
+		take(3)
+		close(block)
+		b.wg.Wait()
+		s.closed = false
+		take(2)
+		synctest.Wait()
+		if len(s.idle) != 2 || len(b.sent) != 8 {
+			t.Errorf("%d goroutines are idle and %d requests were answered, want 2 and 8", len(s.idle), len(b.sent))
 		}
-		s.close()
-	}
-	close(block)
-	b.wg.Wait()
-	take()
-	b.wg.Wait()
-	if b.mu.Lock(); len(b.sent) != 7 {
-		t.Errorf("%d requests were answered, want 7", len(b.sent))
-	}
-	b.mu.Unlock()
+		s.close() // while they are idle
+		b.wg.Wait()
+		take(3)
+		b.wg.Wait()
+		if len(b.sent) != 11 {
+			t.Errorf("%d requests were answered, want 11", len(b.sent))
+		}
+	})
 }
