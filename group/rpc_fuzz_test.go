@@ -21,6 +21,7 @@ type rig struct {
 	peer         *membership.Member
 	pool         message.Pool
 	trace        *channel.Trace
+	remove       func() // a handler, when what has come is processed
 	wg           sync.WaitGroup
 
 	mu   sync.Mutex
@@ -65,6 +66,7 @@ func (b *rig) receive(stream []byte) ([][]byte, error) {
 	m.Source = b.peer
 	err := b.layer.receive(m)
 	clear(m.Payload()) // it was borrowed
+	b.remove()
 	b.wg.Wait()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,7 +114,8 @@ func FuzzRPCMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		b := newRig(t)
 		serve := func(_ context.Context, req *Request) (Body, error) { return req.Body, nil }
-		if _, err := b.layer.named(&Group{calls: b.layer}, "echo").HandleBody(serve, HandlerConfig{}); err != nil {
+		var err error
+		if b.remove, err = b.layer.named(&Group{calls: b.layer}, "echo").HandleBody(serve, HandlerConfig{}); err != nil {
 			t.Fatal(err)
 		}
 		waits := b.wait(t, id)

@@ -90,7 +90,11 @@ func (r *RPC) HandleBody(h BodyHandler, cfg HandlerConfig) (remove func(), err e
 	if !r.server.CompareAndSwap(nil, s) {
 		return nil, ErrHandled
 	}
-	return func() { r.server.CompareAndSwap(s, nil) }, nil
+	return func() {
+		if r.server.CompareAndSwap(s, nil) {
+			s.close()
+		}
+	}, nil
 }
 
 // HandleLate makes f hear of replies to calls of this member that do not wait for them

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/gotribes/tribes/message"
 )
@@ -89,4 +90,42 @@ func TestCallGivesUpItsRequest(t *testing.T) {
 		c.finish(false, ctx.Err())
 		c.receipt.SettleAll([]*Member{b.peer, b.peer}, message.Written, nil)
 	}
+}
+
+// TestHandlerTakenAway: what has come to it before is answered, also what was on its way
+// just then, and its goroutines end, busy or idle.
+func TestHandlerTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newRig(t)
+		block := make(chan struct{})
+		s := &server{l: b.layer, id: "echo", cfg: HandlerConfig{Concurrency: 2, Queue: 10}, handle: func(context.Context, *Request) (Body, error) {
+			<-block
+			return Body{}, nil
+		}}
+		take := func(n int) {
+			for range n {
+				if err := s.take(&job{req: Request{From: b.peer}, uuid: make([]byte, 16), wanted: true}); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		take(3)
+		s.close() // while they are busy
+		take(3)
+		close(block)
+		b.wg.Wait()
+		s.closed = false
+		take(2)
+		synctest.Wait()
+		if len(s.idle) != 2 || len(b.sent) != 8 {
+			t.Errorf("%d goroutines are idle and %d requests were answered, want 2 and 8", len(s.idle), len(b.sent))
+		}
+		s.close() // while they are idle
+		b.wg.Wait()
+		take(3)
+		b.wg.Wait()
+		if len(b.sent) != 11 {
+			t.Errorf("%d requests were answered, want 11", len(b.sent))
+		}
+	})
 }
