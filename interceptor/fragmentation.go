@@ -28,9 +28,9 @@ import (
 // context bounds that. What is refused below after the first part was tried is an
 // outcome. A message of more than MaxSenderBytes is refused with message.ErrTooLarge.
 //
-// Receiving. Parts are gathered by sender, message id and options, so that two
-// senders never mix, and neither do parts that came over TLS and others. (Tribes
-// gathers by the message id alone.) Each is copied once to its place, those of the
+// Receiving. Parts are gathered by sender and message id, and by how they came, so
+// that two senders never mix, and neither do parts that came over TLS and others.
+// (Tribes gathers by the message id alone.) Each is copied once to its place, those of the
 // first quarter of a large message a second time: memory is taken for what has
 // arrived, up to four times as much, and not for what a part claims. The message is
 // passed up with the last part, and its sender told the result if it waits for the
