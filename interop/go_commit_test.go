@@ -40,7 +40,7 @@ func TestTwoPhaseCommit(t *testing.T) {
 				})
 				p := startPeer(ctx, t, v, peerConfig{
 					Group: address, Stack: stack.java, Heap: "1g",
-					Flags: append([]string{"--frag-size", strconv.Itoa(fragmentSize)}, patientJava...),
+					Flags: append([]string{"--frag-size", strconv.Itoa(fragmentSize)}, fragmentJava...),
 				})
 				meet(ctx, t, n, p)
 				trade(ctx, t, n, p, bulkSend{Options: optSync, Series: series{profile: fragmentProfile}, Count: greatCount}, inOrder)
