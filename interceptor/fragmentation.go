@@ -65,8 +65,9 @@ type Fragmentation struct {
 	// InFlight is how many parts of one message may be on their way, accepted by the
 	// layer below and not settled. Zero means 1, as in Tribes: a Java node that gets two
 	// parts of a message at the same time may deliver it twice, or fail on it, so that
-	// messages to such nodes should ask for acks, too. In groups of this module alone
-	// more are faster where answers take long; the most is 1024.
+	// messages to such nodes should ask for acks, too, and their receivers be set up as
+	// docs/wire.md says. In groups of this module alone more are faster where answers
+	// take long; the most is 1024.
 	InFlight int
 	// Expire is how long the parts of a message are kept after the latest one came
 	// (expire in Tribes, where it is after the first). Zero means 60 s; the least is
