@@ -28,9 +28,9 @@ import (
 // context bounds that. What is refused below after the first part was tried is an
 // outcome. A message of more than MaxSenderBytes is refused with message.ErrTooLarge.
 //
-// Receiving. Parts are gathered by sender, message id and options, so that two
-// senders never mix, and neither do parts that came over TLS and others. (Tribes
-// gathers by the message id alone.) Each is copied once to its place, those of the
+// Receiving. Parts are gathered by sender and message id, and by how they came, so
+// that two senders never mix, and neither do parts that came over TLS and others.
+// (Tribes gathers by the message id alone.) Each is copied once to its place, those of the
 // first quarter of a large message a second time: memory is taken for what has
 // arrived, up to four times as much, and not for what a part claims. The message is
 // passed up with the last part, and its sender told the result if it waits for the
@@ -65,8 +65,9 @@ type Fragmentation struct {
 	// InFlight is how many parts of one message may be on their way, accepted by the
 	// layer below and not settled. Zero means 1, as in Tribes: a Java node that gets two
 	// parts of a message at the same time may deliver it twice, or fail on it, so that
-	// messages to such nodes should ask for acks, too. In groups of this module alone
-	// more are faster where answers take long; the most is 1024.
+	// messages to such nodes should ask for acks, too, and their receivers be set up as
+	// docs/wire.md says. In groups of this module alone more are faster where answers
+	// take long; the most is 1024.
 	InFlight int
 	// Expire is how long the parts of a message are kept after the latest one came
 	// (expire in Tribes, where it is after the first). Zero means 60 s; the least is

@@ -9,14 +9,14 @@ import (
 	"github.com/gotribes/tribes/message"
 )
 
-// fragmentKey is what the parts of one message have in common. The options are
-// part of it because the receiver says in them how a frame came (message.Secure):
-// who can send in the clear must not be able to put a part into a message that
-// came over TLS.
+// fragmentKey is what the parts of one message have in common. How a frame came is
+// part of it: who can send in the clear must not be able to put a part into a message
+// that came over TLS. The other options are not, since layers below may mark some of
+// the parts.
 type fragmentKey struct {
-	from    membership.Key
-	id      string
-	options message.Options
+	from   membership.Key
+	id     string
+	secure bool
 }
 
 // gathering is what has come of one message. It has a lock and no clock.

@@ -34,8 +34,9 @@ import (
 // confirms nothing.
 //
 // Receiving. A message waits, in a copy, for its confirmation, and the one before it
-// for the other; they belong together by sender, message id and options. (In Tribes
-// by the id alone, and a confirmation that comes first is lost.) What waits is
+// for the other; they belong together by sender and message id, and by how they came
+// (over TLS or not). (In Tribes by the id alone, and a confirmation that comes first is
+// lost.) What waits is
 // bounded. A message for which there is no room is dropped, counted, and its sender
 // told if it asked for Sync. One that was not confirmed for Expire is dropped, told
 // to the trace and counted; if its sender has left or failed, after a tenth of that.

@@ -9,13 +9,13 @@ import (
 	"github.com/gotribes/tribes/message"
 )
 
-// parkKey is what a message and its confirmation have in common. The options are
-// part of it because the receiver says in them how a frame came (message.Secure):
-// what came over TLS is not confirmed in the clear.
+// parkKey is what a message and its confirmation have in common. How a frame came is
+// part of it: what came over TLS is not confirmed in the clear. The other options are
+// not, since layers below may mark one of the two.
 type parkKey struct {
-	from    membership.Key
-	id      message.ID
-	options message.Options
+	from   membership.Key
+	id     message.ID
+	secure bool
 }
 
 // parked is a message that waits for its confirmation, or a confirmation that
@@ -54,10 +54,12 @@ func (c *TwoPhaseCommit) receive(ctx context.Context, m *message.Message) error 
 	if !m.Options.Has(c.set.flag) {
 		return c.above.Receive(ctx, m)
 	}
+	k := parkKey{m.Source.Key(), m.ID, m.Options.Has(message.Secure)}
 	if id, ok := confirmedID(m.Payload()); ok {
-		return c.release(ctx, m, parkKey{m.Source.Key(), id, m.Options})
+		k.id = id
+		return c.release(ctx, m, k)
 	}
-	return c.park(ctx, m, parkKey{m.Source.Key(), m.ID, m.Options})
+	return c.park(ctx, m, k)
 }
 
 // park keeps a message, unless it was confirmed already.
@@ -94,7 +96,8 @@ func (c *TwoPhaseCommit) release(ctx context.Context, m *message.Message, k park
 		c.counts.early.Add(1)
 		return nil
 	case old.m == nil:
-		return nil // it was confirmed before
+		c.counts.repeated.Add(1)
+		return nil
 	case !c.take(old):
 		return c.release(ctx, m, k)
 	}

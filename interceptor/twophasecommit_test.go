@@ -254,7 +254,7 @@ func TestTwoPhaseCommitReceive(t *testing.T) {
 		{"message alone", []arrival{msg}, "", TwoPhaseCommitStats{Received: 1, Waiting: 1, HeldBytes: 2 + heldEntry}},
 		{"confirmed", []arrival{msg, yes}, "it", TwoPhaseCommitStats{Received: 1, Delivered: 1}},
 		{"confirmed first", []arrival{yes, msg}, "it", TwoPhaseCommitStats{Received: 1, Delivered: 1, Early: 1}},
-		{"confirmed twice", []arrival{yes, yes, msg}, "it", TwoPhaseCommitStats{Received: 1, Delivered: 1, Early: 1}},
+		{"confirmed twice", []arrival{yes, yes, msg}, "it", TwoPhaseCommitStats{Received: 1, Delivered: 1, Early: 1, Repeated: 1}},
 		{"message twice", []arrival{msg, msg, yes}, "it", TwoPhaseCommitStats{Received: 1, Delivered: 1, Repeated: 1}},
 		{"confirmed by another", []arrival{msg, with(yes, func(a *arrival) { a.from = interceptortest.Member(3) })}, "",
 			TwoPhaseCommitStats{Received: 1, Early: 1, Waiting: 2, HeldBytes: 2 + 2*heldEntry}},

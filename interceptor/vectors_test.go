@@ -151,7 +151,7 @@ func damage(t *testing.T, layer channel.Interceptor, f message.Frame) {
 	case *Fragmentation: // parts that wait for others, which nobody sends
 		swallowed = int(layer.Stats().Expired)
 	case *TwoPhaseCommit: // messages and confirmations that wait for the other
-		swallowed = int(layer.Stats().Expired + layer.Stats().Unknown)
+		swallowed = int(layer.Stats().Expired + layer.Stats().Unknown + layer.Stats().Repeated)
 	}
 	if got := len(h.Top.Received()); got+refused+swallowed != given {
 		t.Errorf("of %d messages %d were delivered, %d refused and %d swallowed", given, got, refused, swallowed)
