@@ -38,6 +38,9 @@ func (k *client) close() {
 // taken a busy node for a dead one.
 func (k *client) fill(ctx context.Context) error {
 	for i := k.number; i < k.run.load.Sessions; i += k.of {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		s := &load.Session{Home: i % len(k.conns)}
 		begin := time.Now()
 		for err := s.Create(ctx, k.conns[s.Home], 1, valueSize); err != nil; err = s.Create(ctx, k.conns[s.Home], 1, valueSize) {

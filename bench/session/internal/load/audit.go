@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -68,18 +69,13 @@ func auditOnce(ctx context.Context, dials []web.Dial, all []check, todo []int, f
 				conns[i] = &web.Conn{Dial: d, Timeout: requestLimit}
 				defer conns[i].Close()
 			}
-			for j := a; j < len(todo) && errs[a] == nil; j += auditors {
+			for j := a; j < len(todo) && errs[a] == nil && ctx.Err() == nil; j += auditors {
 				found[todo[j]], errs[a] = all[todo[j]].look(ctx, conns)
 			}
 		})
 	}
 	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 func (c check) look(ctx context.Context, conns []*web.Conn) (f finding, err error) {

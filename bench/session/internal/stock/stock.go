@@ -168,6 +168,9 @@ func (r *Result) fill(ctx context.Context, p Plan, dials []web.Dial, replicated 
 	begin := time.Now()
 	err := p.each(dials, func(i int, conn *web.Conn) error {
 		for n := i; n < p.Sessions; n += p.Conns {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			s := new(load.Session)
 			sent := time.Now()
 			if err := s.Create(ctx, conn, 1, r.Size); err != nil {
