@@ -78,7 +78,7 @@ func (s *stack) checkPair(above, below *stacked) {
 		s.bad("%s stands below %s, whose probes it would change on one side only: put %s below it",
 			below.name, above.name, above.name)
 	}
-	if above.Probes && below.Probes {
+	if above.Detects && below.Detects {
 		s.bad("%s stands above another %s: leave one of them out", above.name, below.name)
 	}
 	if above.Splits && below.NeedsUniqueIDs {

@@ -50,7 +50,9 @@ func split(size int) channel.Interceptor {
 	return &splitting{declared{traits: channel.Traits{Transforms: true, Splits: true, NeedsUniqueIDs: true, MaxPayload: size}}}
 }
 
-func probe() channel.Interceptor { return &probing{declared{traits: channel.Traits{Probes: true}}} }
+func probe() channel.Interceptor {
+	return &probing{declared{traits: channel.Traits{Probes: true, Detects: true}}}
+}
 
 func mark(o message.Options) channel.Interceptor {
 	return &marking{declared{traits: channel.Traits{Transforms: true, Marks: o}}}
@@ -78,8 +80,9 @@ var stackTests = []struct {
 		[]string{"marking stands below probing, whose probes it would change on one side only: put probing below it"}},
 	{"encryption below probe", channel.Limits{}, []channel.Interceptor{probe(), seal()},
 		[]string{"sealing stands below probing"}},
-	{"two that probe", channel.Limits{}, []channel.Interceptor{probe(), probe()},
+	{"two that detect", channel.Limits{}, []channel.Interceptor{probe(), probe()},
 		[]string{"probing stands above another probing: leave one of them out"}},
+	{"two that probe", channel.Limits{}, []channel.Interceptor{ask(channel.Traits{Probes: true}), probe()}, nil},
 	{"unique ids below split", channel.Limits{}, []channel.Interceptor{split(1000), ask(unique)},
 		[]string{"asking stands below splitting, which sends the parts of a message with one id: put asking above it"}},
 	{"split twice", channel.Limits{}, []channel.Interceptor{split(1000), split(100)},

@@ -23,6 +23,8 @@ type Traits struct {
 	// Probes: it makes frames that pass none of the layers above it (Host.Probe), so
 	// that no layer below it may change bytes.
 	Probes bool
+	// Detects: it says by its probes who is a member, which one layer can.
+	Detects bool
 	// Encrypts: what the layers above it hand down is encrypted.
 	Encrypts bool
 	// Confidential: it sends messages of its own that must be encrypted in a stack

@@ -28,7 +28,7 @@ func nioConfig(t *testing.T, maxFrame int, layers ...channel.Interceptor) channe
 // Every pair of layers that cannot work is refused, and the stacks of the
 // documentation are not.
 func TestStacksOfTheseLayers(t *testing.T) {
-	for _, tt := range stackTests() {
+	for _, tt := range stackTests(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := channel.New(nioConfig(t, tt.maxFrame, tt.layers...))
 			if (err != nil) != (len(tt.want) > 0) {
@@ -54,7 +54,8 @@ type stackTest struct {
 	want     []string
 }
 
-func stackTests() []stackTest {
+func stackTests(t *testing.T) []stackTest {
+	key := testKey(t, 1)
 	d, listed := new(TCPFailureDetector), &StaticMembers{Members: one(peer)}
 	return []stackTest{
 		{"ping with all that it works with", 0, []channel.Interceptor{&TCPPing{Detector: d, Only: listed}, d, listed}, nil},
@@ -63,6 +64,20 @@ func stackTests() []stackTest {
 		{"default", 0, []channel.Interceptor{new(Dispatch), new(TCPFailureDetector)}, nil},
 		{"all", 0, []channel.Interceptor{new(Dispatch), new(Throughput), new(Order), new(Gzip),
 			new(Fragmentation), new(DomainFilter), new(TCPFailureDetector)}, nil},
+		{"all that change bytes, a coordinator and a domain", 0, []channel.Interceptor{new(Dispatch), new(Order), new(Compress),
+			new(Gzip), new(TwoPhaseCommit), new(Fragmentation), &Encrypt{Key: key}, new(NonBlockingCoordinator),
+			new(DomainFilter), new(TCPFailureDetector)}, nil},
+		{"encryption below the detector", 0, []channel.Interceptor{new(TCPFailureDetector), &Encrypt{Key: key}},
+			[]string{"Encrypt stands below TCPFailureDetector"}},
+		{"encryption below the coordinator", 0, []channel.Interceptor{new(NonBlockingCoordinator), &Encrypt{Key: key}},
+			[]string{"Encrypt stands below NonBlockingCoordinator"}},
+		{"commit below encryption", 0, []channel.Interceptor{&Encrypt{Key: key}, new(TwoPhaseCommit)},
+			[]string{"TwoPhaseCommit stands below Encrypt, so what it sends by itself would go in the clear"}},
+		{"encryption twice", 0, []channel.Interceptor{&Encrypt{Key: key}, &Encrypt{Key: key}},
+			[]string{"Encrypt stands above another Encrypt"}},
+		{"compression twice", 0, []channel.Interceptor{new(Compress), new(Compress)}, []string{"Compress and Compress both mark"}},
+		{"encrypted parts larger than frames", 64 << 10, []channel.Interceptor{&Fragmentation{MaxSize: 65_341}, &Encrypt{Key: key, Cipher: AESCBC}},
+			[]string{"Fragmentation sends up to"}},
 		{"queue below order", 0, []channel.Interceptor{new(Order), new(Dispatch), new(TCPFailureDetector)}, nil},
 		{"parts are compressed", 0, []channel.Interceptor{new(Fragmentation), new(Gzip), new(TCPFailureDetector)}, nil},
 		{"parts are numbered", 0, []channel.Interceptor{new(Fragmentation), new(Order), new(TCPFailureDetector)}, nil},
