@@ -152,7 +152,7 @@ func (f *Fragmentation) charge(g *gathering, bytes int64) bool {
 
 // gathering returns what has come of the message of a part, locked.
 func (f *Fragmentation) gathering(m *message.Message, p part) (*gathering, error) {
-	k := fragmentKey{m.Source.Key(), m.WireID(), m.Options.Has(message.Secure)}
+	k := fragmentKey{m.Source.Key(), m.WireID(), m.Options.Has(message.Secure), m.Seal()}
 	for {
 		g, err := f.find(k, m, p)
 		if err != nil {

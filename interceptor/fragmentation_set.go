@@ -11,12 +11,13 @@ import (
 
 // fragmentKey is what the parts of one message have in common. How a frame came is
 // part of it: who can send in the clear must not be able to put a part into a message
-// that came over TLS. The other options are not, since layers below may mark some of
+// that came over TLS, or that was encrypted. The other options are not, since layers below may mark some of
 // the parts.
 type fragmentKey struct {
 	from   membership.Key
 	id     string
 	secure bool
+	seal   message.Seal
 }
 
 // gathering is what has come of one message. It has a lock and no clock.

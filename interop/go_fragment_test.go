@@ -63,7 +63,7 @@ func checkFragmented(t *testing.T, f *interceptor.Fragmentation, count int) {
 }
 
 // TestLayerStack sends one sequence each way through all the layers that change messages: order, gzip, fragmentation,
-// over the failure detector, with the queue on top. Java does not use its queue: the threads of that number messages in
+// encryption, over the failure detector, with the queue on top. Java does not use its queue: the threads of that number messages in
 // an order of their own.
 func TestLayerStack(t *testing.T) {
 	for _, v := range longOr(v101) {
@@ -72,16 +72,21 @@ func TestLayerStack(t *testing.T) {
 			address := freeGroup(t)
 			order := &interceptor.Order{Expire: patience, MaxBytes: -1}
 			f := &interceptor.Fragmentation{MaxSize: fragmentSize}
+			key, err := interceptor.ParseKey(encryptKey)
+			if err != nil {
+				t.Fatal(err)
+			}
 			n := startNode(ctx, t, goConfig{
 				Group: address,
 				Layers: []channel.Interceptor{
-					new(interceptor.Dispatch), order, new(interceptor.Gzip), f, new(interceptor.TCPFailureDetector),
+					new(interceptor.Dispatch), order, new(interceptor.Gzip), f,
+					&interceptor.Encrypt{Key: key, OldForm: v != v101, Window: patience}, new(interceptor.TCPFailureDetector),
 				},
 				Options: []group.Option{patientGo},
 			})
 			p := startPeer(ctx, t, v, peerConfig{
-				Group: address, Stack: "dispatch,order,gzip,frag,tcpfd", Heap: "1g",
-				Flags: append([]string{"--frag-size", strconv.Itoa(fragmentSize), "--order-expire", "120000"}, fragmentJava...),
+				Group: address, Stack: "dispatch,order,gzip,frag,encrypt,tcpfd", Heap: "1g",
+				Flags: append([]string{"--key", encryptKey, "--alg", interceptor.AESGCM.String(), "--frag-size", strconv.Itoa(fragmentSize), "--order-expire", "120000"}, fragmentJava...),
 			})
 			meet(ctx, t, n, p)
 			b := bulkSend{Options: optAsync | optAck, Series: series{profile: fragmentProfile}, Count: greatCount}

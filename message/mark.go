@@ -18,6 +18,13 @@ func (k *Mark) Set(m *Message) { m.mark = k }
 // On reports whether m has k.
 func (k *Mark) On(m *Message) bool { return m.mark == k }
 
+// Seal says which mark a message has, so that seals can be compared; it cannot be used
+// to set it. The zero Seal is that of messages without a mark.
+type Seal struct{ mark *Mark }
+
+// Seal returns the seal of m.
+func (m *Message) Seal() Seal { return Seal{m.mark} }
+
 // InheritMark gives m the mark that all of parts have, and none if one of them
 // differs or there are no parts. It is for layers that put a message together
 // from others, which calls it for each part: m may be one of parts.
