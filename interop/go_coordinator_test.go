@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -159,18 +158,10 @@ func (l *tokenTap) BindUp(above channel.Up) channel.Up {
 	return up
 }
 
-// electionLines are the lines that all of these tests run with: one, and all if TRIBES_ELECTIONS is "all".
-func electionLines() []version {
-	if os.Getenv("TRIBES_ELECTIONS") == "all" {
-		return versions
-	}
-	return []version{v101}
-}
-
 // TestJavaCoordinates elects a Java node, which takes over from us and is killed; and elects it again although the
 // token that it sends round is lost, for which Tribes alone waits for ever.
 func TestJavaCoordinates(t *testing.T) {
-	for _, v := range electionLines() {
+	for _, v := range longOr(v101) {
 		t.Run(string(v), func(t *testing.T) { javaCoordinates(t, v) })
 	}
 }
@@ -198,7 +189,7 @@ func javaCoordinates(t *testing.T, v version) {
 // TestJavaIsKilledDuringAnElection elects one of us, with a Java node as another member, which is killed as soon as the
 // token of a later election reaches the one behind it; and lets it take over when we leave.
 func TestJavaIsKilledDuringAnElection(t *testing.T) {
-	for _, v := range electionLines() {
+	for _, v := range longOr(v101) {
 		t.Run(string(v), func(t *testing.T) { javaIsKilledDuringAnElection(t, v) })
 	}
 }
@@ -237,9 +228,9 @@ func TestElectionsOfOtherLines(t *testing.T) {
 }
 
 // TestSimpleCoordinators lets a SimpleCoordinator of Java and one of ours settle, each of which waits for 2.5 s after each
-// change. Both name the same member, whichever is the first. It runs with TRIBES_ELECTIONS alone.
+// change. Both name the same member, whichever is the first. For the waits it runs with TRIBES_INTEROP=full alone.
 func TestSimpleCoordinators(t *testing.T) {
-	if os.Getenv("TRIBES_ELECTIONS") != "all" {
+	if !long() {
 		return
 	}
 	for _, javaFirst := range []bool{true, false} {
