@@ -43,7 +43,9 @@ import (
 // waits for the processing. With it goes, if there is no room, what was gathered of
 // its message. A message whose parts do not come is dropped, told and counted when
 // none came for Expire; of a member that has left or failed, for a tenth of that.
-// Its sender cannot be told.
+// Its sender cannot be told. Nor is it told if a process takes the address of another
+// while the parts of a message are on their way: each of the two has acknowledged some
+// of them, and neither has all.
 //
 // The fields are settings; they are read when the layer is bound. The zero value
 // has the defaults of Tribes and bounds, which Tribes has not. A Fragmentation

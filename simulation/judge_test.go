@@ -163,7 +163,7 @@ func (w *world) judge() {
 	for d, listened := range w.acked {
 		// An ack on arrival says that a message is in the memory of a process; so does that
 		// of one that waits for its turn in the layer Order. A crash may take it then.
-		if !w.delivered[d] && (listened && !w.stack.rough || !w.crashed[d.host]) {
+		if !w.delivered[d] && (listened && !w.stack.rough && !w.stack.split || !w.crashed[d.host]) {
 			missing[d.host]++
 		}
 	}

@@ -24,6 +24,9 @@ type stack struct {
 	rough bool
 	// loose says that messages may come in another order.
 	loose bool
+	// split says that messages go in parts, some of which a process may get that has
+	// replaced the one that got the others.
+	split bool
 }
 
 var key = mustKey("000102030405060708090a0b0c0d0e0f")
@@ -49,14 +52,14 @@ var stacks = []stack{
 	{name: "order or nothing", rough: true, make: func() layers {
 		return ordered(&interceptor.Order{DropExpired: true, Expire: 2 * time.Second})
 	}},
-	{name: "order, gzip, fragmentation, encrypt", rough: true, make: func() layers {
+	{name: "order, gzip, fragmentation, encrypt", rough: true, split: true, make: func() layers {
 		o := new(interceptor.Order)
 		return layers{order: o, stack: []channel.Interceptor{
 			new(interceptor.Dispatch), o, new(interceptor.Gzip), &interceptor.Fragmentation{MaxSize: 200, MinSize: 100},
 			&interceptor.Encrypt{Key: key}, new(interceptor.TCPFailureDetector),
 		}}
 	}},
-	{name: "fragmentation, encrypt", make: func() layers {
+	{name: "fragmentation, encrypt", split: true, make: func() layers {
 		return layers{stack: []channel.Interceptor{
 			new(interceptor.Dispatch), new(interceptor.Compress), &interceptor.Fragmentation{MaxSize: 200, MinSize: 100},
 			&interceptor.Encrypt{Key: key, Cipher: interceptor.AESCBC}, new(interceptor.TCPFailureDetector),
