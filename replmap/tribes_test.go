@@ -20,15 +20,31 @@ func tribesFarm(t *testing.T) *farm {
 // checkEqual fails unless all have the same, and know the same primaries.
 func checkEqual(t *testing.T, nodes ...*node) {
 	t.Helper()
-	want := nodes[0].all()
+	checkEntries(t, nodes...)
 	for _, n := range nodes {
-		if fmt.Sprint(n.all()) != fmt.Sprint(want) {
-			t.Errorf("%s has %v, %s has %v", nodes[0].name, want, n.name, n.all())
-		}
-		for key := range want {
+		for key := range n.all() {
 			p, q := nodes[0].Primary(key), n.Primary(key)
 			if p == nil || q == nil || p.ID() != q.ID() {
 				t.Errorf("primary of %s is %v on %s, %v on %s", key, p, nodes[0].name, q, n.name)
+			}
+		}
+	}
+}
+
+// checkEntries fails unless all have the same.
+func checkEntries(t *testing.T, nodes ...*node) {
+	t.Helper()
+	want := nodes[0].all()
+	for _, n := range nodes {
+		have := n.all()
+		for key := range have {
+			if want[key] != have[key] {
+				t.Errorf("%s is %q on %s, %q on %s", key, want[key], nodes[0].name, have[key], n.name)
+			}
+		}
+		for key := range want {
+			if _, there := have[key]; !there {
+				t.Errorf("%s is %q on %s, and not on %s", key, want[key], nodes[0].name, n.name)
 			}
 		}
 	}
