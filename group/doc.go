@@ -12,13 +12,13 @@
 //	...
 //	_, err = g.SendAll(ctx, []byte("hello"), group.Sync)
 //
-// A [Group] is a channel.Channel with named topics on top. The names that most
+// A [Group] is a channel.Channel with named topics and remote calls on top. The names that most
 // programs need (Member, Message, Event, ...) are aliases here, so that one
 // import is enough.
 //
 // # Stack
 //
-// From the application down: replies to foreign remote calls, static
+// From the application down: remote calls, static
 // membership if asked for, then the layers of WithInterceptors. The default
 // layers are Dispatch, DomainFilter if a domain is set, and TCPFailureDetector.
 // All members of a group must have the same layers that change bytes (Gzip,
@@ -30,6 +30,24 @@
 // front of the payload; on the other side only listeners of that topic see it.
 // Messages sent by the group itself have no header, so Java nodes read them as
 // they are.
+//
+// # Remote calls
+//
+// An [RPC] asks other members and waits for their answers:
+//
+//	greet, err := g.RPC("greet")
+//	...
+//	_, err = greet.Handle(func(ctx context.Context, req *group.Request) ([]byte, error) {
+//		return append([]byte("hello "), req.Bytes...), nil
+//	}, group.HandlerConfig{})
+//	...
+//	answers, err := greet.CallAll(ctx, []byte("you"), group.AllReplies)
+//
+// It is Tribes' RpcChannel: the name is the bytes of its rpcId, and Java nodes may
+// call or be called. [TypedRPC] has values in place of bytes.
+//
+//	request ──► reader ──► queue ──► handler ──► reply        the member that serves
+//	Call ──► send ──► wait ◄── replies, departures, failed sends, ctx, stop
 //
 // # Caveats
 //

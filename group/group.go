@@ -50,7 +50,7 @@ func New(options ...Option) (*Group, error) {
 
 // build makes the parts and joins them. s is its own copy.
 func (s Settings) build() (*Group, error) {
-	g := &Group{topics: make(map[string]*Topic), calls: newRPC(s.RPC, s.TLSOnly)}
+	g := &Group{topics: make(map[string]*Topic), calls: newRPC(s.RPC, s.TLSOnly, s.StuckAfter)}
 	var errs []error
 	cfg := channel.Config{
 		Name:        s.Name,

@@ -149,8 +149,8 @@ func WithTrace(t *channel.Trace) Option { return func(s *Settings) { s.Trace = t
 // WithStopTimeout bounds the orderly part of a stop; see channel.Config.
 func WithStopTimeout(d time.Duration) Option { return func(s *Settings) { s.StopTimeout = d } }
 
-// WithStuckAfter sets how long a listener may take before the log names it; see
-// channel.Config.
+// WithStuckAfter sets how long a listener, or a handler of remote calls, may take
+// before the log names it; see channel.Config.
 func WithStuckAfter(d time.Duration) Option { return func(s *Settings) { s.StuckAfter = d } }
 
 // WithClock sets the wall clock of message stamps. Nothing else depends on it.

@@ -81,7 +81,7 @@ func (m Mode) want(n int) int {
 }
 
 // CallOption is a choice for one call.
-type CallOption func(*callOptions)
+type CallOption func(callOptions) callOptions
 
 type callOptions struct {
 	send  message.Options
@@ -96,20 +96,24 @@ type judge func(i int, a *Answer) CallOutcome
 // UseAck, so that a request on a connection that has just broken is sent again. The
 // wait for the application of a Sync is left out, as in Tribes: the reply says more.
 func RequestOptions(o Options) CallOption {
-	return func(c *callOptions) { c.send = o &^ (message.SyncAck | message.NumberedAcks | message.ByteMessage) }
+	return func(c callOptions) callOptions {
+		c.send = o &^ (message.SyncAck | message.NumberedAcks | message.ByteMessage)
+		return c
+	}
 }
 
 // ReplyFilter makes only those replies count that take returns true for; the others
 // get the outcome CallRejected. It is called on the goroutine of the caller, once for
 // each reply, in the order in which they came, until the call has what it wants.
 func ReplyFilter(take func(*Answer) bool) CallOption {
-	return func(c *callOptions) {
+	return func(c callOptions) callOptions {
 		c.judge = func(_ int, a *Answer) CallOutcome {
 			if take(a) {
 				return CallReplied
 			}
 			return CallRejected
 		}
+		return c
 	}
 }
 
@@ -129,9 +133,9 @@ func ReplyFilter(take func(*Answer) bool) CallOption {
 // CallCanceled and ErrClosed.
 //
 // request is copied before Call returns. A call to the local member goes over the
-// network like any other, as in Tribes. The handlers may have run where the outcome is
-// not CallReplied, and between members that lose their connection a Java node may run
-// one twice.
+// network like any other, as in Tribes. Where the outcome is not CallReplied the handler
+// may have run all the same; that of a Java node may run twice if the connection to it
+// breaks just then.
 //
 // A listener that calls the member whose message it processes waits in vain: the reply
 // comes behind that message. Nor does a call inside a membership listener see members
@@ -150,7 +154,7 @@ func (r *RPC) CallAll(ctx context.Context, request []byte, mode Mode, options ..
 func (r *RPC) CallBody(ctx context.Context, to []*Member, request Body, mode Mode, options ...CallOption) ([]Answer, error) {
 	o := callOptions{send: message.UseAck}
 	for _, option := range options {
-		option(&o)
+		o = option(o)
 	}
 	l := r.g.calls
 	if err := l.callable(r.g, len(to), mode); err != nil {
@@ -162,13 +166,13 @@ func (r *RPC) CallBody(ctx context.Context, to []*Member, request Body, mode Mod
 		defer cancel()
 	}
 	begin := l.watch.begin()
-	answers, err := l.call(ctx, r, to, &request, mode, &o)
+	answers, err := l.call(ctx, r, to, &request, mode, o)
 	l.called(r, mode, answers, begin, err)
 	return answers, err
 }
 
 // call makes one call.
-func (l *rpc) call(ctx context.Context, r *RPC, to []*Member, request *Body, mode Mode, o *callOptions) ([]Answer, error) {
+func (l *rpc) call(ctx context.Context, r *RPC, to []*Member, request *Body, mode Mode, o callOptions) ([]Answer, error) {
 	c, err := l.waiting.begin(to, mode, o.judge)
 	if err != nil {
 		return nil, err
@@ -179,7 +183,7 @@ func (l *rpc) call(ctx context.Context, r *RPC, to []*Member, request *Body, mod
 			c.finish(false, errPanicked)
 		}
 	}()
-	m, err := l.requestMessage(ctx, c.id, r.id, request, mode, o)
+	m, err := l.requestMessage(ctx, c, r.id, request, o.send)
 	if err == nil {
 		err = l.send(ctx, c.to, m, c.receipt)
 		m.Release()
@@ -209,18 +213,17 @@ func hasErrors(answers []Answer) bool {
 }
 
 // requestMessage makes the message of a request.
-func (l *rpc) requestMessage(ctx context.Context, id message.ID, service string, b *Body, mode Mode, o *callOptions) (*message.Message, error) {
-	t := ticket{id: id}
-	if mode == NoReply {
+func (l *rpc) requestMessage(ctx context.Context, c *call, service string, b *Body, o message.Options) (*message.Message, error) {
+	t := ticket{id: c.id}
+	if c.mode == NoReply {
 		t.flags = noReplyWanted
 	} else if until, ok := ctx.Deadline(); ok {
 		t.left = max(time.Until(until), time.Millisecond)
 	}
-	var room [ticketSize]byte
-	m, err := rpcMessage(l.host, false, t.append(room[:0]), service, b)
+	m, err := rpcMessage(l.host, false, t.append(c.ticket[:0]), service, b)
 	if err != nil {
 		return nil, err
 	}
-	m.ID, m.Options = id, o.send|l.secure
+	m.ID, m.Options = c.id, o|l.secure
 	return m, nil
 }

@@ -55,7 +55,8 @@ func (b *Body) Class() string {
 	return ""
 }
 
-// bodyOf returns a copy of the message of a remote call that was read from payload.
+// bodyOf returns a copy of the message of a remote call that was read from payload. An
+// object is still to be read.
 func bodyOf(payload []byte, call *javaser.RPC) Body {
 	switch v := call.Message.(type) {
 	case nil:
@@ -69,21 +70,21 @@ func bodyOf(payload []byte, call *javaser.RPC) Body {
 			return Body{Kind: BodyArray, Bytes: bytes.Clone(b)}
 		}
 	}
-	// The tree aliases the payload, so it is read once more from a copy.
-	again, err := javaser.DecodeRPC(bytes.Clone(payload), javaser.Limits{})
-	if err != nil {
-		return Body{Kind: BodyNull} // cannot be: it was readable just now
-	}
-	return Body{Kind: BodyObject, Object: again.Message}
+	// The tree aliases the payload, so it is read once more, from a copy.
+	return Body{Kind: BodyObject, Bytes: bytes.Clone(payload)}
 }
 
-// bodySize is about what a body takes in memory. The decoder has its own bounds
-// for objects; their size on the wire stands for them.
-func bodySize(payload []byte, b *Body) int {
-	if b.Kind == BodyObject {
-		return len(payload)
+// read makes the tree of an object of bodyOf, which may take far more memory than the
+// bytes that it comes from.
+func (b *Body) read() {
+	if b.Kind != BodyObject {
+		return
 	}
-	return len(b.Bytes)
+	call, err := javaser.DecodeRPC(b.Bytes, javaser.Limits{})
+	if err != nil {
+		panic("tribes: rpc: a remote call that was readable is not: " + err.Error())
+	}
+	b.Bytes, b.Object = nil, call.Message
 }
 
 // value is the object that stands for the body.

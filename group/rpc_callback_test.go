@@ -139,3 +139,26 @@ func TestHandleLate(t *testing.T) {
 		}
 	})
 }
+
+// TestLastReplyBeforeGoodbye: the reply waits at the caller behind a message that a
+// listener is busy with; the goodbye of its sender must not come first.
+func TestLastReplyBeforeGoodbye(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *Group) {
+		a.Listen(ListenerFunc(func(context.Context, *message.Message) error {
+			time.Sleep(time.Second) // virtual
+			return nil
+		}))
+		serve(t, b, func(ctx context.Context, _ *Request) ([]byte, error) {
+			if _, err := b.SendAll(ctx, []byte("x"), UseAck); err != nil {
+				t.Error(err)
+			}
+			b.Close()
+			time.Sleep(time.Millisecond) // virtual: the stop has begun
+			return []byte("bye"), nil
+		})
+		answers, err := rpcIn(t, a).Call(t.Context(), []*Member{b.Local()}, nil, AllReplies)
+		if told(answers) != "bye" || err != nil {
+			t.Errorf("Call = %s, %v", told(answers), err)
+		}
+	})
+}

@@ -79,6 +79,15 @@ func TestForeignCallsAreAnswered(t *testing.T) {
 		if r := java.call(t, to, request[:len(request)-3]); r.OK() {
 			t.Error("a damaged call was acknowledged, want it refused")
 		}
+		for _, long := range []javaser.RPC{{UUID: make([]byte, maxForeignID+1), ID: id}, {UUID: uuid, ID: make([]byte, maxForeignID+1)}} {
+			b, err := javaser.AppendRPC(nil, &long)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := java.call(t, to, b); !r.OK() {
+				t.Errorf("a call with a long id: %v, want it to be dropped", r.Results(nil, nil))
+			}
+		}
 		if r := java.call(t, to, request); !r.OK() {
 			t.Errorf("call: %v", r.Results(nil, nil))
 		}
@@ -89,6 +98,9 @@ func TestForeignCallsAreAnswered(t *testing.T) {
 		}
 		if !got.NoChannel || !bytes.Equal(got.UUID, uuid) || !bytes.Equal(got.ID, id) || m.Options != message.Async {
 			t.Errorf("answer %+v with options %v, want NoChannel with the ids of the call and Async", got, m.Options)
+		}
+		if st := b.Stats().RPC; st.Dropped != 3 || st.Late != 1 || st.NoHandler != 1 || len(java.answers) != 0 {
+			t.Errorf("stats %+v and %d answers more, want one answer", st, len(java.answers))
 		}
 		if heard.String() != "" {
 			t.Errorf("the application heard %q, want nothing", heard)

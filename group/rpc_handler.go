@@ -8,9 +8,9 @@ import (
 
 // Handler answers requests. It runs on a goroutine of its own, at most
 // HandlerConfig.Concurrency at a time, and may use all methods of the group, calls
-// included. The request belongs to it; the bytes that it returns are copied before it
-// is called again, and travel as the kind of Java object that the request came as
-// (BodyBytes for kinds without bytes).
+// included. The request belongs to it. The bytes that it returns are read when it has
+// returned, and not kept; they travel as the kind of Java object that the request came
+// as (BodyBytes for kinds without bytes).
 //
 // A caller of this module sees an error as a *HandlerError with its text, or as ErrBusy
 // or ErrBadRequest if it is one. A Java caller is told, as Tribes can say it, that it
@@ -41,7 +41,8 @@ type HandlerConfig struct {
 	// Queue is how many more requests may wait, 1024 by default; negative: none. One
 	// that finds no room is refused at once, with ErrBusy.
 	Queue int
-	// QueueBytes is how many bytes may wait, 16 MiB by default.
+	// QueueBytes is how many bytes may wait, 16 MiB by default. A request that is larger
+	// may wait alone.
 	QueueBytes int
 }
 
@@ -89,7 +90,11 @@ func (r *RPC) HandleBody(h BodyHandler, cfg HandlerConfig) (remove func(), err e
 	if !r.server.CompareAndSwap(nil, s) {
 		return nil, ErrHandled
 	}
-	return func() { r.server.CompareAndSwap(s, nil) }, nil
+	return func() {
+		if r.server.CompareAndSwap(s, nil) {
+			s.close()
+		}
+	}, nil
 }
 
 // HandleLate makes f hear of replies to calls of this member that do not wait for them

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -358,4 +359,35 @@ func TestReplyFilter(t *testing.T) {
 			time.Sleep(5 * time.Second) // virtual: let the others answer
 		}
 	})
+}
+
+// TestStuckHandlersAreNamed: once each, with its RPC and its caller.
+func TestStuckHandlersAreNamed(t *testing.T) {
+	log := new(logBuffer)
+	inGroup(t, 1, func(t *testing.T, _ *mem.Network, a *Group, servers []*Group, to []*Member) {
+		release := make(chan struct{})
+		serve(t, servers[0], func(context.Context, *Request) ([]byte, error) {
+			<-release
+			return nil, nil
+		}, HandlerConfig{Concurrency: 1})
+		for range 2 { // the second waits, which is no fault of the handler
+			if _, err := rpcIn(t, a).Call(t.Context(), to, nil, NoReply); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(59 * time.Second) // virtual
+		if st := servers[0].Stats().RPC; st.Stuck != 0 || strings.Contains(log.String(), "does not return") {
+			t.Errorf("stats %+v before the time is over, log:\n%s", st, log)
+		}
+		time.Sleep(time.Hour)
+		const want = `msg="a handler does not return" layer=rpc rpc=echo member=10.0.0.1:4000`
+		if st := servers[0].Stats().RPC; st.Stuck != 1 || strings.Count(log.String(), want) != 1 {
+			t.Errorf("stats %+v, want one stuck; log:\n%s", st, log)
+		}
+		close(release)
+		synctest.Wait()
+		if st := servers[0].Stats().RPC; st.Stuck != 0 || st.Served != 2 {
+			t.Errorf("stats %+v, want none stuck and 2 served", st)
+		}
+	}, WithStuckAfter(time.Minute), WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 }

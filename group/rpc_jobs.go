@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
@@ -13,30 +12,35 @@ import (
 
 // job is a request that a handler will answer.
 type job struct {
+	id     string // of the RPC
 	req    Request
 	uuid   []byte
-	secure message.Options // Secure if the request came over TLS
-	size   int             // in memory, about
-	ours   bool            // the caller is a member of this module
-	wanted bool            // somebody waits for the reply
-	timed  bool            // until until
+	room   [ticketSize]byte // for the UUID
+	secure message.Options  // Secure if the request came over TLS
+	size   int              // in memory, about
+	ours   bool             // the caller is a member of this module
+	wanted bool             // somebody waits for the reply
+	timed  bool             // until until
 	until  time.Time
 
 	// Guarded by the jobs' mu.
 	gone   error // the caller is not there any more
 	cancel context.CancelCauseFunc
+	began  time.Time
+	stuck  bool
 }
 
 // newJob copies what m asks for.
-func newJob(m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
+func newJob(id string, m *message.Message, call *javaser.RPC, t *ticket, ours bool) *job {
 	j := &job{
+		id:     id,
 		req:    Request{From: m.Source, Body: bodyOf(m.Payload(), call)},
-		uuid:   bytes.Clone(call.UUID),
 		secure: m.Options & message.Secure,
 		ours:   ours,
 		wanted: !ours || t.flags&noReplyWanted == 0,
 	}
-	j.size = bodySize(m.Payload(), &j.req.Body)
+	j.uuid = append(j.room[:0], call.UUID...)
+	j.size = len(j.req.Bytes) + len(j.uuid)
 	if ours && t.left > 0 {
 		j.timed, j.until = true, time.Now().Add(t.left)
 	}
@@ -70,7 +74,7 @@ func (js *jobs) begin(j *job, cancel context.CancelCauseFunc) (gone bool) {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	js.running++
-	j.cancel = cancel
+	j.cancel, j.began = cancel, time.Now()
 	return j.gone != nil
 }
 
@@ -129,9 +133,28 @@ func (js *jobs) drain() <-chan struct{} {
 	return js.idle
 }
 
-// counts returns how many jobs are worked at, and how many wait.
-func (js *jobs) counts() (running, queued int) {
+// counts returns how many jobs are worked at, how many of those for too long, and how
+// many wait.
+func (js *jobs) counts() (running, stuck, queued int) {
 	js.mu.Lock()
 	defer js.mu.Unlock()
-	return js.running, len(js.all) - js.running
+	for j := range js.all {
+		if j.stuck {
+			stuck++
+		}
+	}
+	return js.running, stuck, len(js.all) - js.running
+}
+
+// late returns the jobs that were begun before then and that it has not returned yet.
+func (js *jobs) late(then time.Time) (fresh []*job) {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	for j := range js.all {
+		if !j.stuck && !j.began.IsZero() && j.began.Before(then) {
+			j.stuck = true
+			fresh = append(fresh, j)
+		}
+	}
+	return fresh
 }

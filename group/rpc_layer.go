@@ -1,9 +1,11 @@
 package group
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/javaser"
@@ -16,8 +18,9 @@ import (
 // here serves is answered too: the caller, and a Java node above all, would wait for
 // its whole timeout (docs/wire.md, RPC).
 type rpc struct {
-	cfg    RPCConfig
-	secure message.Options // Secure if nothing may travel in the clear
+	cfg        RPCConfig
+	stuckAfter time.Duration   // not positive: never
+	secure     message.Options // Secure if nothing may travel in the clear
 
 	host    channel.Host
 	send    channel.SendFunc
@@ -42,9 +45,9 @@ const (
 	rpcClosed
 )
 
-func newRPC(cfg RPCConfig, secure bool) *rpc {
+func newRPC(cfg RPCConfig, secure bool, stuckAfter time.Duration) *rpc {
 	cfg = cfg.withDefaults()
-	l := &rpc{cfg: cfg, ended: make(chan struct{}), rpcs: make(map[string]*RPC)}
+	l := &rpc{cfg: cfg, stuckAfter: cmp.Or(stuckAfter, defaultStuckAfter), ended: make(chan struct{}), rpcs: make(map[string]*RPC)}
 	if secure {
 		l.secure = message.Secure
 	}
@@ -82,6 +85,9 @@ func (l *rpc) BindDown(h channel.Host, below channel.Down) (channel.Down, error)
 		return nil
 	})
 	h.OnDrain(l.drain)
+	if l.stuckAfter > 0 {
+		h.Every(max(l.stuckAfter/4, time.Millisecond), func(context.Context) { l.nameStuck() })
+	}
 	return below, l.cfg.check()
 }
 
@@ -109,6 +115,16 @@ func (l *rpc) drain(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	close(l.ended)
+}
+
+// defaultStuckAfter is that of channel.Config.
+const defaultStuckAfter = 10 * time.Second
+
+// nameStuck tells once of each request on which a handler works for too long.
+func (l *rpc) nameStuck() {
+	for _, j := range l.jobs.late(time.Now().Add(-l.stuckAfter)) {
+		l.host.Logger().Warn("a handler does not return", "rpc", j.id, "member", j.req.From, "limit", l.stuckAfter)
+	}
 }
 
 // callable returns why no call can be made, nil if one can.
@@ -157,6 +173,10 @@ func (l *rpc) receive(m *message.Message) error {
 		l.drop(m, "undecodable remote call")
 		return err
 	}
+	if len(call.UUID) > maxForeignID || len(call.ID) > maxForeignID {
+		l.drop(m, "remote call with a long id") // which an answer would repeat
+		return nil
+	}
 	t, ours := parseTicket(call.UUID)
 	clear := l.secure != 0 && !m.Options.Has(message.Secure)
 	switch {
@@ -171,6 +191,9 @@ func (l *rpc) receive(m *message.Message) error {
 	}
 	return nil
 }
+
+// maxForeignID is how long, in bytes, the ids of a call may be.
+const maxForeignID = 4096
 
 // drop notes that a message leads nowhere.
 func (l *rpc) drop(m *message.Message, reason string) {
@@ -201,6 +224,7 @@ func (l *rpc) answer(m *message.Message, r *javaser.RPC, status byte) Answer {
 		return Answer{Outcome: CallBadReply, Err: tooLarge("reply", size, l.cfg.MaxReply)}
 	}
 	b := bodyOf(m.Payload(), r)
+	b.read()
 	if status == statusReply {
 		return Answer{Outcome: CallReplied, Body: b}
 	}
@@ -226,17 +250,18 @@ func (l *rpc) late(m *message.Message, r *javaser.RPC, t *ticket, ours bool) {
 	}
 	if f := known.late.Load(); f != nil {
 		from, b := m.Source, bodyOf(m.Payload(), r)
-		l.told.put(func() { l.tell(*f, known.id, from, b) })
+		l.told.put(func() { l.tell(*f, known.id, from, &b) })
 	}
 }
 
 // tell calls a function of HandleLate; a panic in it is logged and ends there.
-func (l *rpc) tell(f func(*Member, Body), id string, from *Member, b Body) {
+func (l *rpc) tell(f func(*Member, Body), id string, from *Member, b *Body) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.counts.panics.Add(1)
 			l.host.Logger().Error("function for late replies panicked", "rpc", id, "member", from, "panic", p)
 		}
 	}()
-	f(from, b)
+	b.read()
+	f(from, *b)
 }

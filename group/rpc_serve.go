@@ -5,26 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/message"
 )
-
-// server runs a handler for the requests that come, each on one of a few goroutines.
-// None of them waits for requests: the last request of one ends it.
-type server struct {
-	l      *rpc
-	id     string
-	handle BodyHandler
-	cfg    HandlerConfig
-
-	mu      sync.Mutex
-	workers int
-	queue   []*job
-	bytes   int // of the queue
-}
 
 // request takes a request from the reader.
 func (l *rpc) request(m *message.Message, call *javaser.RPC, t *ticket, ours bool) {
@@ -36,80 +21,8 @@ func (l *rpc) request(m *message.Message, call *javaser.RPC, t *ticket, ours boo
 		l.refuse(m, call, t, ours, ErrNoHandler)
 		return
 	}
-	if err := s.take(newJob(m, call, t, ours)); err != nil {
+	if err := s.take(newJob(s.id, m, call, t, ours)); err != nil {
 		l.refuse(m, call, t, ours, err)
-	}
-}
-
-// take has a job done, now or when there is somebody to do it.
-func (s *server) take(j *job) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.workers < s.cfg.Concurrency
-	if !now && (len(s.queue) >= s.cfg.Queue || s.bytes > 0 && s.bytes+j.size > s.cfg.QueueBytes) {
-		return ErrBusy
-	}
-	if !s.l.jobs.add(j) {
-		return ErrNoHandler // the channel stops
-	}
-	if now {
-		s.workers++
-		s.l.host.Go(rpcName, func(ctx context.Context) { s.work(ctx, j) })
-		return nil
-	}
-	s.queue = append(s.queue, j)
-	s.bytes += j.size
-	return nil
-}
-
-func (s *server) work(ctx context.Context, j *job) {
-	for ; j != nil; j = s.next() {
-		s.run(ctx, j)
-		s.l.jobs.done(j)
-	}
-}
-
-// next returns the job that has waited longest; nil ends the worker.
-func (s *server) next() *job {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.queue) == 0 {
-		s.workers--
-		s.queue = nil
-		return nil
-	}
-	j := s.queue[0]
-	s.queue[0] = nil
-	s.queue = s.queue[1:]
-	s.bytes -= j.size
-	return j
-}
-
-// run answers one request, if somebody still waits for that.
-func (s *server) run(run context.Context, j *job) {
-	ctx, cancel := context.WithCancelCause(run)
-	defer cancel(nil)
-	if j.timed {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadlineCause(ctx, j.until, ErrTimeout)
-		defer stop()
-	}
-	if s.l.jobs.begin(j, cancel) || ctx.Err() != nil {
-		s.l.counts.expired.Add(1)
-		return
-	}
-	begin := s.l.watch.begin()
-	b, err := s.call(ctx, j)
-	s.l.served(s.id, j, begin, err)
-	switch cause := context.Cause(ctx); {
-	case !j.wanted, cause == ErrMemberLeft, cause == ErrMemberFailed, cause == ErrTimeout && err != nil:
-		// nobody waits for it
-	case j.timed:
-		s.l.answerJob(ctx, s.id, j, &b, err)
-	default:
-		ctx, stop := context.WithTimeout(ctx, replyPatience)
-		defer stop()
-		s.l.answerJob(ctx, s.id, j, &b, err)
 	}
 }
 

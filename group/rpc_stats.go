@@ -64,13 +64,14 @@ type RPCTrace struct {
 // RPCStats are counts of remote calls since the group was made.
 type RPCStats struct {
 	Calls       uint64 // calls that got the replies that they wanted
-	CallsFailed uint64 // calls that did not, for whatever reason
+	CallsFailed uint64 // calls that did not; those for which nothing could be tried aside
 	Waiting     int    // calls that wait now
 
 	Served        uint64 // requests that a handler has answered
 	HandlerErrors uint64 // requests that a handler has failed on, panics among them
 	Panics        uint64 // panics in handlers
 	Running       int    // requests that handlers work at now
+	Stuck         int    // those of them on which a handler has not returned for channel.Config.StuckAfter
 	Queued        int    // requests that wait for a handler now
 	NoHandler     uint64 // requests that nobody here serves
 	Busy          uint64 // requests for which there was no room
@@ -90,11 +91,11 @@ type rpcCounts struct {
 
 func (l *rpc) stats() RPCStats {
 	n := &l.counts
-	running, queued := l.jobs.counts()
+	running, stuck, queued := l.jobs.counts()
 	return RPCStats{
 		Calls: n.calls.Load(), CallsFailed: n.callsFailed.Load(), Waiting: l.waiting.size(),
 		Served: n.served.Load(), HandlerErrors: n.handlerErrors.Load(), Panics: n.panics.Load(),
-		Running: running, Queued: queued,
+		Running: running, Stuck: stuck, Queued: queued,
 		NoHandler: n.noHandler.Load(), Busy: n.busy.Load(), Expired: n.expired.Load(),
 		Late: n.late.Load(), Unwanted: n.unwanted.Load(), Dropped: n.dropped.Load(), Lost: n.lost.Load(),
 	}

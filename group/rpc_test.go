@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -344,5 +343,3 @@ func TestCallToSelf(t *testing.T) {
 		}
 	})
 }
-
-var _ channel.Interceptor = (*rpc)(nil)

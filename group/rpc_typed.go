@@ -59,7 +59,7 @@ func (t *TypedRPC[Q, A]) CallAll(ctx context.Context, q Q, mode Mode, options ..
 
 func (t *TypedRPC[Q, A]) call(ctx context.Context, to []*Member, request []byte, mode Mode, options []CallOption) ([]TypedAnswer[A], error) {
 	all := make([]TypedAnswer[A], len(to))
-	read := func(c *callOptions) { // behind the caller's options
+	read := func(c callOptions) callOptions { // behind the caller's options
 		filter := c.judge
 		c.judge = func(i int, a *Answer) CallOutcome {
 			if err := t.codec.Unmarshal(a.Bytes, &all[i].Value); err != nil {
@@ -71,6 +71,7 @@ func (t *TypedRPC[Q, A]) call(ctx context.Context, to []*Member, request []byte,
 			}
 			return CallReplied
 		}
+		return c
 	}
 	answers, err := t.RPC.Call(ctx, to, request, mode, append(options[:len(options):len(options)], read)...)
 	for i := range answers {

@@ -29,6 +29,7 @@ type call struct {
 	signal  chan struct{}          // has room for one value: look again
 	holds   atomic.Int32           // the caller, the receipt
 	to      []*Member              // for the receipt
+	ticket  [ticketSize]byte
 
 	mu      sync.Mutex
 	id      message.ID
@@ -193,11 +194,17 @@ func (c *call) wait(ctx context.Context, stopped <-chan struct{}) (timedOut bool
 	for !c.look() {
 		select {
 		case <-c.signal:
+			continue
 		case <-ctx.Done():
-			return ctx.Err() == context.DeadlineExceeded, context.Cause(ctx)
+			timedOut, cause = ctx.Err() == context.DeadlineExceeded, context.Cause(ctx)
 		case <-stopped:
-			return false, ErrClosed
+			cause = ErrClosed
 		}
+		if c.look() { // both at a time: the replies tell more
+			return false, nil
+		}
+		c.receipt.Abandon()
+		return timedOut, cause
 	}
 	return false, nil
 }
@@ -205,30 +212,37 @@ func (c *call) wait(ctx context.Context, stopped <-chan struct{}) (timedOut bool
 // look has new replies judged, without a lock, and reports whether the call is decided.
 func (c *call) look() bool {
 	for {
-		i, a, decided := c.next()
+		i, decided := c.next()
 		if i < 0 {
 			return decided
 		}
-		a.Outcome = c.judge(i, &a)
-		c.mu.Lock()
-		if c.answers[i].Outcome, c.answers[i].Err = a.Outcome, a.Err; a.Outcome == CallReplied {
-			c.got++
-		}
-		c.mu.Unlock()
+		c.judgeReply(i)
 	}
 }
 
 // next takes a reply that must be judged, if there is one and it matters.
-func (c *call) next() (i int, a Answer, decided bool) {
+func (c *call) next() (i int, decided bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	decided = c.decided()
 	if decided || len(c.fresh) == 0 {
-		return -1, Answer{}, decided
+		return -1, decided
 	}
 	i = c.fresh[0]
 	c.fresh = c.fresh[1:]
-	return i, c.answers[i], false
+	return i, false
+}
+
+func (c *call) judgeReply(i int) {
+	c.mu.Lock()
+	a := c.answers[i]
+	c.mu.Unlock()
+	a.Outcome = c.judge(i, &a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answers[i].Outcome, c.answers[i].Err = a.Outcome, a.Err; a.Outcome == CallReplied {
+		c.got++
+	}
 }
 
 // finish ends the wait and hands out what has come of it.

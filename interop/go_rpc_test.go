@@ -87,6 +87,7 @@ func TestRPC(t *testing.T) {
 			c.fromJava()
 			c.kindsFromJava()
 			c.reasonsFromJava()
+			c.departure(v != v110)
 		})
 	}
 }
@@ -254,5 +255,31 @@ func (c *rpcCase) reasonsFromJava() {
 		if st.HandlerErrors < 3 || st.NoHandler < 3 || st.Dropped != 0 || st.Lost != 0 {
 			c.t.Errorf("%s: stats %+v, want errors and calls without a handler, and nothing dropped or lost", n, st)
 		}
+	}
+}
+
+// departure has the Java node leave, or be killed, while a call waits for it.
+func (c *rpcCase) departure(leaves bool) {
+	c.p.events("rpcRequest", nil)
+	type result struct {
+		answers []group.Answer
+		err     error
+	}
+	ended := make(chan result, 1)
+	to := c.to()
+	go func() { // ends with the call
+		answers, err := c.rpc(c.a, "throw").Call(c.ctx, to[:1], nil, group.FirstReply)
+		ended <- result{answers, err}
+	}()
+	c.p.waitEvent(c.ctx, "rpcRequest", nil)
+	outcome, want := group.CallFailed, group.ErrMemberFailed
+	if leaves {
+		outcome, want = group.CallLeft, group.ErrMemberLeft
+		c.p.leave(c.ctx)
+	} else {
+		c.p.kill()
+	}
+	if r := <-ended; r.answers[0].Outcome != outcome || !errors.Is(r.err, want) {
+		c.t.Errorf("a call to a node that departs ended with %s, %v; want %s", r.answers[0].Outcome, r.err, outcome)
 	}
 }
