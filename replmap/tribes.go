@@ -255,7 +255,7 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 		t.n.alone.Add(1)
 		return nil
 	}
-	err := t.flying(e.Key, true, func() error { return t.tell(ctx, to, e.Key) })
+	err := t.tell(ctx, to, e.Key)
 	if err == nil {
 		return nil
 	}
@@ -284,6 +284,10 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 
 // tell sends members what a key is now.
 func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string) error {
+	return t.flying(key, true, func() error { return t.tellNow(ctx, to, key) })
+}
+
+func (t *tribesMap) tellNow(ctx context.Context, to []*membership.Member, key string) error {
 	end, err := t.sending.take(ctx, key)
 	if err != nil {
 		return err

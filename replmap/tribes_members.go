@@ -56,7 +56,7 @@ func (t *tribesMap) ping(ctx context.Context) {
 // lost, or has started where it could not be seen.
 func (t *tribesMap) found(m *membership.Member, met bool) {
 	t.mu.Lock()
-	if t.closed || slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }) {
+	if t.closed || m.ID() == t.local().ID() || slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }) {
 		t.mu.Unlock()
 		return
 	}
@@ -247,7 +247,7 @@ func (t *tribesMap) adoptAll(keys []string) {
 				continue
 			}
 			// With the value: who is gone may not have reached all with its last word.
-			if err := t.flying(key, true, func() error { return t.tell(ctx, to, key) }); err != nil {
+			if err := t.tell(ctx, to, key); err != nil {
 				for _, m := range to {
 					t.miss(m, key)
 				}

@@ -67,8 +67,8 @@ func (t *tribesMap) place(key string) *place {
 
 // flying sends something about a key by f. If another member says something else about it
 // before all have answered, then each side may have taken what the other has said. So this
-// member says again what it has then: at once if it is the lower one, else a moment later
-// unless it hears more meanwhile, so that two of this module do not go on for ever.
+// member says again what it has then: the one with the lowest id at once, the others later,
+// one after the other, unless they hear more meanwhile.
 func (t *tribesMap) flying(key string, value bool, f func() error) error {
 	n := 0
 	if value {
@@ -82,13 +82,13 @@ func (t *tribesMap) flying(key string, value bool, f func() error) error {
 	t.mu.Lock()
 	p = t.place(key)
 	p.flying, p.values = p.flying-1, p.values-n
-	crossed, clash, other := p.flying == 0 && p.crossed, p.flying == 0 && p.clash, p.from
+	crossed, clash := p.flying == 0 && p.crossed, p.flying == 0 && p.clash
 	if p.flying == 0 {
 		p.crossed, p.clash = false, false
 	}
 	t.mu.Unlock()
 	if crossed {
-		t.later(func(ctx context.Context) { t.again(ctx, key, clash, other) })
+		t.later(func(ctx context.Context) { t.again(ctx, key, clash) })
 	}
 	return err
 }
@@ -99,18 +99,31 @@ func (p *place) hear(value bool) {
 	p.clash = p.clash || value && p.values > 0
 }
 
+// rank is how many members of the map have a lower id.
+func (t *tribesMap) rank() int {
+	mine, n := t.local().ID(), 0
+	others, _ := t.members()
+	for _, m := range others {
+		if id := m.ID(); bytes.Compare(id[:], mine[:]) < 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// againPause is the least time before something is said again.
+const againPause = 10 * time.Millisecond
+
 // again says what a key is, or only whose it is, after messages about it have crossed.
-func (t *tribesMap) again(ctx context.Context, key string, clash bool, other membership.ID) {
+func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
 	before, whose := t.stand(key)
-	if mine := t.local().ID(); bytes.Compare(mine[:], other[:]) > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(t.cfg.Access / 2):
-		}
-		if now, owner := t.stand(key); now != before || owner != whose {
-			return // the other has said it again
-		}
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(againPause + time.Duration(t.rank())*t.cfg.Access/4):
+	}
+	if now, owner := t.stand(key); now != before || owner != whose {
+		return // another has said it again
 	}
 	t.n.repaired.Add(1)
 	to, _ := t.members()
@@ -122,7 +135,7 @@ func (t *tribesMap) again(ctx context.Context, key string, clash bool, other mem
 		t.own(key, to)
 		err = t.tell(ctx, to, key)
 	} else {
-		err = t.say(ctx, to, key)
+		err = t.flying(key, false, func() error { return t.say(ctx, to, key) })
 	}
 	if err != nil {
 		for _, m := range to {

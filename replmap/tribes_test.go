@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +121,30 @@ func TestTribesPartition(t *testing.T) {
 			if fmt.Sprint(n.all()) != fmt.Sprint(a.all()) {
 				t.Errorf("%s has %v, a has %v", n.name, n.all(), a.all())
 			}
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// Of values that two members put at the same time one stays, the same on all: messages
+// that have crossed are said again.
+func TestTribesClash(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b", "c")
+		for i := range 20 {
+			key := fmt.Sprint("k", i)
+			var puts sync.WaitGroup
+			for _, n := range all {
+				puts.Go(func() { n.put(key, n.name) })
+			}
+			puts.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		checkEntries(t, all...)
+		if all[0].Len() != 20 {
+			t.Errorf("a has %v", all[0].all())
 		}
 		for _, n := range all {
 			n.stop()
