@@ -232,3 +232,30 @@ func TestReplicatedMap(t *testing.T) {
 		})
 	}
 }
+
+// TestReplicatedMapClash has a Java node and a member of this module put the same keys at the same time. Each side then
+// has what the other has put, until the member of this module says it again: in the end both have the same.
+func TestReplicatedMapClash(t *testing.T) {
+	c := &mapCase{t: t, ctx: testContext(t), v: v101, group: freeGroup(t), kind: "full"}
+	java := c.java()
+	goNode := c.goNode(java)
+	for i := range 100 {
+		asked := java.command(fmt.Sprintf("mapput k%d of_Java", i%20))
+		goNode.call(c.ctx, fmt.Sprintf("mapput k%d of_Go", i%20), "ok")
+		java.answer(c.ctx, asked, "ok")
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	defer cancel()
+	for {
+		here, there := goNode.entries(c.ctx), java.entries(c.ctx)
+		same := maps.EqualFunc(here, there, func(a, b mapEntry) bool { return a.value == b.value })
+		if same && len(here) == 20 {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("Go has %v, Java has %v", here, there)
+		}
+	}
+}
