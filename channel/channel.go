@@ -24,6 +24,9 @@ type Channel struct {
 	down        Down // of the top layer
 	up          Up   // of the bottom layer
 	layers      []*host
+	guards      []func(*message.Message) error // each must let a message pass
+	caps        message.Caps                   // what answers tell of this member
+	known       knownCaps                      // what they tell of others
 
 	local    atomic.Pointer[membership.Member]
 	localMu  sync.Mutex // guards changes of local
@@ -34,6 +37,7 @@ type Channel struct {
 	tasks    tasks
 	events   serial // membership events and what layers put in line with them
 	watchers watchers
+	agreed   agreement
 
 	completions serial // callbacks of Post
 	postings    sync.Pool
@@ -50,6 +54,7 @@ type Channel struct {
 	halt  context.CancelCauseFunc // ends the start; nil before it
 	begun chan struct{}           // closed when the start has ended
 	done  chan struct{}           // closed when the stop has ended
+	cut   error                   // what was cut off; read when done is closed
 }
 
 type state uint8
@@ -62,8 +67,9 @@ const (
 	stopped
 )
 
-// New checks cfg, binds the layers and returns a channel that is not started.
-// The error joins everything that is wrong.
+// New checks cfg, binds the layers, checks that they can work together (see
+// [Checked]) and returns a channel that is not started. The error joins everything
+// that is wrong.
 func New(cfg Config) (*Channel, error) {
 	told := cfg.Trace // before the functions that nobody gave are filled in
 	cfg, err := cfg.withDefaults()
@@ -83,7 +89,7 @@ func New(cfg Config) (*Channel, error) {
 		c.tasks.start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
 	}
 	c.broadcaster = findBroadcaster(cfg.Membership)
-	if err := errors.Join(err, c.bind()); err != nil {
+	if err := errors.Join(err, c.bind(), cfg.checkStack()); err != nil {
 		c.endRun(ErrClosed)
 		return nil, err
 	}
@@ -111,12 +117,16 @@ func (c *Channel) bind() error {
 	if errs != nil {
 		return errors.Join(errs...)
 	}
-	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}}
+	c.up = Up{Receive: c.deliver, Event: c.announce, Fault: func(*membership.Member, message.ID, error) {}, View: c.agree}
 	for _, layer := range c.cfg.Interceptors {
 		if layer == nil {
 			continue
 		}
+		views := c.up.View
 		c.up = layer.BindUp(c.up)
+		if c.up.View == nil {
+			c.up.View = views
+		}
 	}
 	return nil
 }
@@ -183,7 +193,7 @@ func (c *Channel) startParts(ctx context.Context) error {
 		return err
 	}
 	if c.cfg.Services.Has(SendData) {
-		if err := c.cfg.Sender.Start(ctx, c.env(nil, c.up.Fault)); err != nil {
+		if err := c.cfg.Sender.Start(ctx, c.senderEnv()); err != nil {
 			return err
 		}
 	}
@@ -209,8 +219,14 @@ func (c *Channel) allowSends() {
 }
 
 func (c *Channel) env(deliver ReceiveFunc, fault FaultFunc) Env {
-	return Env{Local: c.local.Load, Deliver: deliver, Fault: fault,
+	return Env{Local: c.local.Load, Deliver: deliver, Fault: fault, Caps: c.caps,
 		Pool: &c.pool, Logger: c.cfg.Logger, Trace: c.cfg.Trace}
+}
+
+func (c *Channel) senderEnv() Env {
+	env := c.env(nil, c.up.Fault)
+	env.Learned = c.known.learn
+	return env
 }
 
 func (c *Channel) startMembership(ctx context.Context) error {

@@ -40,6 +40,13 @@ type (
 
 	// ViewFunc returns the members that a layer lets be seen.
 	ViewFunc func() *membership.View
+
+	// AgreedFunc takes a view that the members have agreed on. It comes from the
+	// layer that provides such views, if there is one; calls are serial, in line
+	// with the membership events, and must not block. While it runs, messages that
+	// arrive at that layer wait; those on their way up are not waited for. v is
+	// immutable and may be kept.
+	AgreedFunc func(v *membership.Agreed)
 )
 
 // Down has the flows that run towards the network. None of them is nil; all are
@@ -49,11 +56,13 @@ type Down struct {
 	View ViewFunc
 }
 
-// Up has the flows that run towards the application. None of them is nil.
+// Up has the flows that run towards the application. None of those that a layer
+// gets is nil.
 type Up struct {
 	Receive ReceiveFunc
 	Event   EventFunc
 	Fault   FaultFunc
+	View    AgreedFunc // a layer that leaves it nil passes views on
 }
 
 // Interceptor is a layer of a stack. Both methods are called once, by [New]:
@@ -106,6 +115,17 @@ type Host interface {
 	Probe(ctx context.Context, m *membership.Member, p Probe) error
 	// Forget tells the sender to close its links to m and fail what waits in them.
 	Forget(m *membership.Member)
+	// Guard adds a check of each message between the top of the stack and the
+	// application, whatever way it has taken: if f returns an error nobody hears of
+	// the message but its sender, who gets that error. It is called by BindDown.
+	Guard(f func(m *message.Message) error)
+	// Announce tells other members of ours, in the answers to their messages, that
+	// this one understands the extensions c. It is called by BindDown.
+	Announce(c message.Caps)
+	// Understands returns the extensions of which m has told in its answers, on the
+	// connection that there is to it: none if it is not one of ours, or has not
+	// answered a message with UseAck yet.
+	Understands(m *membership.Member) message.Caps
 }
 
 // Listener takes messages for the application.

@@ -74,8 +74,14 @@ func (c *Channel) deliverBottom(_ context.Context, m *message.Message) error {
 	return c.up.Receive(c.runCtx, m)
 }
 
-// deliver gives a message to the application. It is the top of the stack.
+// deliver gives a message to the application, if the guards let it pass. It is
+// the top of the stack.
 func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
+	for _, pass := range c.guards {
+		if err := pass(m); err != nil {
+			return err
+		}
+	}
 	begin := c.listenWatch.begin()
 	var failure error
 	accepted := false

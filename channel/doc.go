@@ -20,6 +20,12 @@
 // has accepted the message; the outcome at each destination comes through a
 // message.Receipt. Send waits for it, Post does not.
 //
+// # Members and views
+//
+// View has the members as this one sees them; others may see others. Agreed has the
+// members on which all of them have agreed, if a layer of the stack provides that,
+// else nothing: such views are a flow of their own, [Up].View.
+//
 // # Life cycle
 //
 //	New ── Start ── running ── Stop or Close ── stopped (Done is closed)

@@ -67,7 +67,13 @@ func start(t *testing.T, cfg channel.Config) *channel.Channel {
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, c) })
+	t.Cleanup(func() {
+		select {
+		case <-c.Done(): // the test has stopped it
+		default:
+			stop(t, c)
+		}
+	})
 	return c
 }
 

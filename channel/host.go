@@ -60,6 +60,12 @@ func (h *host) Every(d time.Duration, f func(ctx context.Context)) {
 func (h *host) OnStart(f func(ctx context.Context) error) { h.onStart = append(h.onStart, f) }
 func (h *host) OnDrain(f func(ctx context.Context))       { h.onDrain = append(h.onDrain, f) }
 
+func (h *host) Guard(f func(m *message.Message) error) { h.c.guards = append(h.c.guards, f) }
+
+func (h *host) Announce(c message.Caps) { h.c.caps |= c }
+
+func (h *host) Understands(m *membership.Member) message.Caps { return h.c.known.of(m) }
+
 func (h *host) NewMessage(size int) *message.Message { return h.c.newMessage(size) }
 
 func (h *host) Probe(ctx context.Context, m *membership.Member, p Probe) error {

@@ -170,7 +170,10 @@ func TestStopAcrossCutOverMem(t *testing.T) {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		a.Stop(ctx)
+		err := a.Stop(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Stop() = %v", err)
+		}
 		<-a.Done()
 		if took := time.Since(begin); took != 2*time.Second {
 			t.Errorf("the stop took %v, want the 2s that it was given", took)

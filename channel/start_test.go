@@ -119,7 +119,7 @@ func TestStartWithoutAddress(t *testing.T) {
 }
 
 // A channel without membership has an empty view; one whose part does not stop
-// in order says so in its log.
+// in order says so, to who stops it and in its log.
 func TestWithoutMembership(t *testing.T) {
 	b := newBottom()
 	var log bytes.Buffer
@@ -131,7 +131,9 @@ func TestWithoutMembership(t *testing.T) {
 	if n := c.View().Len(); n != 0 {
 		t.Errorf("the view has %d members", n)
 	}
-	stop(t, c)
+	if err := c.Stop(context.Background()); !errors.Is(err, b.receiver.stopErr) || c.Stop(t.Context()) == nil {
+		t.Errorf("Stop() = %v, want %v, each time", err, b.receiver.stopErr)
+	}
 	if !strings.Contains(log.String(), "part=receiver") || !strings.Contains(log.String(), "still inside") {
 		t.Errorf("log of the stop: %s", log.String())
 	}

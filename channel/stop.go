@@ -1,6 +1,10 @@
 package channel
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
 // insideKey marks the contexts that a channel gives to its callbacks.
 type insideKey struct{}
@@ -14,8 +18,10 @@ func (c *Channel) inside(ctx context.Context) bool {
 // not ended when ctx ends is cut off, and its messages are reported to their
 // senders. Without a deadline in ctx that happens after Config.StopTimeout.
 //
-// Stop waits until everything has ended, or until ctx ends, and then returns
-// its cause; Done tells the real end. Inside a callback, with the context that
+// Stop waits until everything has ended; its error says which parts were cut off,
+// if any were: of those a receiver may have had messages that were acknowledged on
+// arrival. Or it waits until ctx ends, and returns its cause; Done tells the real
+// end. Inside a callback, with the context that
 // the callback was given, it begins the stop and returns nil at once. Stopping
 // twice does no harm; a channel cannot be started again.
 func (c *Channel) Stop(ctx context.Context) error {
@@ -26,12 +32,12 @@ func (c *Channel) Stop(ctx context.Context) error {
 	c.beginStop(ctx)
 	select {
 	case <-c.done:
-		return nil
+		return c.cut
 	case <-ctx.Done():
 	}
 	select {
 	case <-c.done:
-		return nil
+		return c.cut
 	default:
 		return context.Cause(ctx)
 	}
@@ -79,9 +85,10 @@ func (c *Channel) stop(ctx context.Context) {
 			f(ctx)
 		}
 	}
-	c.stopPart(ctx, "membership", c.cfg.Membership)
-	c.stopPart(ctx, "sender", c.cfg.Sender)
-	c.stopPart(ctx, "receiver", c.cfg.Receiver)
+	c.cut = errors.Join(
+		c.stopPart(ctx, "membership", c.cfg.Membership),
+		c.stopPart(ctx, "sender", c.cfg.Sender),
+		c.stopPart(ctx, "receiver", c.cfg.Receiver))
 	c.endRun(ErrClosed)
 	c.tasks.close()
 	c.events.close()
@@ -97,11 +104,14 @@ type stopper interface {
 	Stop(ctx context.Context) error
 }
 
-func (c *Channel) stopPart(ctx context.Context, name string, part stopper) {
+func (c *Channel) stopPart(ctx context.Context, name string, part stopper) error {
 	if part == nil {
-		return
+		return nil
 	}
-	if err := part.Stop(ctx); err != nil {
-		c.cfg.Logger.Warn("stop was not orderly", "part", name, "err", err)
+	err := part.Stop(ctx)
+	if err == nil {
+		return nil
 	}
+	c.cfg.Logger.Warn("stop was not orderly", "part", name, "err", err)
+	return fmt.Errorf("tribes: stop of %s: %w", name, err)
 }

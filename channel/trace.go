@@ -15,6 +15,8 @@ import (
 type Trace struct {
 	// MemberEvent: the application's view changed.
 	MemberEvent func(ev membership.Event)
+	// ViewAgreed: the members have agreed on another view.
+	ViewAgreed func(v *membership.Agreed)
 	// MessageSent: a send was settled at every destination; err is nil or a *message.SendError.
 	MessageSent func(id message.ID, destinations, bytes int, took time.Duration, err error)
 	// MessageReceived: a message reached the application; err is that of its listener.
@@ -47,6 +49,9 @@ func (t *Trace) WithDefaults() *Trace {
 	}
 	if d.MemberEvent == nil {
 		d.MemberEvent = func(membership.Event) {}
+	}
+	if d.ViewAgreed == nil {
+		d.ViewAgreed = func(*membership.Agreed) {}
 	}
 	if d.MessageSent == nil {
 		d.MessageSent = func(message.ID, int, int, time.Duration, error) {}

@@ -19,6 +19,13 @@ type Env struct {
 	// Fault is told of destinations that could not be reached; it is nil for a
 	// Receiver and a Broadcaster.
 	Fault FaultFunc
+	// Caps are the extensions that a Receiver tells the senders of, in its answers.
+	Caps message.Caps
+	// Learned is told what a destination says of itself in its answers, before the
+	// outcome of the message that was answered, and that it has said nothing yet (0)
+	// when the connection of the answer has ended. It does not block. It is nil for a
+	// Receiver and may be nil.
+	Learned func(m *membership.Member, c message.Caps)
 	// Pool is where buffers and messages come from.
 	Pool *message.Pool
 	// Logger and Trace are never nil.

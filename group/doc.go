@@ -53,6 +53,7 @@
 //
 // Whoever reaches the ports of a member can join its group and read and send
 // everything: the wire of Tribes has no authentication. [WithTLS] protects the
-// messages, among members that all have it, and not the membership. Keep the
-// ports inside a trusted network.
+// messages, among members that all have it; interceptor.Encrypt does so with one key
+// for all, also with Java nodes. Neither protects multicast membership. Keep the ports
+// inside a trusted network.
 package group

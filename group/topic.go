@@ -68,7 +68,9 @@ func (t *Topic) Name() string { return t.name }
 // Send sends payload to the topic's listeners at each of to; see
 // channel.Channel.Send.
 func (t *Topic) Send(ctx context.Context, to []*membership.Member, payload []byte, o message.Options) (message.ID, error) {
-	return t.g.Channel.Send(ctx, to, t.frame(payload), o)
+	b := t.frame(payload)
+	defer frames.Put(b)
+	return t.g.Channel.Send(ctx, to, *b, o)
 }
 
 // SendAll is Send to every member of the present view.
@@ -78,12 +80,18 @@ func (t *Topic) SendAll(ctx context.Context, payload []byte, o message.Options) 
 
 // Post is Send without waiting; see channel.Channel.Post.
 func (t *Topic) Post(ctx context.Context, to []*membership.Member, payload []byte, o message.Options, done func(message.ID, error)) (message.ID, error) {
-	return t.g.Channel.Post(ctx, to, t.frame(payload), o, done)
+	b := t.frame(payload)
+	defer frames.Put(b)
+	return t.g.Channel.Post(ctx, to, *b, o, done)
 }
 
-func (t *Topic) frame(payload []byte) []byte {
-	b := make([]byte, 0, len(t.header)+len(payload))
-	return append(append(b, t.header...), payload...)
+// frames are buffers of payloads with their header, which a channel copies.
+var frames = sync.Pool{New: func() any { return new([]byte) }}
+
+func (t *Topic) frame(payload []byte) *[]byte {
+	b := frames.Get().(*[]byte)
+	*b = append(append((*b)[:0], t.header...), payload...)
+	return b
 }
 
 // Listen calls f for each message of the topic. The payload that f sees has no

@@ -12,8 +12,8 @@ import (
 	"github.com/gotribes/tribes/message"
 )
 
-// wire is a sender that accepts everything and keeps nothing.
-func wire(_ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
+// takesAll is a sender that accepts everything and keeps nothing.
+func takesAll(_ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
 	r.SettleAll(to, message.Written, nil)
 	return nil
 }
@@ -22,7 +22,7 @@ func TestMessagesThatPassAllocateNothing(t *testing.T) {
 	for _, layer := range []channel.Interceptor{new(Dispatch), new(TCPFailureDetector)} {
 		h := interceptortest.New(t, interceptortest.Config{}, layer)
 		h.Start()
-		h.Bottom.Use(wire)
+		h.Bottom.Use(takesAll)
 		to := interceptortest.Members(2, 4)
 		m := h.Message(make([]byte, 1024), message.ByteMessage|message.Sync)
 		r := message.NewReceipt(0, nil)
@@ -64,7 +64,7 @@ func TestReceiveOfTheDetectorAllocatesNothing(t *testing.T) {
 func TestAsyncMessagesAllocateLittle(t *testing.T) {
 	h := interceptortest.New(t, interceptortest.Config{}, new(Dispatch))
 	h.Start()
-	h.Bottom.Use(wire)
+	h.Bottom.Use(takesAll)
 	to := interceptortest.Members(2, 2)
 	m := h.Message(make([]byte, 1024), message.ByteMessage|message.Async)
 	defer m.Release()

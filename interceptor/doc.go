@@ -7,10 +7,18 @@
 //	    │  ▲
 //	 [Dispatch]             queues async messages, one queue per destination
 //	 [Throughput]           counts
+//	 [Compress]             compresses for members that understand it
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
+//	 [TwoPhaseCommit]       delivers what all destinations have
+//	 [Fragmentation]        sends large messages in parts
+//	 [Encrypt]              encrypts, and keeps clear text from the application
+//	 [NonBlockingCoordinator], [SimpleCoordinator]
+//	                        say which member coordinates
 //	 [DomainFilter]         sees members of its own domain only
+//	 [TCPPing]              tries the way to members regularly
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
+//	 [StaticMembers]        adds members from a list
 //	    │  ▲
 //	network
 //
@@ -23,9 +31,13 @@
 //
 // Probes of a detector pass none of the layers above it on the way out and none
 // on the way in, because the detector of the other side swallows them. So what
-// changes the bytes of messages (Gzip, Order) stands above it, in the same order
-// at every member of the group: nothing negotiates layers. Dispatch stands on
-// top, so that a queued message is compressed and numbered when it is its turn.
+// changes the bytes of messages (Gzip, Order, Fragmentation, Encrypt) stands above it,
+// in the same order at every member of the group: nothing negotiates layers, but for
+// Compress. Dispatch stands on top, so that a queued message is compressed and numbered
+// when it is its turn. A coordinator stands below what changes bytes, because its probes
+// pass none of the layers on the way out either, and above those that say who is a
+// member. channel.New refuses what cannot work; docs/layers.md lists what that is, and
+// what each layer costs.
 //
 // # Events
 //

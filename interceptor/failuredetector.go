@@ -36,7 +36,9 @@ import (
 // Probes run in parallel and outside of all locks. A result counts only if
 // nothing new was heard of the member meanwhile. A process that finds its own
 // timers late gives its probes as much more time, up to 10 s, and does not count
-// timeouts of that while against others.
+// timeouts of that while against others; it tells so (DetectorStats, and a line if it
+// was late by a second). A member that fails again and again is held out for a while
+// (Flaps).
 //
 // The fields are settings; they are read when the layer is bound. The zero
 // value has the defaults of Tribes where they exist. A detector serves one
@@ -73,6 +75,24 @@ type TCPFailureDetector struct {
 	// nothing is sent to it. Zero or negative means no such probes; the least is
 	// CheckPeriod.
 	Watchdog time.Duration
+	// DetectWithin, if not zero, is the time in which a member has Failed that has
+	// ended, hangs or cannot be reached any more, whether or not its heartbeats go on;
+	// that of a member which says goodbye, or whose port is closed, is mostly shorter.
+	// What is zero of Watchdog, ConnectTimeout, ReadTimeout and CheckPeriod is derived
+	// from it: a quarter, an eighth, three eighths and a sixteenth. All probes must be
+	// answered then, as with ReadAlways, unless ReadTest is ReadNever; with that a
+	// process that hangs is not found by it. The least is 200 ms. It holds for up to
+	// MaxProbes members, and while this process gets the time to look.
+	DetectWithin time.Duration
+	// Flaps is how often in a row a member may fail, without having been there for
+	// FlapWindow in between, and be announced again as soon as it answers. From then on
+	// it is held out, after its failure, for twice CheckPeriod, and twice as long each
+	// time, up to a twelfth of FlapWindow. Goodbyes do not count, and neither does a process that was
+	// started anew, which is another member. Zero means 5, negative never.
+	Flaps int
+	// FlapWindow is how long a member must have been there for its earlier failures to
+	// be forgotten; zero means 1 min.
+	FlapWindow time.Duration
 
 	set   detectorSettings
 	host  channel.Host
@@ -140,7 +160,10 @@ func (d *TCPFailureDetector) event(ev membership.Event) {
 
 // tick looks how late it is called, and whether a probe is due.
 func (d *TCPFailureDetector) tick(context.Context) {
-	d.late.tick(time.Now())
+	now := time.Now()
+	if late := d.late.tick(now); late >= notableLag {
+		d.starved(late, now)
+	}
 	if !d.busy.Load() || !d.checking.CompareAndSwap(false, true) {
 		return
 	}

@@ -144,6 +144,7 @@ func (r *roster) reached(s *subject, res probeResult) {
 		s.faults = 0
 	}
 	switch {
+	case !s.shown && r.hold(s, now):
 	case !s.shown:
 		r.show(s, now)
 	case s.heard:

@@ -22,17 +22,19 @@ type lateness struct {
 	lag  time.Duration // what was lost lately
 }
 
-// tick notes that the timer has fired.
-func (l *lateness) tick(now time.Time) {
+// tick notes that the timer has fired, and returns how late that was, if it was
+// more than a pulse.
+func (l *lateness) tick(now time.Time) (late time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if late := l.overdue(now); late > 0 {
+	if late = l.overdue(now); late > 0 {
 		l.lost += late
 		l.lag = min(l.lag+late, mostLag)
 	} else {
 		l.lag = max(l.lag-l.pulse/lagDecay, 0)
 	}
 	l.last = now
+	return late
 }
 
 // overdue is how much later than it should the next tick comes, if that is

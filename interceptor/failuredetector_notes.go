@@ -18,6 +18,8 @@ const (
 	noteUnreachable                 // it sends heartbeats and was never reached
 	noteCutOff                      // it sends heartbeats and cannot be reached any more
 	noteSilent                      // it can be reached and sends no heartbeats
+	noteFlapping                    // it fails again and again
+	noteStarved                     // this process itself is late
 	noteKinds                       // how many there are
 )
 
@@ -27,6 +29,8 @@ var noteText = [noteKinds]string{
 	noteNoAddress:   "a member announces an address that cannot be dialled; it is ignored",
 	noteUnreachable: "a member is heard but cannot be reached; it is not announced until it can",
 	noteCutOff:      "a member is heard but cannot be reached any more",
+	noteFlapping:    "a member fails again and again; it is not announced for a while",
+	noteStarved:     "this process gets too little time; it gives others as much more before it takes them for failed",
 	noteSilent:      "a member is not heard any more but can be reached; it is kept",
 }
 
@@ -61,6 +65,16 @@ func (d *TCPFailureDetector) log(n note, now time.Time) {
 	}
 	d.host.Logger().Warn(noteText[n.kind], attrs...)
 }
+
+// starved tells that this process was late.
+func (d *TCPFailureDetector) starved(late time.Duration, now time.Time) {
+	if ok, skipped := d.logs.allow(noteStarved, now); ok {
+		d.host.Logger().Warn(noteText[noteStarved], "late", late, "more", d.late.lately(), "skipped", skipped)
+	}
+}
+
+// notableLag is how late this process must be for a line.
+const notableLag = time.Second
 
 // logPause is the time between two lines of one kind.
 const logPause = 10 * time.Second

@@ -35,6 +35,9 @@ func (d *TCPFailureDetector) probe(ctx context.Context, p *probe) {
 	begin := time.Now()
 	mark := d.late.mark(begin)
 	lag := d.late.lately()
+	if lag > 0 {
+		d.counts.stretched.Add(1)
+	}
 	limits := channel.Probe{Kind: p.kind, Connect: d.set.connect + lag}
 	window := 2 * limits.Connect
 	if p.kind == channel.ProbeRead {

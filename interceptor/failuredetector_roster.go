@@ -31,6 +31,7 @@ type roster struct {
 	clashes  map[netip.AddrPort]time.Time // when to look whether two members still share the address
 	next     time.Time                    // of the next check; zero if there is nothing to wait for
 	plan     plan
+	flaps    flapping
 	todo     todo
 }
 
@@ -42,6 +43,8 @@ type subject struct {
 	order   uint64    // rises from one joining subject to the next
 	heard   bool      // the membership below has it
 	shown   bool      // the layers above were told that it joined
+	since   time.Time // since when
+	held    time.Time // it answers, and is not announced before, because it has failed too often
 	barred  bool      // it can never be shown: its address makes no sense
 	doubted bool      // a send to it failed and no probe has answered since
 	faults  int       // timed-out sends since it last passed a read test
@@ -77,6 +80,7 @@ func newRoster(set *detectorSettings) *roster {
 		at:       make(map[netip.AddrPort][]*subject),
 		clashes:  make(map[netip.AddrPort]time.Time),
 		plan:     newPlan(set.maxProbes),
+		flaps:    newFlapping(set),
 	}
 }
 
@@ -192,7 +196,8 @@ func (r *roster) show(s *subject, now time.Time) {
 			r.drop(o, membership.Event{Kind: membership.Failed, Member: o.member, At: now}, now)
 		}
 	}
-	s.shown = true
+	s.shown, s.since, s.held = true, now, time.Time{}
+	r.flaps.joined(s.member.Key(), now)
 	r.touch(s)
 	r.rest(s, now)
 	r.pass(membership.Event{Kind: membership.Joined, Member: s.member, At: now}, now)
@@ -233,6 +238,7 @@ func (r *roster) heardAt(addr netip.AddrPort) []*subject {
 // candidate again.
 func (r *roster) hide(s *subject, now time.Time) {
 	s.shown, s.doubted = false, false
+	r.flaps.failed(s.member.Key(), s.since, now)
 	r.touch(s)
 	r.pass(membership.Event{Kind: membership.Failed, Member: s.member, At: now}, now)
 }
@@ -242,6 +248,9 @@ func (r *roster) drop(s *subject, ev membership.Event, now time.Time) {
 	shown := s.shown
 	r.forget(s)
 	if shown {
+		if ev.Kind == membership.Failed {
+			r.flaps.failed(s.member.Key(), s.since, now)
+		}
 		r.pass(ev, now)
 	}
 }

@@ -41,9 +41,12 @@ const (
 	defaultCheckPeriod    = time.Second
 	defaultMaxProbes      = 256
 	defaultFaults         = 3
+	defaultFlaps          = 5
+	defaultFlapWindow     = time.Minute
 
 	leastCheckPeriod = 10 * time.Millisecond
 	mostPulse        = 100 * time.Millisecond
+	leastWithin      = 200 * time.Millisecond
 )
 
 // detectorSettings are the checked settings of a detector, with defaults.
@@ -57,27 +60,42 @@ type detectorSettings struct {
 	maxProbes      int
 	faults         int           // negative: never
 	watchdog       time.Duration // 0: off
+	flaps          int           // negative: never
+	flapWindow     time.Duration
+	within         time.Duration // 0: no promise
 	pulse          time.Duration // between looks at the clock
 }
 
 // settings checks the fields of d and fills in the defaults.
 func (d *TCPFailureDetector) settings() (detectorSettings, error) {
+	w := d.DetectWithin
 	s := detectorSettings{
-		connect:        cmp.Or(d.ConnectTimeout, defaultConnectTimeout),
-		read:           cmp.Or(d.ReadTimeout, defaultReadTimeout),
+		connect:        cmp.Or(d.ConnectTimeout, w/8, defaultConnectTimeout),
+		read:           cmp.Or(d.ReadTimeout, 3*w/8, defaultReadTimeout),
 		shallow:        channel.ProbeWrite,
 		readTest:       d.ReadTest,
 		suspectTimeout: cmp.Or(d.SuspectTimeout, defaultSuspectTimeout),
 		flag:           d.OptionFlag,
-		period:         cmp.Or(d.CheckPeriod, defaultCheckPeriod),
+		period:         cmp.Or(d.CheckPeriod, w/16, defaultCheckPeriod),
 		maxProbes:      cmp.Or(d.MaxProbes, defaultMaxProbes),
 		faults:         cmp.Or(d.Faults, defaultFaults),
-		watchdog:       max(d.Watchdog, 0),
+		watchdog:       max(cmp.Or(d.Watchdog, w/4), 0),
+		flaps:          cmp.Or(d.Flaps, defaultFlaps),
+		flapWindow:     cmp.Or(d.FlapWindow, defaultFlapWindow),
+		within:         w,
 	}
 	if d.NoSendTest {
 		s.shallow = channel.ProbeConnect
 	}
+	if w > 0 && s.readTest == ReadWhenInDoubt {
+		s.readTest = ReadAlways
+	}
 	s.pulse = min(max(s.period/10, leastCheckPeriod), mostPulse)
+	return s, s.check()
+}
+
+// check returns everything that is wrong.
+func (s *detectorSettings) check() error {
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("tribes: failure detector: "+format, args...))
@@ -103,5 +121,28 @@ func (d *TCPFailureDetector) settings() (detectorSettings, error) {
 	if s.watchdog > 0 && s.watchdog < s.period {
 		bad("Watchdog %v: want at least CheckPeriod, %v", s.watchdog, s.period)
 	}
-	return s, errors.Join(errs...)
+	if s.suspectTimeout > 0 && s.suspectTimeout < s.period {
+		bad("SuspectTimeout %v: want at least CheckPeriod, %v, or nobody is ever a suspect", s.suspectTimeout, s.period)
+	}
+	if s.flapWindow < s.period {
+		bad("FlapWindow %v: want at least CheckPeriod, %v", s.flapWindow, s.period)
+	}
+	s.checkWithin(bad)
+	return errors.Join(errs...)
 }
+
+// checkWithin looks whether the promise of DetectWithin can be kept.
+func (s *detectorSettings) checkWithin(bad func(format string, args ...any)) {
+	switch takes := s.takes(); {
+	case s.within == 0:
+	case s.within < leastWithin:
+		bad("DetectWithin %v: want at least %v", s.within, leastWithin)
+	case s.watchdog == 0:
+		bad("Watchdog: DetectWithin %v needs regular probes", s.within)
+	case takes > s.within:
+		bad("DetectWithin %v: Watchdog, ReadTimeout and twice ConnectTimeout are %v together; make them shorter, or leave them out", s.within, takes)
+	}
+}
+
+// takes is how long it takes at most to find a member that does not answer.
+func (s *detectorSettings) takes() time.Duration { return s.watchdog + 2*s.connect + s.read + s.pulse }

@@ -17,8 +17,10 @@ type DetectorStats struct {
 	Swallowed    uint64        // probes of others that were received
 	Conflicts    uint64        // addresses that two members announced for longer than a restart takes
 	Lag          time.Duration // how late this process was lately; the time limits of probes are longer by it
+	Stretched    uint64        // probes that were given more time because this process was late
 	Candidates   int           // members that are heard and not announced
 	Suspects     int           // members that are announced and not heard, for less than SuspectTimeout
+	Damped       int           // members that answer and are not announced yet, because they have failed too often
 	Members      []MemberStatus
 }
 
@@ -31,6 +33,8 @@ type MemberStatus struct {
 	Silent    time.Time // since when it is announced and not heard; zero if it is heard
 	Timeouts  int       // sends that timed out since it last answered a frame of a probe
 	Misses    int       // failed probes in a row, while it is not announced
+	Flaps     int       // failures in a row, between which it was never there for FlapWindow
+	HeldUntil time.Time // it answers and is not announced before, because of those; else zero
 
 	// The last probe; LastProbe is zero if there was none.
 	LastProbe time.Time
@@ -50,7 +54,7 @@ type probeResult struct {
 
 // detectorCounts are the counters behind DetectorStats.
 type detectorCounts struct {
-	probes, missed, inconclusive, swallowed, conflicts atomic.Uint64
+	probes, missed, inconclusive, swallowed, conflicts, stretched atomic.Uint64
 }
 
 func (c *detectorCounts) count(v verdict) {
@@ -73,6 +77,7 @@ func (d *TCPFailureDetector) Stats() DetectorStats {
 		Swallowed:    d.counts.swallowed.Load(),
 		Conflicts:    d.counts.conflicts.Load(),
 		Lag:          d.late.lately(),
+		Stretched:    d.counts.stretched.Load(),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -81,6 +86,10 @@ func (d *TCPFailureDetector) Stats() DetectorStats {
 	}
 	for _, s := range d.roster.subjects {
 		m := s.status()
+		m.Flaps = d.roster.flaps.count(s.member.Key())
+		if !m.HeldUntil.IsZero() {
+			st.Damped++
+		}
 		if m.Suspect {
 			st.Suspects++
 		}
@@ -116,6 +125,7 @@ func (s *subject) status() MemberStatus {
 		Silent:    s.silent,
 		Timeouts:  s.faults,
 		Misses:    s.misses,
+		HeldUntil: s.held,
 		LastProbe: s.last.At,
 		Kind:      s.last.Kind,
 		Took:      s.last.Took,

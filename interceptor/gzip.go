@@ -78,7 +78,7 @@ const (
 	// ratioFree is the size in bytes up to which MaxRatio does not count.
 	ratioFree = 16 << 20
 	// travelBits are options with a meaning of their own.
-	travelBits = 0x7f | message.NumberedAcks
+	travelBits = 0x7f | message.NumberedAcks | compressBits
 )
 
 // gzipSettings are the checked settings of a Gzip, with defaults.

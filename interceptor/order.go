@@ -47,8 +47,9 @@ import (
 // expected goes on, 1 begins anew, and with any other number messages are
 // gathered for a tenth of Expire, put in order, and the count goes on behind
 // them. The same is done with a first number beyond 1024, and with a number
-// that was used before for another message, or is too far from the expected one
-// to be late or early: such a sender counts elsewhere. (Tribes delivers all that
+// that was used before for another message, is below those of this count, is the
+// second late one in a row, or is too far from the expected one to be late or
+// early: such a sender counts elsewhere. (Tribes delivers all that
 // is below the expected number as it comes, and makes all that is above it wait
 // for Expire and for one message more.) Numbers are 32 bits and go round.
 //

@@ -28,7 +28,7 @@ func (silent) BindUp(above channel.Up) channel.Up {
 func sending(tb testing.TB, layer channel.Interceptor, to []*membership.Member, payload []byte) func() {
 	h := interceptortest.New(tb, interceptortest.Config{}, layer)
 	h.Start()
-	h.Bottom.Use(wire)
+	h.Bottom.Use(takesAll)
 	r := message.NewReceipt(0, nil)
 	return func() {
 		r.Reset(len(to), nil)

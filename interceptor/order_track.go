@@ -25,9 +25,12 @@ type track struct {
 	set    *orderSettings
 	counts *orderCounts
 	next   uint32 // the expected number
+	first  uint32 // of this count, as far as is known; no more than memorySize before next
+	late   uint32 // the last number that was late, if no message in order has come since; else 0
 	begun  bool   // there was a message
 	unsure bool
 	seen   memory
+	before memory // of the count before
 	early  map[uint32]held
 	due    time.Time // no later than the first of early is due; zero if there is none
 
@@ -58,7 +61,7 @@ const (
 )
 
 func newTrack(set *orderSettings, counts *orderCounts) track {
-	return track{set: set, counts: counts, next: 1}
+	return track{set: set, counts: counts, next: 1, first: 1}
 }
 
 // place decides about a message. What waited, and does not any more because of
@@ -73,9 +76,18 @@ func (t *track) place(nr uint32, mark uint64) fate {
 		}
 	}
 	t.begun = true
-	if f == inOrder {
-		t.trust()
+	switch f {
+	case inOrder:
+		if t.trust(); nr == 1 {
+			t.first = 1
+		}
 		t.next++
+		t.late = 0
+	case tooLate:
+		t.late = nr
+	}
+	if t.next-t.first > memorySize {
+		t.first = t.next - memorySize
 	}
 	if f == inOrder || f == tooLate && !t.set.drop {
 		t.seen.add(nr, mark)
@@ -84,6 +96,9 @@ func (t *track) place(nr uint32, mark uint64) fate {
 }
 
 func (t *track) judge(nr uint32, mark uint64) fate {
+	if _, same := t.before.find(nr, mark); same {
+		return repeated
+	}
 	if nr == t.next {
 		return inOrder
 	}
@@ -99,12 +114,19 @@ func (t *track) judge(nr uint32, mark uint64) fate {
 		return elsewhere
 	case !t.begun && nr > memorySize:
 		return elsewhere
-	case ahead < 0 && ahead >= -memorySize && !(t.unsure && nr == 1):
+	case ahead < 0 && ahead >= -memorySize && !t.anew(nr):
 		return tooLate
 	case ahead > 0 && ahead <= t.set.window:
 		return tooEarly
 	}
 	return elsewhere
+}
+
+// anew reports whether a number below the expected one, which was not delivered, is one of
+// another count: a count begins with 1, does not go back behind its beginning, and of those
+// that were given up seldom two come late in a row.
+func (t *track) anew(nr uint32) bool {
+	return nr == 1 || nr-t.first >= t.next-t.first || t.late != 0 && nr == t.late+1
 }
 
 // recount begins anew with a sender that counts elsewhere, as nr tells.
@@ -115,8 +137,8 @@ func (t *track) recount(nr uint32) {
 	if _, clash := t.early[nr]; clash || !t.unsure {
 		t.flush(nil)
 	}
-	t.seen.clear()
-	t.next, t.unsure = 1, true
+	t.before, t.seen = t.seen, memory{}
+	t.next, t.first, t.late, t.unsure = 1, 1, 0, true
 }
 
 // trust makes t sure: what is early waits for what is missing.
@@ -198,7 +220,7 @@ func (t *track) release(pick func(nr uint32) bool, over func(held) bool) {
 	slices.SortFunc(nrs, func(a, b uint32) int { return int(int32(a - b)) })
 	if t.unsure {
 		t.trust()
-		t.next = nrs[0]
+		t.next, t.first = nrs[0], nrs[0]
 	}
 	for _, nr := range nrs {
 		t.skipTo(nr)
@@ -327,8 +349,6 @@ func (y *memory) grow() {
 		}
 	}
 }
-
-func (y *memory) clear() { clear(y.slots) }
 
 // markOf is what stands for a message id in a memory.
 func markOf(id message.ID) uint64 {

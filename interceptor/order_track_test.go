@@ -136,6 +136,10 @@ var trackTests = []struct {
 	{name: "what is before the expired goes too", script: "1 5 +2s 3 +1s 6", want: "1=1 5=. +2s=. 3=. +1s=3,5 6=6"},
 	{name: "what follows the expired goes too", script: "1 3 +2s 4 6 +1s +2s", want: "1=1 3=. +2s=. 4=. 6=. +1s=3,4 +2s=6"},
 	{name: "what waits less stays", script: "1 3 +2s 5 +1s +2s", want: "1=1 3=. +2s=. 5=. +1s=3 +2s=5"},
+	{name: "begins anew where numbers were given up", script: "25 +3s 26 1 2 3", want: "25=. +3s=25 26=26 1=1 2=2 3=3"},
+	{name: "begins anew there and the first is lost", script: "25 +3s 26 2 3 4 +300ms 5", want: "25=. +3s=25 26=26 2=late 2 3=. 4=. +300ms=3,4 5=5"},
+	{name: "begins anew below where it began", script: "1 70000 +300ms 70001 69500 69501 +300ms 69502", want: "1=1 70000=. +300ms=70000 70001=70001 69500=. 69501=. +300ms=69500,69501 69502=69502"},
+	{name: "repeated when another count has begun", script: "1 2 3 1' 2' 3 2 4'", want: "1=1 2=2 3=3 1'=1' 2'=2' 3=- 2=- 4'=."},
 	{name: "the first was lost", script: "2 3 +3s 4", want: "2=. 3=. +3s=2,3 4=4"},
 
 	{name: "repeated", script: "1 2 1 2 3", want: "1=1 2=2 1=- 2=- 3=3"},

@@ -81,7 +81,11 @@ var layersUnderDamage = map[string]struct {
 	"Order": {func() channel.Interceptor { return new(Order) }, []string{
 		"order-two-members-two-messages", "gzip-default", "stack-order-gzip-fragment40-encrypt",
 	}},
-	"Detector": {func() channel.Interceptor { return new(TCPFailureDetector) }, []string{"tcp-failure-detector-probe"}},
+	"Fragmentation": {func() channel.Interceptor { return &Fragmentation{MaxSize: 50, MinSize: -1} }, []string{
+		"fragment-three", "fragment-none", "gzip-default",
+	}},
+	"TwoPhaseCommit": {func() channel.Interceptor { return new(TwoPhaseCommit) }, []string{"two-phase"}},
+	"Detector":       {func() channel.Interceptor { return new(TCPFailureDetector) }, []string{"tcp-failure-detector-probe"}},
 }
 
 // Every frame of the vectors is cut at every offset of its message, and every bit
@@ -137,8 +141,17 @@ func damage(t *testing.T, layer channel.Interceptor, f message.Frame) {
 	}
 	h.Stop(context.Background()) // Order holds what has no predecessor until then
 	swallowed := 0
-	if d, ok := layer.(*TCPFailureDetector); ok {
-		swallowed = int(d.Stats().Swallowed)
+	switch layer := layer.(type) {
+	case *TCPFailureDetector:
+		swallowed = int(layer.Stats().Swallowed)
+	case *TCPPing:
+		swallowed = int(layer.Stats().Swallowed)
+	case *StaticMembers: // notices of somebody who is not on its list
+		swallowed = int(layer.Stats().Unknown)
+	case *Fragmentation: // parts that wait for others, which nobody sends
+		swallowed = int(layer.Stats().Expired)
+	case *TwoPhaseCommit: // messages and confirmations that wait for the other
+		swallowed = int(layer.Stats().Expired + layer.Stats().Unknown + layer.Stats().Repeated)
 	}
 	if got := len(h.Top.Received()); got+refused+swallowed != given {
 		t.Errorf("of %d messages %d were delivered, %d refused and %d swallowed", given, got, refused, swallowed)

@@ -70,7 +70,12 @@ const (
 // counts one caller sends, and else four.
 func trade(ctx context.Context, t *testing.T, n *node, p *peer, b bulkSend, o order) {
 	t.Helper()
-	there, back := b, b
+	tradeWays(ctx, t, n, p, b, b, o)
+}
+
+// tradeWays is trade with what differs between the ways: there is what we send, back what Java sends.
+func tradeWays(ctx context.Context, t *testing.T, n *node, p *peer, there, back bulkSend, o order) {
+	t.Helper()
 	there.Series.seed, back.Series.seed = seedFromGo, seedFromJava
 	there.To, back.To = p.id, n.id
 	if o == anyOrder {
@@ -81,14 +86,14 @@ func trade(ctx context.Context, t *testing.T, n *node, p *peer, b bulkSend, o or
 	sent := n.send(ctx, there)
 	result := p.bulkDone(ctx, number)
 	if result.Failed != 0 {
-		t.Errorf("%s: %d of %d failed: %v", p, result.Failed, b.Count, result.Failures)
+		t.Errorf("%s: %d of %d failed: %v", p, result.Failed, back.Count, result.Failures)
 	}
-	p.awaitReceived(ctx, b.Count)
-	n.awaitReceived(ctx, b.Count)
+	p.awaitReceived(ctx, there.Count)
+	n.awaitReceived(ctx, back.Count)
 	t.Logf("%d messages with options %#x: %v to Java, %d µs from Java; retried %v and %v",
-		b.Count, b.Options, sent.took, result.Micros, sent.more, result.Retries)
-	checkSeries(t, withoutRepeats(p.received(ctx, n.id), sent.retriedIDs()), there.Series, b.Count, o)
-	checkSeries(t, n.recorder.from(p.id), back.Series, b.Count, o) // we deliver no repeats, retried or not
+		there.Count, there.Options, sent.took, result.Micros, sent.more, result.Retries)
+	checkSeries(t, withoutRepeats(p.received(ctx, n.id), sent.retriedIDs()), there.Series, there.Count, o)
+	checkSeries(t, n.recorder.from(p.id), back.Series, back.Count, o) // we deliver no repeats, retried or not
 }
 
 // withoutRepeats drops the repeats of messages that are known to have been written more than once.

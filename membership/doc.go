@@ -1,6 +1,7 @@
 // Package membership says what a member of a group is: its [ID], the immutable
 // [Member] with its encoding on the wire, the [View] of all that are there, the
-// [Event] of a change, and the [Table] from which services derive them. It is
+// [Event] of a change, and the [Table] from which services derive them; and the
+// [Agreed] view, for layers that let members agree on one. It is
 // the ground floor: it knows nothing of messages or channels.
 //
 // Services that find members implement [Service]; they live in subdirectories

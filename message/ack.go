@@ -31,6 +31,17 @@ const (
 // Caps are bits that say which extensions the answering member understands.
 type Caps uint32
 
+// The extensions.
+const (
+	// CapZstd: messages with the option Zstd.
+	CapZstd Caps = 1 << iota
+	// CapS2: messages with the option S2.
+	CapS2
+)
+
+// Has reports whether all of the given extensions are understood.
+func (c Caps) Has(all Caps) bool { return c&all == all }
+
 // ReplyKind says what an answer frame is.
 type ReplyKind uint8
 

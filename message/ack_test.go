@@ -167,3 +167,10 @@ func checkReply(t *testing.T, data []byte) {
 		t.Fatalf("ParseReply(%x) = %+v, which is %x", data, r, got)
 	}
 }
+
+func TestCaps(t *testing.T) {
+	both := CapZstd | CapS2
+	if !both.Has(CapS2) || !both.Has(both) || !Caps(0).Has(0) || CapZstd.Has(both) || Caps(0).Has(CapS2) {
+		t.Error("Has is wrong")
+	}
+}

@@ -29,6 +29,7 @@ type Message struct {
 	Sent    int64              // the sender's clock, milliseconds since 1970
 	Options Options
 
+	mark    *Mark  // what the message has passed
 	foreign bool   // the id did not come with 16 bytes
 	wireID  string // then this is how it came
 	payload []byte
@@ -87,7 +88,7 @@ func (m *Message) wireIDLen() int {
 // header gives m the fields of o that are not its payload.
 func (m *Message) header(o *Message) {
 	m.ID, m.Source, m.Sent, m.Options = o.ID, o.Source, o.Sent, o.Options
-	m.foreign, m.wireID = o.foreign, o.wireID
+	m.foreign, m.wireID, m.mark = o.foreign, o.wireID, o.mark
 }
 
 // Extend appends n bytes of arbitrary content to the payload and returns them.
@@ -139,6 +140,17 @@ func (m *Message) Trim(n int) []byte {
 	return tail
 }
 
+// Skip cuts n bytes off the front of the payload and returns them; it returns nil
+// and cuts nothing if the payload is shorter.
+func (m *Message) Skip(n int) []byte {
+	if n < 0 || n > len(m.payload) {
+		return nil
+	}
+	head := m.payload[:n:n]
+	m.payload = m.payload[n:]
+	return head
+}
+
 // SetPayload makes the bytes of b the payload and takes over the caller's
 // reference to b; the old payload is released. A clone that was given a payload
 // in this way must be released.
@@ -188,6 +200,22 @@ func (m *Message) Copy() *Message {
 	copy(c.payload, m.payload)
 	c.header(m)
 	return c
+}
+
+// Fork returns a message with the same fields and b as its payload, with one
+// reference that the caller must release. It takes over the caller's reference to
+// b, and leaves m as it is.
+func (m *Message) Fork(b *Buffer) *Message {
+	var f *Message
+	if m.pool != nil {
+		f = m.pool.message()
+	} else {
+		f = new(Message)
+		f.refs.Store(1)
+	}
+	f.header(m)
+	f.SetPayload(b)
+	return f
 }
 
 // Clone returns a private copy in memory of its own, which may be kept for ever

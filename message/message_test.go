@@ -262,3 +262,25 @@ func TestPartHoldsTheMemory(t *testing.T) {
 	}
 	part.Release()
 }
+
+func TestSkip(t *testing.T) {
+	var p Pool
+	m := newMessage(t, &p, "head and payload")
+	defer m.Release()
+	for _, n := range []int{-1, 17} {
+		if got := m.Skip(n); got != nil || m.Len() != 16 {
+			t.Errorf("Skip(%d) = %q and leaves %d bytes, want nil and all", n, got, m.Len())
+		}
+	}
+	head := m.Skip(5)
+	if string(head) != "head " || string(m.Payload()) != "and payload" {
+		t.Errorf("Skip(5) = %q and leaves %q", head, m.Payload())
+	}
+	copy(m.Extend(600), " behind") // more than there is room for
+	if m.Trim(593); string(m.Payload()) != "and payload behind" {
+		t.Errorf("with bytes behind it: %q", m.Payload())
+	}
+	if got := m.Skip(m.Len()); string(got) != "and payload behind" || m.Len() != 0 {
+		t.Errorf("Skip of all = %q and leaves %d bytes", got, m.Len())
+	}
+}

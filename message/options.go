@@ -35,6 +35,12 @@ const (
 	// Gzip marks a message that the Gzip layer has compressed.
 	Gzip Options = 0x0100
 
+	// Zstd and S2 mark, between members of this product, messages that the Compress
+	// layer has compressed (docs/wire.md, Compress). The layer sets and clears them;
+	// applications must not use them.
+	Zstd Options = 0x1000_0000
+	S2   Options = 0x2000_0000
+
 	// NumberedAcks says, between members of this product, that the sender of the
 	// frame understands numbered acks (docs/wire.md, Numbered acks). Senders set
 	// it, receivers clear it; applications must not use it.

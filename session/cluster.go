@@ -30,8 +30,9 @@ type Cluster struct {
 	// change; with Always also after one that has not.
 	Full, Always bool
 	// StateTimeout is how long Start looks for a node that gives the sessions that there
-	// are; 0 means 60 s. After it the node goes on to look and is not ready, or with
-	// ServeIncomplete serves with what it has.
+	// are; 0 means 60 s. After it that is logged and counted in ClusterStats.Incomplete,
+	// and the node goes on to look and is not ready; or with ServeIncomplete it serves
+	// with what it has, Start returns nil, and the rest comes when the others answer.
 	StateTimeout    time.Duration
 	ServeIncomplete bool
 	// BlockSessions and BlockBytes bound a message of a state transfer; 0 means 1000
@@ -41,10 +42,16 @@ type Cluster struct {
 	// session is in use; 0 means 10 s. A session whose node has crashed can live that
 	// much longer than its timeout.
 	TouchInterval time.Duration
+	// ExpireOnStop makes [Manager.Close] end, on all nodes, the sessions that were last in
+	// use on this one: as Invalidate does, and listeners are told. Nodes that do not answer
+	// keep them until they expire, or until a node that has heard of it tells them. It is
+	// for tests and for sessions that mean nothing without their node.
+	ExpireOnStop bool
 	// RemoteSessionEvents and RemoteAttributeEvents tell the listener what other nodes do
 	// to sessions and to attributes.
 	RemoteSessionEvents, RemoteAttributeEvents bool
-	// Logger is told of nodes that come, go and do not answer; nil discards.
+	// Logger is told of nodes that come, go and do not answer, and of mistakes such as
+	// two nodes with one route; nil discards. It should not be nil.
 	Logger *slog.Logger
 }
 
@@ -57,7 +64,7 @@ type Wait uint8
 const (
 	WaitAll     Wait = iota // all other nodes have applied it
 	WaitOne                 // one other node has
-	WaitWritten             // it was handed to the network
+	WaitWritten             // it was handed to the network for each; whether it arrives is not confirmed
 	WaitNone                // nothing
 )
 
@@ -169,6 +176,17 @@ func (m *Manager) ReadyHandler() http.Handler {
 	})
 }
 
+// primary reports whether a session was last in use on this node, see [Session.Primary].
+func (m *Manager) primary(h *held) bool {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	if route := m.idRoute(); route != "" && !m.unbind.Load() {
+		return ID(h.Rec.ID()).Route() == route
+	}
+	_, here := h.Rec.LastTouch()
+	return here
+}
+
 // Drain prepares the end of this node: it is not ready any more, still serves the
 // requests that come, and Drain returns when the other nodes have everything. Stop the
 // HTTP server in between: first Drain, so that load balancers turn away, then Shutdown,
@@ -201,9 +219,11 @@ func (s *Session) take(h *held, id ID) bool {
 		return false
 	}
 	s.h, s.known, s.primary = h, true, primary
-	route := s.m.idRoute()
-	if route != "" && id.Route() != route && !s.m.unbind.Load() {
-		s.bind(h, id, route)
+	if route := s.m.idRoute(); route != "" && !s.m.unbind.Load() {
+		s.primary = id.Route() == route || s.m.group == nil
+		if id.Route() != route {
+			s.bind(h, id, route)
+		}
 	}
 	// The client has another route: it is told, so that its load balancer finds the
 	// session. Only if it is the same id: one that was renewed since is not for who has
@@ -245,8 +265,11 @@ func (s *Session) OriginalID() ID {
 	return s.old
 }
 
-// Primary reports whether the request before this one was on the same node; true for a
-// new session and without a cluster.
+// Primary reports whether the request of this client before this one was on the same node;
+// true for a new session and without a cluster. It goes by the route that the client has
+// sent. Without Config.Route, and with ids that keep another route (BindRoute), it goes by
+// what nodes have told each other, which [Cluster].TouchInterval makes late: there it can be
+// true although another node has served the session in between.
 func (s *Session) Primary() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -168,3 +168,20 @@ func TestManagersOfOneGroup(t *testing.T) {
 		}
 	})
 }
+
+// What stays on its node is not on another that takes the session over, and still there
+// when the client is back.
+func TestLocalOnlyStays(t *testing.T) {
+	cfg := func(c *Config) { c.LocalOnly = func(name string) bool { return name == "conn" } }
+	inFarm(t, []string{"a", "b"}, cfg, func(f *farm, n []*server) {
+		c := newClient(t, n[0].Manager)
+		c.with(func(s *Session) { must(t, Set(s, "conn", make(chan int))); must(t, Set(s, "k", "v")) })
+		for i, x := range []*server{n[1], n[0]} {
+			c.at(x).with(func(s *Session) {
+				if s.Has("conn") != (i == 1) || !s.Has("k") {
+					t.Errorf("%s has %q", x.name, s.Names())
+				}
+			})
+		}
+	})
+}

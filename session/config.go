@@ -27,7 +27,8 @@ type Config struct {
 	Codec Codec
 	// LocalOnly says which names are kept as they are: not encoded, not copied, not
 	// counted in bytes. It is for what makes no sense elsewhere, such as an open
-	// connection. It must always say the same of a name. Nil is none.
+	// connection. With a Cluster they are on the node that has set them alone. It must
+	// always say the same of a name. Nil is none.
 	LocalOnly func(name string) bool
 	// Cookie is how the client learns its session.
 	Cookie Cookie
@@ -49,6 +50,11 @@ type Config struct {
 
 // Limits bounds what sessions may take. Zero is the default, negative Sessions no
 // limit. What would exceed a limit is refused with a [*LimitError].
+//
+// With a [Cluster] each node counts all sessions of the group. It makes no new ones from
+// Sessions on, but takes those that other nodes have made at the same time, up to twice
+// as many; beyond that it refuses them, and the request that made one gets 503. Plan the
+// memory for twice Sessions.
 type Limits struct {
 	Sessions     int // sessions at the same time; default 1 000 000
 	Attributes   int // attributes of a session; default 1000

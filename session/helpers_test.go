@@ -73,7 +73,7 @@ func (c *client) id() string {
 	return k.Value
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

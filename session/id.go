@@ -8,8 +8,8 @@ import (
 
 // ID is the text that a client names its session by, the value of the cookie: 144
 // random bits as 24 characters of the URL-safe base64 alphabet and, if Config.Route
-// is set, a dot and the route of the node that made it. Whoever has it has the
-// session: do not log it.
+// is set, a dot and the route of the node that made it or, see [Manager.BindRoute], has
+// taken the session over. Whoever has it has the session: do not log it.
 type ID string
 
 const (

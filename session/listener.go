@@ -16,12 +16,11 @@ type Listener struct {
 // Event is what happened to a session.
 type Event struct {
 	ID       ID     // of the session; for IDChanged the new one
-	OldID    ID     // IDChanged: the one before, which leads nowhere now
+	OldID    ID     // IDChanged: the one before; it leads nowhere now unless only the route has changed
 	Reason   Reason // Destroyed
 	Name     string // of the attribute
 	Old, New Value  // AttributeSet, AttributeRemoved: before and after
-	// Remote is true if it happened on another node. Sessions in the memory of one
-	// process have no other node.
+	// Remote is true if it happened on another node, see [Cluster].RemoteSessionEvents.
 	Remote bool
 }
 

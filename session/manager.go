@@ -8,8 +8,9 @@ import (
 	"github.com/gotribes/tribes/session/internal/replica"
 )
 
-// Manager holds the sessions of one application in the memory of this process. Its
-// methods can be called from any number of goroutines.
+// Manager holds the sessions of one application in the memory of this process, and with
+// Config.Cluster in that of the other nodes too. Its methods can be called from any number
+// of goroutines.
 type Manager struct {
 	config Config
 	b      backend
@@ -43,10 +44,14 @@ func New(c Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close drops all sessions and waits for a sweep that runs. Listeners are not told, and
-// must not call it. From then on no request has a session, and writes that would make
-// one fail with ErrClosed. It always returns nil; a second call does nothing.
+// Close drops all sessions and waits for a sweep that runs. The other nodes of a cluster
+// keep them, but see [Cluster].ExpireOnStop. Listeners, which are told of those only that
+// this ends, must not call it. From then on no request has a session, and writes that would
+// make one fail with ErrClosed. It always returns nil; a second call does nothing.
 func (m *Manager) Close() error {
+	if c := m.config.Cluster; c != nil && c.ExpireOnStop {
+		m.group.EndOwn(func(h *held) bool { return m.primary(h) && m.end(h, Invalidated) })
+	}
 	m.b.Close()
 	return nil
 }
@@ -80,7 +85,8 @@ func (m *Manager) Stats() Stats {
 
 // Lookup returns the session that an id leads to, outside of a request: to look into
 // it, or to end it from elsewhere. That does not count as an access. What needs a
-// cookie, such as Renew, fails with ErrHeaderWritten.
+// cookie, such as Renew, fails with ErrHeaderWritten. It looks at what this node has, also
+// while that is not ready; each write goes to the other nodes by itself.
 func (m *Manager) Lookup(id string) (*Session, bool) {
 	parsed, ok := parseID(id)
 	if !ok {

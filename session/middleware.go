@@ -56,6 +56,7 @@ func (m *Manager) begin(r *http.Request) (*Session, error) {
 	if name := m.config.Cookie.RouteName; name != "" {
 		n, _ := cookieValues(r.Header["Cookie"], name, &values)
 		s.routed = n == 1 && values[0] == m.config.Route
+		s.primary = s.routed || !s.known || m.group == nil
 	}
 	return s, nil
 }
@@ -73,6 +74,7 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.alone = true // before the last commit, which takes what was written until now
 	if err := s.commit(ctx); err != nil {
 		m.n.failed.Add(1)
 	}

@@ -27,7 +27,7 @@ type Session struct {
 	written bool           // the header is out: no cookie any more
 	routed  bool           // the client has sent the route cookie of this node
 	primary bool           // the request before was on this node
-	alone   bool           // outside of a request: nobody else commits
+	alone   bool           // outside of a request, or after it: nobody else commits
 	old     ID             // that the client sent, if it has another route
 	timeout *time.Duration // for the session that is to come
 }
@@ -87,7 +87,10 @@ func (s *Session) write(f func(h *held) error) error {
 
 // save commits what was written outside of a request.
 func (s *Session) save(h *held, err error) error {
-	if err != nil || !s.alone {
+	s.mu.Lock()
+	alone := s.alone
+	s.mu.Unlock()
+	if err != nil || !alone {
 		return err
 	}
 	return s.m.b.Commit(context.Background(), h)
@@ -228,6 +231,10 @@ func (s *Session) Touch() {
 
 // Renew gives the session a new id and the client a new cookie; the old id leads
 // nowhere from then on. Without a session it does nothing. [Session.Login] includes it.
+//
+// If two requests renew at the same time, one id remains, the same on all nodes, and the
+// other leads nowhere. Mostly both responses have the one that remains; a response that
+// has left with the other, which on two nodes can happen, costs its client the session.
 func (s *Session) Renew() error {
 	return s.renew(func(*held) error { return nil })
 }

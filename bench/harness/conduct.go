@@ -117,7 +117,7 @@ func form(ctx context.Context, members []*process) error {
 	ctx, cancel := context.WithTimeout(ctx, formTimeout)
 	defer cancel()
 	for _, p := range members {
-		if _, err := p.wait(ctx, "ready"); err != nil {
+		if _, err := p.await(ctx, "ready"); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func take(ctx context.Context, members []*process) (snapshot, error) {
 			return snapshot{}, err
 		}
 		s.marks = append(s.marks, r)
-		s.cpu += p.cpu()
+		s.cpu += p.CPU()
 	}
 	return s, nil
 }

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gotribes/tribes/bench/internal/command"
 )
 
 const intro = `usage: %[1]s [flags]
@@ -48,26 +48,13 @@ type flags struct {
 
 // Main carries out the command with args and returns its exit status.
 func Main(args []string, b Bench) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if len(args) > 0 && args[0] == "member" {
-		return runMember(ctx, args[1:], b.Drivers, os.Stdin, os.Stdout, os.Stderr)
+		return command.Run("bench member", os.Stderr, func(ctx context.Context) error {
+			return runMember(ctx, args[1:], b.Drivers, os.Stdin, os.Stdout)
+		})
 	}
-	if err := b.conduct(ctx, args, os.Stdout, os.Stderr); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return 0
-		}
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		var usage usageError
-		if errors.As(err, &usage) {
-			return 2
-		}
-		return 1
-	}
-	return 0
+	return command.Run("bench", os.Stderr, func(ctx context.Context) error { return b.conduct(ctx, args, os.Stdout, os.Stderr) })
 }
-
-type usageError struct{ error }
 
 func (b Bench) conduct(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var f flags
@@ -84,21 +71,13 @@ func (b Bench) conduct(ctx context.Context, args []string, stdout, stderr io.Wri
 	fs.DurationVar(&f.window, "win", 600*time.Millisecond, "`time` of each window")
 	fs.IntVar(&f.base, "base", 20000, "first TCP `port`")
 	fs.StringVar(&f.json, "json", "", "write all samples to this `file`")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintf(stdout, intro, "bench")
-			fs.SetOutput(stdout)
-			fs.PrintDefaults()
-			return err
-		}
-		return usageError{err}
-	}
-	if fs.NArg() > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q", fs.Arg(0))}
+	err := command.Parse(fs, args, stdout, func(w io.Writer) { fmt.Fprintf(w, intro, "bench") })
+	if err != nil {
+		return err
 	}
 	c, err := b.conductor(&f, stderr)
 	if err != nil {
-		return usageError{err}
+		return command.Usage{Err: err}
 	}
 	if err := c.run(ctx); err != nil {
 		return err
@@ -139,15 +118,15 @@ func (c *conductor) choose(columns []Column, f *flags) error {
 		return err
 	}
 	for _, col := range columns {
-		command := fmt.Sprintf("'%s' member -driver %s", self, col.Driver)
-		c.columns = append(c.columns, column{col.Name, command, col.Opts})
+		line := fmt.Sprintf("'%s' member -driver %s", self, col.Driver)
+		c.columns = append(c.columns, column{col.Name, line, col.Opts})
 	}
 	for _, p := range f.peers {
-		name, command, ok := strings.Cut(p, "=")
-		if !ok || name == "" || command == "" {
+		name, line, ok := strings.Cut(p, "=")
+		if !ok || name == "" || line == "" {
 			return fmt.Errorf("-peer %q: want NAME=COMMAND", p)
 		}
-		c.columns = append(c.columns, column{name: name, command: command})
+		c.columns = append(c.columns, column{name: name, command: line})
 	}
 	if f.columns == "" {
 		return nil

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gotribes/tribes/bench/internal/command"
 )
 
 // member is the process side of one measured member.
@@ -47,31 +49,22 @@ func (m *member) emit(ev string, fields event) {
 }
 
 // runMember carries out the subcommand member.
-func runMember(ctx context.Context, args []string, drivers []Driver, stdin io.Reader, stdout, stderr io.Writer) int {
+func runMember(ctx context.Context, args []string, drivers []Driver, stdin io.Reader, stdout io.Writer) error {
 	m := &member{out: json.NewEncoder(stdout)}
 	driver, err := m.configure(args, drivers, stdout)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintln(stderr, "bench member:", err)
-		return 2
+	if err != nil {
+		return err
 	}
 	m.emit("boot", nil)
 	m.cfg.Received = m.count.received
 	m.cfg.View = func(n int) { m.emit("view", event{"n": n}) }
 	if m.node, err = driver.Open(ctx, m.cfg); err != nil {
-		fmt.Fprintln(stderr, "bench member:", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return 1
+		return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	m.emit("ready", nil)
 	m.serve(ctx, stdin)
 	m.stop()
-	if err := m.node.Close(); err != nil {
-		fmt.Fprintln(stderr, "bench member:", err)
-		return 1
-	}
-	return 0
+	return m.node.Close()
 }
 
 const memberIntro = `usage: bench member -id I -n N -base PORT [-driver NAME] [-opts k=v,...]
@@ -97,31 +90,23 @@ func (m *member) configure(args []string, drivers []Driver, help io.Writer) (Dri
 	fs.IntVar(&m.cfg.Base, "base", 5000, "first `port`")
 	name := fs.String("driver", drivers[0].Name(), "transport: "+strings.Join(names(drivers), ", "))
 	opts := fs.String("opts", "", "options of the driver, `k=v,...`")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(help, memberIntro)
-			fs.SetOutput(help)
-			fs.PrintDefaults()
-		}
+	if err := command.Parse(fs, args, help, func(w io.Writer) { fmt.Fprint(w, memberIntro) }); err != nil {
 		return nil, err
-	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	c := &m.cfg
 	if c.N < 1 || c.ID < 0 || c.ID >= c.N || c.Base < 1 || c.Base+c.N > 65536 {
-		return nil, fmt.Errorf("want 0 <= id < n, and n ports from base on")
+		return nil, command.Usage{Err: errors.New("want 0 <= id < n, and n ports from base on")}
 	}
 	var err error
 	if c.Opts, err = parseOpts(*opts); err != nil {
-		return nil, err
+		return nil, command.Usage{Err: err}
 	}
 	for _, d := range drivers {
 		if d.Name() == *name {
 			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("driver %q: want %s", *name, strings.Join(names(drivers), ", "))
+	return nil, command.Usage{Err: fmt.Errorf("driver %q: want %s", *name, strings.Join(names(drivers), ", "))}
 }
 
 func names(drivers []Driver) []string {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gotribes/tribes/bench/internal/command"
 )
 
 // echo is a driver whose members deliver to themselves.
@@ -60,7 +62,7 @@ func talk(t *testing.T, args ...string) *dialogue {
 	d := &dialogue{t: t, stdin: inW, events: make(chan reply, 1000), status: make(chan int, 1)}
 	var done sync.WaitGroup
 	done.Go(func() { // ends at quit
-		d.status <- runMember(t.Context(), args, []Driver{echo{}}, inR, outW, io.Discard)
+		d.status <- run(args, echo{}, inR, outW, io.Discard)
 		outW.Close()
 	})
 	done.Go(func() { // ends with the output
@@ -166,7 +168,7 @@ func TestMemberRefusesWhatItCannotDo(t *testing.T) {
 
 func TestMemberHelp(t *testing.T) {
 	var out, errs strings.Builder
-	status := runMember(t.Context(), []string{"-h"}, []Driver{echo{}}, strings.NewReader(""), &out, &errs)
+	status := run([]string{"-h"}, echo{}, strings.NewReader(""), &out, &errs)
 	if status != 0 || errs.Len() > 0 || !strings.Contains(out.String(), "start KIND") || !strings.Contains(out.String(), "-base") {
 		t.Errorf("exit status %d, help %q, standard error %q", status, out.String(), errs.String())
 	}
@@ -191,10 +193,17 @@ func TestMemberUsage(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var stderr strings.Builder
-			got := runMember(t.Context(), tt.args, []Driver{echo{tt.fail}}, strings.NewReader(""), io.Discard, &stderr)
+			got := run(tt.args, echo{tt.fail}, strings.NewReader(""), io.Discard, &stderr)
 			if got != tt.want || strings.Count(stderr.String(), "\n") != 1 {
 				t.Errorf("exit status %d, want %d; one line on standard error, got %q", got, tt.want, stderr.String())
 			}
 		})
 	}
+}
+
+// run runs a member as the command does and returns its exit status.
+func run(args []string, d Driver, stdin io.Reader, stdout, stderr io.Writer) int {
+	return command.Run("bench member", stderr, func(ctx context.Context) error {
+		return runMember(ctx, args, []Driver{d}, stdin, stdout)
+	})
 }

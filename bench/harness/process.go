@@ -8,9 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/gotribes/tribes/bench/internal/proc"
 )
 
 // replyTimeout bounds the answer to one command. A stop may have to wait for
@@ -37,8 +37,8 @@ type reply struct {
 
 // process is a member process as the conductor sees it.
 type process struct {
+	*proc.Process
 	name   string
-	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	events chan reply // closed when the process has ended
 }
@@ -56,20 +56,25 @@ func launch(name, command string, id, n, base int, opts string) (*process, error
 	if err != nil {
 		return nil, err
 	}
-	stdout, err := cmd.StdoutPipe()
+	stdout, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	cmd.Stdout = w
+	started, err := proc.Start(cmd)
+	w.Close() // the process has its own
+	if err != nil {
+		stdout.Close() // nothing was written
 		return nil, err
 	}
-	p := &process{name: fmt.Sprintf("%s member %d", name, id), cmd: cmd, stdin: stdin, events: make(chan reply, 1024)}
+	p := &process{Process: started, name: fmt.Sprintf("%s member %d", name, id), stdin: stdin, events: make(chan reply, 1024)}
 	go p.read(stdout) // ends with the process
 	return p, nil
 }
 
-func (p *process) read(stdout io.Reader) {
+func (p *process) read(stdout io.ReadCloser) {
 	defer close(p.events)
+	defer stdout.Close() // after its end
 	for in := bufio.NewScanner(stdout); in.Scan(); {
 		var r reply
 		if err := json.Unmarshal(in.Bytes(), &r); err == nil {
@@ -87,8 +92,8 @@ func (p *process) command(format string, args ...any) error {
 	return nil
 }
 
-// wait returns the next event of that kind; others are passed over.
-func (p *process) wait(ctx context.Context, ev string) (reply, error) {
+// await returns the next event of that kind; others are passed over.
+func (p *process) await(ctx context.Context, ev string) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()
 	for {
@@ -113,38 +118,22 @@ func (p *process) ask(ctx context.Context, ev, format string, args ...any) (repl
 	if err := p.command(format, args...); err != nil {
 		return reply{}, err
 	}
-	return p.wait(ctx, ev)
+	return p.await(ctx, ev)
 }
 
-// cpu is the processor time that the process has used; zero where the system
-// does not tell.
-func (p *process) cpu() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	rest := string(b)[strings.LastIndexByte(string(b), ')')+1:]
-	f := strings.Fields(rest)
-	const utime, stime, perSecond = 11, 12, 100
-	if len(f) <= stime {
-		return 0
-	}
-	var ticks time.Duration
-	for _, s := range []string{f[utime], f[stime]} {
-		var n int64
-		fmt.Sscan(s, &n)
-		ticks += time.Duration(n)
-	}
-	return ticks * time.Second / perSecond
-}
+// grace is how long a member may take to end when it is told to.
+const grace = 5 * time.Second
 
 // close ends the process: first by a word, then by a signal.
 func (p *process) close() {
-	p.command("quit") // one that is gone does not mind
+	_ = p.command("quit") // one that is gone does not mind
 	p.stdin.Close()
-	limit := time.AfterFunc(5*time.Second, func() { p.cmd.Process.Signal(syscall.SIGKILL) })
-	defer limit.Stop()
-	for range p.events {
+	gone := make(chan struct{})
+	go func() { // ends with the process
+		defer close(gone)
+		_ = p.Wait(grace) // how it ends says nothing about what was measured
+	}()
+	for range p.events { // or it could not write
 	}
-	p.cmd.Wait() // how it ended says nothing about what was measured
+	<-gone
 }

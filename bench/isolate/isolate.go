@@ -7,15 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"github.com/gotribes/tribes/bench/internal/command"
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -42,7 +40,16 @@ type options struct {
 
 // Main carries out the command and returns its exit status.
 func Main(args []string, stdout, stderr io.Writer) int {
-	var o options
+	return command.Run("bench isolate", stderr, func(ctx context.Context) error {
+		var o options
+		if err := o.parse(args, stdout); err != nil {
+			return err
+		}
+		return run(ctx, o, stdout)
+	})
+}
+
+func (o *options) parse(args []string, stdout io.Writer) error {
 	fs := flag.NewFlagSet("isolate", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.IntVar(&o.size, "size", 1024, "payload `bytes`")
@@ -51,30 +58,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	fs.DurationVar(&o.window, "win", 2*time.Second, "`time` of each window")
 	fs.DurationVar(&o.sleep, "sleep", time.Second, "how `long` the slow listener sleeps")
 	fs.DurationVar(&o.ack, "ack", 2*time.Second, "the sender's ack `timeout`")
-	err := fs.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		fs.SetOutput(stdout)
-		fs.PrintDefaults()
-		return 0
-	case err != nil:
-		fmt.Fprintln(stderr, "bench isolate:", err)
-		return 2
-	case fs.NArg() > 0:
-		fmt.Fprintf(stderr, "bench isolate: unexpected argument %q\n", fs.Arg(0))
-		return 2
-	case o.size < 1 || o.callers < 1 || o.repeats < 1 || o.window <= 0:
-		fmt.Fprintln(stderr, "bench isolate: want positive sizes, callers, repeats and windows")
-		return 2
+	if err := command.Parse(fs, args, stdout, func(w io.Writer) { fmt.Fprint(w, usage) }); err != nil {
+		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o, stdout); err != nil {
-		fmt.Fprintln(stderr, "bench isolate:", err)
-		return 1
+	if o.size < 1 || o.callers < 1 || o.repeats < 1 || o.window <= 0 {
+		return command.Usage{Err: errors.New("want positive sizes, callers, repeats and windows")}
 	}
-	return 0
+	return nil
 }
 
 // sick is a kind of sick member.

@@ -31,7 +31,8 @@ func serve(addr string) error {
 	if err != nil {
 		return err
 	}
-	g, err := group.New(group.WithMulticast(mcast.Config{Port: port}), group.WithBind("127.0.0.1"))
+	g, err := group.New(group.WithMulticast(mcast.Config{Port: port}), group.WithBind("127.0.0.1"),
+		group.WithDomain(os.Getenv("RECIPE_DOMAIN")))
 	if err != nil {
 		return err
 	}
@@ -56,6 +57,10 @@ func serve(addr string) error {
 	outer := http.NewServeMux()
 	outer.Handle("/", sessions.Handler(mux))
 	outer.Handle("/ready", sessions.ReadyHandler())
+	outer.HandleFunc("/has", func(w http.ResponseWriter, r *http.Request) {
+		_, found := sessions.Lookup(r.FormValue("id"))
+		fmt.Fprint(w, found)
+	})
 	outer.HandleFunc("POST /drain", func(w http.ResponseWriter, r *http.Request) {
 		if err := sessions.Drain(r.Context()); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

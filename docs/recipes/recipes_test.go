@@ -3,20 +3,16 @@
 package recipes
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/http/cookiejar"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/gotribes/tribes/internal/proctest"
 )
 
 // recipe is a configuration and how its program is run with it.
@@ -53,181 +49,86 @@ func httpd(dir, config string) (string, []string) {
 	return head + config, []string{"apache2", "-DFOREGROUND", "-f", filepath.Join(dir, "config")}
 }
 
-// farm is two nodes and the program in front of them.
+// farm is nodes and the program in front of them.
 type farm struct {
 	t     *testing.T
-	ctx   context.Context
 	group string
 	addr  map[string]string // of a node, and of "front"
-	proc  map[string]*process
+	proc  map[string]*proctest.Process
 	r     recipe
 }
 
-type process struct {
-	cmd  *exec.Cmd
-	out  bytes.Buffer
-	done chan struct{}
-}
-
-func (f *farm) start(name string, env []string, args ...string) {
-	f.t.Helper()
-	p := &process{cmd: exec.CommandContext(f.ctx, args[0], args[1:]...), done: make(chan struct{})}
-	// Those that have workers must be asked to end, or the workers are left behind.
-	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
-	p.cmd.WaitDelay = 10 * time.Second
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	if err := p.cmd.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	f.proc[name] = p
-	go func() {
-		_ = p.cmd.Wait() // it is told to end
-		close(p.done)
-	}()
-	f.t.Cleanup(func() {
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err == nil {
-			<-p.done
-		}
-		if f.t.Failed() {
-			f.t.Logf("%s: %s", name, &p.out)
-		}
-	})
-}
-
-func (f *farm) node(route string) {
-	f.t.Helper()
-	f.start(route, []string{"RECIPE_ADDR=" + f.addr[route], "RECIPE_GROUP=" + f.group,
-		"RECIPE_ROUTE=" + route, "RECIPE_COOKIE=" + f.r.cookie}, os.Args[0])
-	f.until("node "+route+" is ready", func() bool { return status("http://"+f.addr[route]+"/ready") == 200 })
-}
-
-func (f *farm) kill(name string) {
-	f.t.Helper()
-	if err := f.proc[name].cmd.Process.Kill(); err != nil {
-		f.t.Fatal(err)
-	}
-	<-f.proc[name].done
-}
-
-func (f *farm) until(what string, ok func() bool) {
-	f.t.Helper()
-	for !ok() {
-		for name, p := range f.proc {
-			select {
-			case <-p.done:
-				f.t.Fatalf("%s has ended before %s", name, what)
-			default:
-			}
-		}
-		select {
-		case <-f.ctx.Done():
-			f.t.Fatal("never: ", what)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// status asks on a connection of its own; 0 is no answer.
-func status(url string) int {
-	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	res, err := c.Get(url)
-	if err != nil {
-		return 0
-	}
-	res.Body.Close()
-	return res.StatusCode
-}
-
-func newFarm(t *testing.T, r recipe) *farm {
+// newFarm starts nodes, at the ports 8081 and so on of the recipe, and its program.
+func newFarm(t *testing.T, r recipe, nodes ...string) *farm {
 	t.Helper()
 	config, err := os.ReadFile(r.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
-	t.Cleanup(cancel)
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil { // workers run as another user
 		t.Fatal(err)
 	}
-	ports := freePorts(t, 4)
-	f := &farm{t: t, ctx: ctx, r: r, group: ports[3], proc: make(map[string]*process),
-		addr: map[string]string{"front": "127.0.0.1:" + ports[0], "a": "127.0.0.1:" + ports[1], "b": "127.0.0.1:" + ports[2]}}
-	text, args := r.run(dir, strings.NewReplacer("127.0.0.1:8080", f.addr["front"],
-		"127.0.0.1:8081", f.addr["a"], "127.0.0.1:8082", f.addr["b"]).Replace(string(config)))
+	ports := proctest.Ports(t, len(nodes)+2)
+	f := &farm{t: t, r: r, group: ports[len(nodes)+1], proc: make(map[string]*proctest.Process), addr: make(map[string]string)}
+	var places []string
+	for i, name := range append([]string{"front"}, nodes...) {
+		f.addr[name] = "127.0.0.1:" + ports[i]
+		places = append(places, fmt.Sprint("127.0.0.1:", 8080+i), f.addr[name])
+	}
+	text, args := r.run(dir, strings.NewReplacer(places...).Replace(string(config)))
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if path, err := exec.LookPath(args[0]); err != nil {
-		t.Fatalf("%s is not installed: %v", args[0], err)
-	} else {
-		args[0] = path
+	if args[0], err = exec.LookPath(args[0]); err != nil {
+		t.Fatal(err)
 	}
-	f.node("a")
-	f.node("b")
-	f.start("front", nil, args...)
-	f.until("the balancer answers", func() bool { return status("http://"+f.addr["front"]+"/") == 200 })
+	for _, name := range nodes {
+		f.node(name)
+	}
+	f.proc["front"] = proctest.Start(t, nil, args...)
+	f.until("the balancer answers", func() bool { return proctest.Status("http://"+f.addr["front"]+"/") == 200 })
 	return f
 }
 
-func freePorts(t *testing.T, n int) (ports []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports = append(ports, port)
+// node starts a node, in the domain that its name begins with if it has one.
+func (f *farm) node(route string) {
+	f.t.Helper()
+	domain, _, ok := strings.Cut(route, "-")
+	if !ok {
+		domain = ""
 	}
-	return ports
+	f.proc[route] = proctest.Start(f.t, []string{"RECIPE_ADDR=" + f.addr[route], "RECIPE_GROUP=" + f.group,
+		"RECIPE_ROUTE=" + route, "RECIPE_DOMAIN=" + domain, "RECIPE_COOKIE=" + f.r.cookie}, os.Args[0])
+	f.until("node "+route+" is ready", func() bool { return proctest.Status("http://"+f.addr[route]+"/ready") == 200 })
 }
 
-// browser is a client with cookies; it counts its visits.
+func (f *farm) kill(name string) {
+	f.t.Helper()
+	f.proc[name].Kill()
+	delete(f.proc, name)
+}
+
+func (f *farm) until(what string, ok func() bool) {
+	f.t.Helper()
+	proctest.Until(f.t, what, ok, slices.Collect(maps.Values(f.proc))...)
+}
+
+// browser counts its visits.
 type browser struct {
+	*proctest.Client
 	f      *farm
-	c      *http.Client
 	visits int
 }
 
 func (f *farm) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	tr := &http.Transport{}
-	f.t.Cleanup(tr.CloseIdleConnections)
-	return &browser{f: f, c: &http.Client{Jar: jar, Transport: tr, Timeout: 20 * time.Second}}
-}
-
-// do returns the status and body of an answer, or 0 and why there is none.
-func (b *browser) do(method, path string) (int, string) {
-	b.f.t.Helper()
-	r, err := http.NewRequest(method, "http://"+b.f.addr["front"]+path, nil)
-	if err != nil {
-		b.f.t.Fatal(err)
-	}
-	res, err := b.c.Do(r)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.f.t.Fatal(err)
-	}
-	return res.StatusCode, string(body)
+	return &browser{Client: proctest.NewClient(f.t, f.addr["front"]), f: f}
 }
 
 // visit returns the node that has answered. The session must have its number of visits.
 func (b *browser) visit() (node string) {
 	b.f.t.Helper()
-	code, body := b.do("GET", "/")
+	code, body := b.Do("GET /", "")
 	var n int
 	if _, err := fmt.Sscanf(body, "%s %d", &node, &n); err != nil || code != 200 {
 		b.f.t.Fatalf("visit %d: %d %q", b.visits+1, code, body)
@@ -248,7 +149,7 @@ func (f *farm) on(node string) (b *browser) {
 func TestRecipes(t *testing.T) {
 	for _, r := range recipes {
 		t.Run(r.file, func(t *testing.T) {
-			f := newFarm(t, r)
+			f := newFarm(t, r, "a", "b")
 			sticky(f)
 			once(f)
 			killed(f)
@@ -256,6 +157,44 @@ func TestRecipes(t *testing.T) {
 				drained(f)
 			}
 		})
+	}
+}
+
+// TestGroups: two groups behind one balancer. A client stays in its group while a node of
+// it is up; the other group does not have its session.
+func TestGroups(t *testing.T) {
+	f := newFarm(t, recipe{file: "haproxy-groups.cfg", run: haproxy}, "x-a", "x-b", "y-a", "y-b")
+	for _, node := range []string{"x-a", "y-b"} {
+		b := f.on(node)
+		for range 20 {
+			if got := b.visit(); got != node {
+				t.Fatalf("visit at node %s, want %s", got, node)
+			}
+		}
+		for name, addr := range f.addr {
+			want := fmt.Sprint(name[:2] == node[:2])
+			if _, has := b.At(addr).Do("GET /has?id="+b.Cookie("sid"), ""); name != "front" && has != want {
+				t.Errorf("%s has the session of a client of %s: %s, want %s", name, node, has, want)
+			}
+		}
+	}
+	b, far := f.on("x-a"), f.on("y-a")
+	f.kill("x-a")
+	for range 5 {
+		if got := b.visit(); got != "x-b" {
+			t.Fatalf("visit at node %s, want that of the same group", got)
+		}
+	}
+	f.kill("x-b")
+	f.until("clients of a dead group come to the other", func() bool {
+		status, body := b.Do("GET /", "")
+		return status == 200 && strings.HasPrefix(body, "y-")
+	})
+	if b.visits = 1; !strings.HasPrefix(b.visit(), "y-") { // a new session, which stays
+		t.Error("the client left its new group")
+	}
+	if got := far.visit(); got != "y-a" {
+		t.Errorf("a client of the other group has moved to %s", got)
 	}
 }
 
@@ -277,10 +216,10 @@ func once(f *farm) {
 	for _, method := range []string{"PUT", "POST"} {
 		for _, node := range []string{"a", "b"} {
 			b := f.on(node)
-			if code, body := b.do(method, "/abort"); code != 0 && code < 500 {
+			if code, body := b.Do(method+" /abort", ""); code != 0 && code < 500 {
 				f.t.Errorf("%s without an answer: %d %s", method, code, body)
 			}
-			if code, body := b.do("GET", "/aborted"); code != 200 || body != "1" {
+			if code, body := b.Do("GET /aborted", ""); code != 200 || body != "1" {
 				f.t.Errorf("after one %s: %d, %s", method, code, body)
 			}
 		}
@@ -309,12 +248,7 @@ func killed(f *farm) {
 func drained(f *farm) {
 	f.t.Helper()
 	b := f.on("b")
-	res, err := http.Post("http://"+f.addr["b"]+"/drain", "", nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	res.Body.Close()
-	http.DefaultClient.CloseIdleConnections()
+	proctest.NewClient(f.t, f.addr["b"]).Want("POST /drain", "")
 	f.until("the client has moved", func() bool { return b.visit() == "a" })
 	for range 10 {
 		if got := b.visit(); got != "a" {

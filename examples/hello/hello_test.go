@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gotribes/tribes/internal/leak"
+	"github.com/gotribes/tribes/internal/proctest"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -35,39 +30,13 @@ func TestReadmeShowsThisProgram(t *testing.T) {
 }
 
 func TestTwoOfThemGreetEachOther(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "hello")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	bin := proctest.Build(t)
+	programs := []*proctest.Process{proctest.Start(t, nil, bin), proctest.Start(t, nil, bin)}
+	for _, p := range programs {
+		p.Out.Line(`says "hello"`)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	var lines []*bufio.Reader
-	var programs []*exec.Cmd
-	for range 2 {
-		cmd := exec.CommandContext(ctx, bin)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		programs, lines = append(programs, cmd), append(lines, bufio.NewReader(out))
-	}
-	for i, r := range lines {
-		if line, err := r.ReadString('\n'); err != nil || !strings.Contains(line, `says "hello"`) {
-			t.Errorf("program %d printed %q, %v", i, line, err)
-		}
-	}
-	for i, cmd := range programs {
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, lines[i]); err != nil {
-			t.Error(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("program %d: %v", i, err)
-		}
+	for _, p := range programs {
+		p.Signal(os.Interrupt)
+		p.Ended()
 	}
 }

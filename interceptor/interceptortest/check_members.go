@@ -83,6 +83,17 @@ func checkFaults(tb testing.TB, s Suite) {
 	}
 }
 
+// checkViews: an agreed view from a layer below passes.
+func checkViews(tb testing.TB, s Suite) {
+	h := s.harness(tb)
+	v := &membership.Agreed{Seq: 1, ID: membership.NewViewID(1), Members: Members(1, 2)}
+	h.Agree(v)
+	h.Flush()
+	if !slices.Contains(h.Top.Views(), v) {
+		tb.Errorf("an agreed view passed up as %v, want it as it came", h.Top.Views())
+	}
+}
+
 // eventually waits in virtual time until ok.
 func eventually(tb testing.TB, h *Harness, what string, ok func() bool) {
 	tb.Helper()

@@ -112,6 +112,12 @@ func (h *Harness) Part(kind membership.Kind, members ...*membership.Member) {
 	}
 }
 
+// Agree lets a layer below provide an agreed view, in line with the events. It
+// does not wait; see Flush.
+func (h *Harness) Agree(v *membership.Agreed) {
+	h.line.put(func() { h.up.View(v) })
+}
+
 // Fault lets the sender below report a destination that it could not reach.
 func (h *Harness) Fault(m *membership.Member, id message.ID, err error) {
 	h.up.Fault(m, id, err)

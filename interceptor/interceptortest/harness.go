@@ -53,6 +53,9 @@ type Harness struct {
 	up        channel.Up
 	probing   atomic.Pointer[ProbeFunc]
 	forgotten memberList
+	guards    []func(*message.Message) error
+	announced message.Caps
+	known     knownCaps
 
 	runCtx context.Context
 	endRun context.CancelCauseFunc
@@ -91,10 +94,24 @@ func (h *Harness) bind(layers []channel.Interceptor) {
 		}
 		h.down = down
 	}
-	h.up = channel.Up{Receive: h.Top.receive, Event: h.Top.event, Fault: h.Top.fault}
+	h.up = channel.Up{Receive: h.guarded, Event: h.Top.event, Fault: h.Top.fault, View: h.Top.agree}
 	for _, layer := range layers {
+		views := h.up.View
 		h.up = layer.BindUp(h.up)
+		if h.up.View == nil {
+			h.up.View = views
+		}
 	}
+}
+
+// guarded gives what the guards let pass to the top.
+func (h *Harness) guarded(ctx context.Context, m *message.Message) error {
+	for _, pass := range h.guards {
+		if err := pass(m); err != nil {
+			return err
+		}
+	}
+	return h.Top.receive(ctx, m)
 }
 
 // Start runs the start of a channel: the local member becomes known, the

@@ -50,6 +50,12 @@ func (o *host) Every(d time.Duration, f func(ctx context.Context)) {
 func (o *host) OnStart(f func(ctx context.Context) error) { o.onStart = append(o.onStart, f) }
 func (o *host) OnDrain(f func(ctx context.Context))       { o.onDrain = append(o.onDrain, f) }
 
+func (o *host) Guard(f func(m *message.Message) error) { o.h.guards = append(o.h.guards, f) }
+
+func (o *host) Announce(c message.Caps) { o.h.announced |= c }
+
+func (o *host) Understands(m *membership.Member) message.Caps { return o.h.understands(m) }
+
 func (o *host) NewMessage(size int) *message.Message { return o.h.newMessage(size) }
 
 func (o *host) Probe(ctx context.Context, m *membership.Member, p channel.Probe) error {

@@ -46,7 +46,7 @@ func join(from, to *Harness) {
 		defer frame.Release()
 		from.Bottom.Note(dest, m)
 		for _, d := range slices.Clone(dest) {
-			settle(d, to, frame, r)
+			settle(d, from, to, frame, r)
 		}
 		return nil
 	})
@@ -54,7 +54,7 @@ func join(from, to *Harness) {
 
 var errNobody = errors.New("interceptortest: no such member")
 
-func settle(d *membership.Member, to *Harness, m *message.Message, r *message.Receipt) {
+func settle(d *membership.Member, from, to *Harness, m *message.Message, r *message.Receipt) {
 	if d.Key() != to.Local().Key() {
 		r.Settle(d, message.NotSent, errNobody)
 		return
@@ -64,6 +64,7 @@ func settle(d *membership.Member, to *Harness, m *message.Message, r *message.Re
 	case err != nil && m.Options.SyncAcked():
 		r.Settle(d, message.Refused, &message.RemoteError{Reason: err.Error()})
 	case m.Options.Acked():
+		from.Learn(d, to.announced)
 		r.Settle(d, message.Acknowledged, nil)
 	default:
 		r.Settle(d, message.Written, nil)

@@ -26,6 +26,9 @@ type Suite struct {
 	// HoldsErrors says that the error of an application that failed on a message
 	// need not come out of Up.Receive, because the layer may deliver later.
 	HoldsErrors bool
+	// AllOrNothing says that a message which did not succeed at one of its
+	// destinations succeeds at none: what was a success below is NotSent.
+	AllOrNothing bool
 	// Config is for the harnesses of the suite; Local is set by the suite.
 	Config Config
 }
@@ -40,7 +43,7 @@ type Suite struct {
 //   - a layer never uses a message again that it has handed down;
 //   - errors from below and from the application pass;
 //   - a send ends when its context does;
-//   - events pass in order and agree with the view, faults pass;
+//   - events pass in order and agree with the view, faults and agreed views pass;
 //   - all flows may be used at the same time (run it with -race);
 //   - a stop in time sends what was accepted, one out of time settles it;
 //   - nothing is left: no goroutine, and in builds with the race detector no
@@ -63,6 +66,7 @@ func Run(t *testing.T, s Suite) {
 		{"ContextEndsSend", checkContext},
 		{"EventsAgreeWithView", checkEvents},
 		{"FaultsPass", checkFaults},
+		{"AgreedViewsPass", checkViews},
 		{"ConcurrentUse", checkConcurrent},
 		{"StopDrains", checkStopDrains},
 		{"StopOutOfTimeSettles", checkStopCuts},

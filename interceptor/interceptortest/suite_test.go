@@ -217,6 +217,12 @@ var broken = []struct {
 			return above
 		}}
 	}, 0},
+	{"SwallowsViews", checkViews, func() channel.Interceptor {
+		return &layer{up: func(above channel.Up) channel.Up {
+			above.View = func(*membership.Agreed) {}
+			return above
+		}}
+	}, 0},
 	{"LosesSomeWhenBusy", checkConcurrent, every(7), 0},
 	{"SendsNothingAtTheStop", checkStopDrains, forgetful, 0},
 	{"AcceptsAfterTheStop", checkSendAfterStop, sending(func(_ channel.SendFunc, _ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {

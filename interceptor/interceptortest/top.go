@@ -22,8 +22,10 @@ type Top struct {
 	received []*message.Message
 	events   []membership.Event
 	faults   []Fault
+	views    []*membership.Agreed
 	handle   func(ctx context.Context, m *message.Message) error
 	watch    func(ev membership.Event)
+	accept   func(v *membership.Agreed)
 }
 
 // Handle makes f the application's listener: it is called after a message was
@@ -68,6 +70,30 @@ func (t *Top) fault(m *membership.Member, id message.ID, err error) {
 	t.faults = append(t.faults, Fault{m, id, err})
 }
 
+func (t *Top) agree(v *membership.Agreed) {
+	t.mu.Lock()
+	t.views = append(t.views, v)
+	accept := t.accept
+	t.mu.Unlock()
+	if accept != nil {
+		accept(v)
+	}
+}
+
+// Accept makes f be called with each agreed view after it was noted.
+func (t *Top) Accept(f func(v *membership.Agreed)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.accept = f
+}
+
+// Views returns the agreed views so far, in order.
+func (t *Top) Views() []*membership.Agreed {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.views)
+}
+
 // Received returns copies of the messages delivered so far, in order.
 func (t *Top) Received() []*message.Message {
 	t.mu.Lock()
@@ -93,5 +119,5 @@ func (t *Top) Faults() []Fault {
 func (t *Top) Reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.received, t.events, t.faults = nil, nil, nil
+	t.received, t.events, t.faults, t.views = nil, nil, nil, nil
 }

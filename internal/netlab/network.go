@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -131,6 +132,9 @@ func (n *Network) Command(i int, name string, args ...string) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
+
+// File is the name of a file by which the namespace of a host can be entered (setns).
+func (n *Network) File(i int) string { return filepath.Join(namespaces, n.host(i)) }
 
 // Close removes the network. Processes that are left on its hosts keep running
 // and reach nobody.

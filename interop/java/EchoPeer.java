@@ -218,6 +218,7 @@ public class EchoPeer implements MembershipListener, ChannelListener, RpcCallbac
         r.setAutoBind(Integer.parseInt(flags.getOrDefault("autobind", "1")));
         number("udp-port", v -> r.setUdpPort((int) v));
         number("secure-port", v -> r.setSecurePort((int) v));
+        if (flags.containsKey("buffer-pool")) r.setUseBufferPool(Boolean.parseBoolean(flags.get("buffer-pool")));
         PooledParallelSender s = (PooledParallelSender) ((ReplicationTransmitter) ch.getChannelSender()).getTransport();
         number("timeout", s::setTimeout);
         number("retries", v -> s.setMaxRetryAttempts((int) v));

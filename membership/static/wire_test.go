@@ -371,4 +371,7 @@ func (e *end) Every(time.Duration, func(context.Context))                     { 
 func (e *end) Serial(func())                                                  { panic(errUnused) }
 func (e *end) OnStart(func(context.Context) error)                            { panic(errUnused) }
 func (e *end) OnDrain(func(context.Context))                                  {} // tests call drain
+func (e *end) Guard(func(*message.Message) error)                             { panic(errUnused) }
+func (e *end) Announce(message.Caps)                                          { panic(errUnused) }
+func (e *end) Understands(*membership.Member) message.Caps                    { panic(errUnused) }
 func (e *end) Probe(context.Context, *membership.Member, channel.Probe) error { return errUnused }

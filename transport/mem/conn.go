@@ -24,6 +24,7 @@ type conn struct {
 	ready    chan struct{} // of a private one: closed when it is up or dead
 	tries    int           // attempts to connect that were lost
 	lane     *lane         // at the receiver, once it is up
+	learned  bool          // the sender was told what the receiver understands
 
 	used    int        // bytes of the window
 	line    queue[ref] // what is on its way and arrives in order
@@ -198,6 +199,9 @@ func (c *conn) end(fx *effects, err error, blame bool) {
 		}
 	}
 	c.line, c.backlog = queue[ref]{}, nil
+	if c.learned {
+		c.s.effect(fx, effect{kind: learned, to: c.to})
+	}
 	switch {
 	case c.private && !c.up:
 		close(c.ready)

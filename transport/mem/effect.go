@@ -23,6 +23,7 @@ type effect struct {
 	outcome message.Outcome
 	err     error
 	from    netip.AddrPort
+	caps    message.Caps
 }
 
 type effectKind uint8
@@ -33,6 +34,7 @@ const (
 	linkUp
 	linkDown
 	accepted
+	learned
 )
 
 func (n *Network) effects() *effects {
@@ -79,6 +81,8 @@ func (e *effect) run() {
 		e.env.Trace.LinkUp(e.to)
 	case linkDown:
 		e.env.Trace.LinkDown(e.to, e.err)
+	case learned:
+		e.env.Learned(e.to, e.caps)
 	case accepted:
 		e.env.Trace.Accepted(e.from)
 	}

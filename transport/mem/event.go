@@ -189,6 +189,10 @@ func (f *flight) answered(fx *effects, now time.Time) {
 		f.loseAnswer(now)
 		return
 	}
+	if c := f.c; c != nil && c.lane != nil && !c.dead && !c.learned && f.s.env.Learned != nil {
+		c.learned = true
+		f.s.effect(fx, effect{kind: learned, to: f.to, caps: c.lane.r.env.Caps})
+	}
 	f.s.settle(fx, f, f.outcome, f.err)
 	f.s.tidy(f)
 }

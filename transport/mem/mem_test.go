@@ -23,6 +23,11 @@ func startChannel(t testing.TB, nd *mem.Node) *channel.Channel {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		select {
+		case <-c.Done(): // the test has stopped it
+			return
+		default:
+		}
 		if err := c.Stop(context.Background()); err != nil {
 			t.Errorf("Stop: %v", err)
 		}

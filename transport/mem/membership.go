@@ -24,8 +24,9 @@ type Membership struct {
 
 	env   membership.Env // set by Start
 	table membership.Table
-	left  map[membership.Key]goodbye // belongs to the loop, as does full
+	left  map[membership.Key]goodbye // belongs to the loop, as what follows
 	full  bool                       // it was said that the table is
+	fails time.Time                  // before that nobody has been silent for too long
 	begun time.Time
 	multi multicast
 
@@ -307,21 +308,31 @@ func (s *Membership) greet(to *Membership, now time.Time) {
 
 // rest drops who was silent for too long and returns when there is more to do.
 func (s *Membership) rest(now time.Time) (next time.Time, on bool) {
-	for _, ev := range s.table.Expire(now, s.n.cfg.DropTime) {
-		s.env.Notify(ev)
+	if !now.Before(s.fails) {
+		s.expire(now)
 	}
-	maps.DeleteFunc(s.left, func(_ membership.Key, g goodbye) bool { return now.Sub(g.heard) > keepGoodbye })
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
 	s.alarm = s.beat
 	if at, ok := s.agenda.next(); ok && at.Before(s.alarm) {
 		s.alarm = at
 	}
-	if heard, ok := s.table.Oldest(); ok {
-		// Silent for longer than DropTime, so not at that very instant.
-		if at := heard.Add(s.n.cfg.DropTime + 1); at.Before(s.alarm) {
-			s.alarm = at
-		}
+	if s.fails.Before(s.alarm) {
+		s.alarm = s.fails
 	}
 	return s.alarm, true
+}
+
+// expire drops who was silent for too long. Heartbeats that come later only make the next
+// time later.
+func (s *Membership) expire(now time.Time) {
+	for _, ev := range s.table.Expire(now, s.n.cfg.DropTime) {
+		s.env.Notify(ev)
+	}
+	maps.DeleteFunc(s.left, func(_ membership.Key, g goodbye) bool { return now.Sub(g.heard) > keepGoodbye })
+	heard, ok := s.table.Oldest()
+	if !ok {
+		heard = now
+	}
+	s.fails = heard.Add(s.n.cfg.DropTime + 1) // silent for longer than DropTime, so not at that very instant
 }

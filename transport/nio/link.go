@@ -249,6 +249,9 @@ func (l *link) failLocked(why end, err error) {
 		return
 	}
 	l.state, l.end, l.cause = linkClosed, why, err
+	if l.proof == numberedKind {
+		l.p.learn(0) // who answers the next one is to tell again
+	}
 	if l.parked {
 		l.unpark()
 	}

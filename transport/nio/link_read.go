@@ -150,7 +150,8 @@ func (l *link) accept(r *message.Reply) error {
 		if err := l.flight.check(r); err != nil {
 			return err
 		}
-		l.proof, p.kind, p.caps = numberedKind, numberedKind, r.Caps
+		p.learn(r.Caps)
+		l.proof, p.kind = numberedKind, numberedKind
 		l.numbered(r)
 	} else {
 		if l.proof == numberedKind {
@@ -166,6 +167,18 @@ func (l *link) accept(r *message.Reply) error {
 	l.answered++
 	p.stalled, p.strikes = false, 0
 	return nil
+}
+
+// learn notes what the member says of itself, and passes it on. It is called with mu
+// held.
+func (p *peer) learn(c message.Caps) {
+	if p.caps == c {
+		return
+	}
+	p.caps = c
+	if p.s.env.Learned != nil {
+		p.s.env.Learned(p.member, c)
+	}
 }
 
 // outcomeOf is what a plain answer means.

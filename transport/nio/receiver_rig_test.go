@@ -339,7 +339,7 @@ const (
 )
 
 func numberedAck(upTo uint64, settled ...message.Settled) string {
-	return string(message.AppendNumberedAck(nil, ourCaps, upTo, settled))
+	return string(message.AppendNumberedAck(nil, 0, upTo, settled))
 }
 
 func ackOf(n uint64) message.Settled {

@@ -6,9 +6,6 @@ import (
 	"github.com/gotribes/tribes/message"
 )
 
-// ourCaps is what numbered acks say about this member.
-const ourCaps message.Caps = 0
-
 // ackQueue decides which answers a connection is owed and in which order
 // (docs/wire.md, Acks and Numbered acks). Frames that ask for an answer are
 // numbered from 1 as they arrive. Plain acks leave in frame order; numbered
@@ -17,7 +14,8 @@ const ourCaps message.Caps = 0
 //
 // It has no locks and does no I/O. The zero ackQueue is ready.
 type ackQueue struct {
-	base    uint64 // how many frames came before those in recs
+	caps    message.Caps // what numbered acks say about this member
+	base    uint64       // how many frames came before those in recs
 	recs    []ackRecord
 	head    int  // recs before it were answered in order
 	scanned int  // recs from head up to it were looked at for single answers
@@ -133,7 +131,7 @@ func (q *ackQueue) appendSingles(b []byte) []byte {
 func (q *ackQueue) upTo() uint64 { return q.base + uint64(q.head) }
 
 func (q *ackQueue) appendNumbered(b []byte, upTo uint64) []byte {
-	b = message.AppendNumberedAck(b, ourCaps, upTo, q.single)
+	b = message.AppendNumberedAck(b, q.caps, upTo, q.single)
 	clear(q.single)
 	q.single = q.single[:0]
 	return b

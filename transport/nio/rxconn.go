@@ -123,6 +123,7 @@ func newRxConn(r *Receiver, from netip.AddrPort) *rxConn {
 	c.ledger.budget = r.budget
 	c.ledger.resume = func() { c.release(holdMemory) }
 	c.passed.ledger = &c.ledger
+	c.answers.caps = r.env.Caps
 	c.buffer = rxBuffer{pool: r.env.Pool, ledger: &c.ledger, passed: &c.passed, size: rxSmall}
 	c.watch.begin(r.now())
 	return c

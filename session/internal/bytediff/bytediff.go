@@ -14,6 +14,8 @@ var ErrFormat = errors.New("tribes: session: not a difference to this value")
 const (
 	word     = 8  // bytes compared at once; every word-th place of the old value is known
 	minMatch = 16 // a run this long contains a whole word at a known place
+	stride   = 6  // after 1<<stride bytes without a match, steps grow by one
+	slack    = 64 // bytes by which a match that is found late may reach back
 )
 
 // Append appends the difference that makes value out of old to dst. It gives up
@@ -129,9 +131,10 @@ func (w *writer) middle(old, value []byte, head, tail int) {
 	for places.known() && i+word <= end && !w.failed {
 		at, found := places.find(old, value[i:])
 		if !found {
-			// The longer nothing is found, the larger the steps: a value that has
-			// nothing in common costs little.
-			i += 1 + (i-from)>>8
+			// The longer nothing is found, the larger the steps, until what would have
+			// to be inserted is too much: a value that has nothing in common costs little.
+			i += 1 + (i-from)>>stride
+			w.failed = i-from-slack > w.limit-(len(w.out)-w.start)
 			continue
 		}
 		back := commonSuffix(old[:at], value[from:i])

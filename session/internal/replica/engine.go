@@ -28,6 +28,7 @@ type Engine struct {
 	site  *record.Site
 	topic *group.Topic
 	tombs tombs
+	hush  hush
 	n     counters
 
 	ctx      context.Context // ends with Close
@@ -112,12 +113,12 @@ func (e *Engine) Start(ctx context.Context) error {
 func (e *Engine) spawn(f func(context.Context)) { e.wg.Go(func() { f(e.ctx) }) }
 
 // later runs f, which answers another node, unless too much of that goes on: then the
-// other node asks again. It may be called from a listener.
-func (e *Engine) later(f func(context.Context)) {
+// other node asks again. It may be called from a listener, and reports whether f runs.
+func (e *Engine) later(f func(context.Context)) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return
+		return false
 	}
 	select {
 	case e.busy <- struct{}{}:
@@ -125,8 +126,27 @@ func (e *Engine) later(f func(context.Context)) {
 			defer func() { <-e.busy }()
 			f(e.ctx)
 		})
+		return true
 	default:
 		e.n.refused.Add(1)
+		return false
+	}
+}
+
+// answer is later for a question of a peer. One peer has no more than a few of them open,
+// so that the others get answers whatever it does.
+func (e *Engine) answer(p *peer, f func(context.Context)) {
+	if p.asks.Add(1) > perPeer {
+		p.asks.Add(-1)
+		e.n.refused.Add(1)
+		return
+	}
+	ran := e.later(func(ctx context.Context) {
+		defer p.asks.Add(-1)
+		f(ctx)
+	})
+	if !ran {
+		p.asks.Add(-1)
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	maxTombs = 1 << 18
 	flushes  = 500 * time.Millisecond // the time between two messages about accesses and expiry
 	perBatch = 4096                   // sessions in one of them
+	perPeer  = 4                      // questions of one peer that are answered at a time
 )
 
 // tombs remembers sessions that were invalidated, so that a node that was away does not
@@ -40,7 +41,7 @@ func (t *tombs) add(k record.Key, end record.End, now, timeout time.Duration) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.m) >= maxTombs {
+	if _, known := t.m[k]; !known && len(t.m) >= maxTombs {
 		for old := range t.m { // any one
 			delete(t.m, old)
 			break

@@ -84,7 +84,13 @@ func (f *flight) Wait(ctx context.Context) error {
 func (f *flight) over() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.settled && f.prev == nil
+	if !f.settled {
+		return false
+	}
+	if f.prev != nil && f.prev.over() {
+		f.prev = nil
+	}
+	return f.prev == nil
 }
 
 // degraded reports whether no peer has it although one should.

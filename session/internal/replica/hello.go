@@ -2,6 +2,8 @@ package replica
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -35,7 +37,7 @@ func (e *Engine) introduction() *sessionwire.Hello {
 // met is told what a member says of itself.
 func (e *Engine) met(m *membership.Member, h *sessionwire.Hello) error {
 	if err := e.compatible(h); err != nil {
-		e.cfg.Logger.Error("member is no session replica", "member", m, "err", err)
+		e.tell(slog.LevelError, "member is no session replica", m, "err", err)
 		e.n.incompatible.Add(1)
 		return err
 	}
@@ -96,21 +98,29 @@ func (e *errIncompatible) Error() string {
 func (e *Engine) compatible(h *sessionwire.Hello) error {
 	switch {
 	case h.Manager != e.cfg.Name:
-		return &errIncompatible{"manager", h.Manager, e.cfg.Name}
+		return &errIncompatible{"manager", short(h.Manager), e.cfg.Name}
 	case h.Codec != e.cfg.Codec:
-		return &errIncompatible{"codec", h.Codec, e.cfg.Codec}
+		return &errIncompatible{"codec", short(h.Codec), e.cfg.Codec}
+	case len(h.Route) > maxRoute:
+		return &errIncompatible{"route", short(h.Route), "one of at most 64 bytes"}
 	case h.MinVersion > sessionwire.Version || h.MaxVersion < sessionwire.Version:
 		return &errIncompatible{"protocol", "another version", "version 1"}
 	}
 	return nil
 }
 
+// maxRoute is the length of the longest route in bytes.
+const maxRoute = 64
+
+// short is the beginning of what another node has sent, fit for the log.
+func short(s string) string { return fmt.Sprintf("%.64q", s) }
+
 // duplicate reports a route that two nodes have: their load balancer cannot tell them
 // apart.
 func (e *Engine) duplicate(m *membership.Member, h *sessionwire.Hello) {
 	if h.Route != "" && h.Route == e.cfg.Route {
 		e.n.duplicates.Add(1)
-		e.cfg.Logger.Error("two nodes have the same route", "route", h.Route, "member", m)
+		e.tell(slog.LevelError, "two nodes have the same route", m, "route", h.Route)
 	}
 }
 
@@ -141,6 +151,7 @@ func (e *Engine) join(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
+			provider.failed++
 			provider.leaveOut("state transfer failed")
 			e.announce(ctx, sessionwire.Starting) // so that two that failed do not wait for each other
 		case looked && !wait:
@@ -164,20 +175,23 @@ func (e *Engine) join(ctx context.Context) {
 	}
 }
 
-// provider returns a peer that can give all sessions, or else whether one will. One that
-// does not answer may: if it has crashed, the group drops it.
-func (e *Engine) provider() (p *peer, wait bool) {
+// provider returns a peer that can give all sessions, or else whether one will: of several
+// the one that has failed to least often. One that does not answer may: if it has crashed,
+// the group drops it.
+func (e *Engine) provider() (best *peer, wait bool) {
 	wait = e.awaited()
 	for _, p := range *e.peers.Load() {
 		stands, state := p.is()
 		switch {
 		case stands < silent && state == sessionwire.Ready:
-			return p, true
+			if best == nil || p.failed < best.failed {
+				best, wait = p, true
+			}
 		case stands <= silent && state != sessionwire.Starting, stands < silent && p.node.Compare(e.site.Node()) < 0:
 			wait = true
 		}
 	}
-	return nil, wait
+	return best, wait
 }
 
 // joined makes the node ready.

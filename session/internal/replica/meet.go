@@ -14,9 +14,13 @@ import (
 // meeting is the introduction of this node to a member, which goes on until each has
 // heard the other, or the member has refused it.
 type meeting struct {
-	tried bool // once; guarded by Engine.mu
-	heard bool // the member has the manager, and is expected to introduce itself
+	// All is guarded by Engine.mu.
+	heard time.Time // since when it is known that the member has the manager; zero if it is not
 }
+
+// mute is how many times Config.Stall a start waits for a member that has the manager and
+// does not introduce itself.
+const mute = 3
 
 // meet introduces this node to a member. It is not a peer before it does so itself: it
 // may not have the manager.
@@ -64,7 +68,6 @@ func (e *Engine) concluded(m *membership.Member, x *meeting, said sessionwire.St
 	if e.meetings[node] != x {
 		return true // it has left
 	}
-	x.tried = true
 	var refused *message.RemoteError
 	switch {
 	case errors.As(err, &refused):
@@ -75,8 +78,10 @@ func (e *Engine) concluded(m *membership.Member, x *meeting, said sessionwire.St
 	case e.peer(node) != nil:
 		delete(e.meetings, node)
 	default:
-		x.heard = true // but it may believe that this node has heard it before
-		return false
+		if x.heard.IsZero() {
+			x.heard = time.Now()
+		}
+		return false // but it may believe that this node has heard it before
 	}
 	return true
 }
@@ -86,7 +91,8 @@ func (e *Engine) awaited() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for node, x := range e.meetings {
-		if e.peer(node) == nil && (!x.tried || x.heard) {
+		expected := x.heard.IsZero() || time.Since(x.heard) < mute*e.cfg.Stall
+		if e.peer(node) == nil && expected {
 			return true
 		}
 	}

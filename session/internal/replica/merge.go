@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/gotribes/tribes/session/internal/record"
@@ -11,13 +12,15 @@ import (
 	"github.com/gotribes/tribes/session/internal/table"
 )
 
-var errOrigin = errors.New("tribes: session: change of another node than its sender")
+var (
+	errOrigin = errors.New("tribes: session: change of another node than its sender")
+	errNoID   = errors.New("tribes: session: whole session without an id")
+)
 
 // change merges what a peer has written to a session.
 func (e *Engine) change(p *peer, c *record.Change) error {
 	if c.Origin != p.node {
-		e.n.rejected.Add(1)
-		return errOrigin
+		return e.refuse(p, c.Key, errOrigin)
 	}
 	return e.merge(p, c.Key, c.End.Version.IsZero(), func(h *table.Entry) (record.Result, error) {
 		isNew := h.Rec.ID() == "" && h.Whole != nil
@@ -39,6 +42,9 @@ func (e *Engine) snapshot(p *peer, sn *record.Snapshot) error {
 	if sn.Touch.Remaining == 0 && !sn.Touch.Version.IsZero() && e.tab.Get(sn.Key) == nil {
 		return nil // it has expired on its way, or before
 	}
+	if len(sn.IDs) == 0 && sn.End.Version.IsZero() {
+		return e.refuse(p, sn.Key, errNoID)
+	}
 	return e.merge(p, sn.Key, sn.End.Version.IsZero(), func(h *table.Entry) (record.Result, error) {
 		r, err := h.Rec.MergeSnapshot(sn, e.Now())
 		r.Gap, r.Missing = false, nil
@@ -55,19 +61,21 @@ func (e *Engine) merge(p *peer, k record.Key, lives bool, f func(*table.Entry) (
 	for {
 		if e.tombs.has(k) {
 			if lives {
-				e.later(func(ctx context.Context) { e.tellEnd(ctx, p, k) })
+				e.answer(p, func(ctx context.Context) { e.tellEnd(ctx, p, k) })
 			}
 			return nil
 		}
 		h, isNew, err := e.tab.Receive(k, func() *table.Entry {
 			h := &table.Entry{Rec: record.New(e.site, k), Whole: make(chan struct{})}
+			h.Mu.Lock() // nobody else gets hold of it while there is nothing in it
 			return h
 		})
 		if err != nil {
-			e.n.rejected.Add(1)
-			return err
+			return e.refuse(p, k, err)
 		}
-		h.Mu.Lock()
+		if !isNew {
+			h.Mu.Lock()
+		}
 		if isNew && e.tombs.has(k) {
 			e.tab.Remove(h) // it has ended in between
 		}
@@ -81,12 +89,17 @@ func (e *Engine) merge(p *peer, k record.Key, lives bool, f func(*table.Entry) (
 			e.cfg.Tell(ev)
 		}
 		if err != nil {
-			e.n.rejected.Add(1)
-			e.cfg.Logger.Warn("session change refused", "session", k, "member", p.member(), "err", err)
-			return fmt.Errorf("session %v: %w", k, err)
+			return e.refuse(p, k, err)
 		}
 		return nil
 	}
+}
+
+// refuse notes that something of a peer is not taken, and returns what the peer is told.
+func (e *Engine) refuse(p *peer, k record.Key, err error) error {
+	e.n.rejected.Add(1)
+	e.tell(slog.LevelWarn, "session change refused", p.member(), "session", k, "err", err)
+	return fmt.Errorf("session %v: %w", k, err)
 }
 
 // apply merges into h and keeps the index; it returns what is to be told. The caller
@@ -110,7 +123,7 @@ func (e *Engine) apply(p *peer, h *table.Entry, isNew bool, f func(*table.Entry)
 		}
 		return []Event{{Kind: Destroyed, ID: id, Reason: end.Reason}}, nil
 	}
-	if r.Gap || len(r.Missing) > 0 {
+	if r.Gap || len(r.Missing) > 0 || h.Rec.ID() == "" {
 		if h.Whole == nil {
 			h.Whole = make(chan struct{})
 		}
@@ -203,7 +216,7 @@ func (e *Engine) ended(m *sessionwire.Ends) {
 		// To all: others may have believed it.
 		for _, q := range *e.peers.Load() {
 			if s, _ := q.is(); s < silent {
-				e.later(func(ctx context.Context) { e.give(ctx, q, 0, alive) })
+				e.answer(q, func(ctx context.Context) { e.give(ctx, q, 0, alive) })
 			}
 		}
 	}
@@ -226,6 +239,7 @@ func (e *Engine) invalidated(end sessionwire.End) {
 		e.tab.Remove(h, ids...)
 	} else {
 		e.tombs.remove(end.Key)
+		e.n.rejected.Add(1)
 	}
 	h.Mu.Unlock()
 	if err == nil && id != "" {
@@ -254,7 +268,9 @@ func (e *Engine) inUse(end sessionwire.End) bool {
 	}
 	id := e.forget(h)
 	h.Mu.Unlock()
-	e.cfg.Tell(Event{Kind: Destroyed, ID: id, Reason: record.Expired})
+	if id != "" {
+		e.cfg.Tell(Event{Kind: Destroyed, ID: id, Reason: record.Expired})
+	}
 	return false
 }
 

@@ -3,9 +3,11 @@ package replica
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -28,8 +30,10 @@ const (
 
 // peer is another member that has the same manager.
 type peer struct {
-	e    *Engine
-	node record.Node
+	e      *Engine
+	node   record.Node
+	asks   atomic.Int32 // questions that are being answered
+	failed int          // state transfers; used by join alone
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
@@ -56,16 +60,21 @@ func (e *Engine) newPeer(m *membership.Member, h *sessionwire.Hello) *peer {
 	return p
 }
 
+// bodies are buffers of changes, which a topic copies.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
 // fly sends a message that changes a session to all peers.
 func (e *Engine) fly(m sessionwire.Message, prev *flight) *flight {
-	body := sessionwire.Append(nil, m)
+	scratch := bodies.Get().(*[]byte)
+	defer bodies.Put(scratch)
+	*scratch = sessionwire.Append((*scratch)[:0], m)
 	peers := *e.peers.Load()
 	if prev != nil && prev.over() {
 		prev = nil
 	}
 	f := newFlight(e.cfg.Wait, prev, len(peers)+1) // one more, until all is posted
 	for _, p := range peers {
-		if !p.post(f, body) {
+		if !p.post(f, *scratch) {
 			f.settle(false, nil)
 		}
 	}
@@ -137,11 +146,10 @@ func (p *peer) answered(f *flight, err error) {
 	if !waits {
 		return // settled when the peer was left out
 	}
-	var refused *message.RemoteError
 	switch {
 	case err == nil:
 		p.settle(f, counts, true, nil)
-	case errors.As(err, &refused) && !estranged(refused):
+	case refusal(err) && !estranged(err):
 		p.e.n.rejected.Add(1)
 		p.settle(f, counts, false, err)
 	default:
@@ -153,9 +161,18 @@ func (p *peer) answered(f *flight, err error) {
 	}
 }
 
-// estranged reports whether the refusal says that the other side is not, or not now, a
-// peer that this node has introduced itself to.
-func estranged(err *message.RemoteError) bool {
+// refusal reports whether the other side has read a message and does not take it.
+func refusal(err error) bool {
+	var r *message.RemoteError
+	return errors.As(err, &r)
+}
+
+// estranged reports whether a refusal says that the other side is not, or not now, a peer
+// that this node has introduced itself to.
+func estranged(err error) bool {
+	if !refusal(err) {
+		return false
+	}
 	for _, e := range []error{group.ErrNoTopic, errStranger, table.ErrClosed} {
 		if strings.Contains(err.Error(), e.Error()) {
 			return true
@@ -186,7 +203,7 @@ func (p *peer) leaveOut(why string) {
 		p.settle(f, counts, false, nil)
 	}
 	p.e.n.leftOut.Add(1)
-	p.e.cfg.Logger.Warn("session replica does not answer, requests do not wait for it", "member", m, "cause", why)
+	p.e.tell(slog.LevelWarn, "session replica does not answer, requests do not wait for it", m, "cause", why)
 	p.e.notify()
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
@@ -243,10 +260,10 @@ func (p *peer) recover(ctx context.Context) {
 			err = p.e.repair(ctx, p)
 			if err == nil && p.catchUp() {
 				cancel()
-				p.e.cfg.Logger.Info("session replica is back", "member", p.member())
+				p.e.tell(slog.LevelInfo, "session replica is back", p.member())
 				return
 			}
-			p.hush()
+			p.silence()
 		}
 		cancel()
 		select {
@@ -270,8 +287,8 @@ func (p *peer) comeBack() bool {
 	return true
 }
 
-// hush makes a peer that could not catch up silent again.
-func (p *peer) hush() {
+// silence makes a peer that could not catch up silent again.
+func (p *peer) silence() {
 	p.mu.Lock()
 	var waiting map[*flight]bool
 	if p.stands == catching {

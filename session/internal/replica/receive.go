@@ -39,7 +39,7 @@ func (e *Engine) dispatch(p *peer, msg sessionwire.Message) error {
 	switch m := msg.(type) {
 	case *sessionwire.Bye:
 		if !m.Draining {
-			e.later(func(context.Context) { e.drop(p.node) })
+			e.drop(p.node)
 		}
 	case *sessionwire.Change:
 		return e.change(p, &m.Change)
@@ -50,13 +50,13 @@ func (e *Engine) dispatch(p *peer, msg sessionwire.Message) error {
 	case *sessionwire.StateBlock:
 		return e.block(p, m)
 	case *sessionwire.StateRequest:
-		e.later(func(ctx context.Context) { e.provide(ctx, p, m) })
+		e.answer(p, func(ctx context.Context) { e.provide(ctx, p, m) })
 	case *sessionwire.Fetch:
-		e.later(func(ctx context.Context) { e.give(ctx, p, m.Request, m.Keys) })
+		e.answer(p, func(ctx context.Context) { e.give(ctx, p, m.Request, m.Keys) })
 	case *sessionwire.Buckets:
 		e.sums(p, m)
 	case *sessionwire.Digests:
-		e.digests(p, m)
+		return e.digests(p, m)
 	default:
 		return fmt.Errorf("tribes: session: unexpected %v", msg.Kind())
 	}

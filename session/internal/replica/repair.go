@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -15,10 +16,14 @@ import (
 type check struct {
 	from  *peer
 	lists map[uint8][]sessionwire.Digest // guarded by Engine.mu
+	n     int                            // of digests; guarded by Engine.mu
 	done  chan *sessionwire.Buckets
 }
 
-var errGive = errors.New("tribes: session: peer did not take sessions")
+var (
+	errGive    = errors.New("tribes: session: peer did not take sessions")
+	errTooMany = errors.New("tribes: session: more digests than there can be sessions")
+)
 
 // mend repairs with a peer, again until it works or the peer is silent: then it catches
 // up when it is back.
@@ -55,9 +60,8 @@ func (e *Engine) tryRepair(ctx context.Context, p *peer) error {
 	if err == nil {
 		return nil
 	}
-	e.cfg.Logger.Warn("sessions could not be compared", "member", p.member(), "err", err)
-	var refused *message.RemoteError
-	if errors.As(err, &refused) && estranged(refused) {
+	e.tell(slog.LevelWarn, "sessions could not be compared", p.member(), "err", err)
+	if estranged(err) {
 		p.leaveOut(err.Error())
 		return nil
 	}
@@ -198,7 +202,7 @@ func (e *Engine) digestAll() *digests {
 // sums is told the sums of a peer: as a question, or as the end of the answer to ours.
 func (e *Engine) sums(p *peer, m *sessionwire.Buckets) {
 	if !m.Answer {
-		e.later(func(ctx context.Context) { e.answerSums(ctx, p, m) })
+		e.answer(p, func(ctx context.Context) { e.answerSums(ctx, p, m) })
 		return
 	}
 	e.mu.Lock()
@@ -212,12 +216,20 @@ func (e *Engine) sums(p *peer, m *sessionwire.Buckets) {
 }
 
 // digests is told what a peer has in a bucket.
-func (e *Engine) digests(p *peer, m *sessionwire.Digests) {
+func (e *Engine) digests(p *peer, m *sessionwire.Digests) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c := e.checks[m.Request]; c != nil && c.from == p {
-		c.lists[m.Bucket] = m.Sessions
+	c := e.checks[m.Request]
+	if c == nil || c.from != p {
+		return nil
 	}
+	n := c.n + len(m.Sessions) - len(c.lists[m.Bucket])
+	if limit := e.cfg.Sessions; limit >= 0 && n > 2*limit { // see table.Receive
+		e.n.rejected.Add(1)
+		return errTooMany
+	}
+	c.n, c.lists[m.Bucket] = n, m.Sessions
+	return nil
 }
 
 // answerSums tells a peer what is here in the buckets that differ.

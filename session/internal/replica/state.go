@@ -3,6 +3,8 @@ package replica
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -83,10 +85,14 @@ func (e *Engine) receiveBlocks(ctx context.Context, l *load, m sessionwire.Messa
 
 // block takes sessions from a peer: part of an answer, or given unasked.
 func (e *Engine) block(p *peer, b *sessionwire.StateBlock) error {
+	var refused error
 	for i := range b.Sessions {
-		if err := e.snapshot(p, &b.Sessions[i]); err != nil && b.Request == 0 {
-			return err // whoever gives a session wants to know that it was taken
+		if err := e.snapshot(p, &b.Sessions[i]); err != nil {
+			refused = err // costs no other session of the block
 		}
+	}
+	if b.Request == 0 {
+		return refused // whoever gives a session wants to know that it was taken
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -95,8 +101,12 @@ func (e *Engine) block(p *peer, b *sessionwire.StateBlock) error {
 		return nil
 	}
 	l.next++
-	if n := len(b.Sessions); n > 0 {
-		l.last = b.Sessions[n-1].Key
+	moved := b.Last
+	if n := len(b.Sessions); n > 0 && b.Sessions[n-1].Key.Compare(l.last) > 0 {
+		l.last, moved = b.Sessions[n-1].Key, true
+	}
+	if !moved {
+		return nil // a block that brings nothing is no progress
 	}
 	select {
 	case <-l.moved:
@@ -111,7 +121,7 @@ func (e *Engine) provide(ctx context.Context, p *peer, m *sessionwire.StateReque
 	keys := e.tab.Keys(m.From)
 	slices.SortFunc(keys, record.Key.Compare)
 	limit := *m
-	if limit.Sessions == 0 || int(limit.Sessions) > 10*e.cfg.BlockSessions {
+	if limit.Sessions == 0 || uint64(limit.Sessions) > 10*uint64(e.cfg.BlockSessions) {
 		limit.Sessions = uint32(e.cfg.BlockSessions)
 	}
 	if limit.Bytes == 0 || limit.Bytes > 16<<20 {
@@ -120,7 +130,7 @@ func (e *Engine) provide(ctx context.Context, p *peer, m *sessionwire.StateReque
 	// First what has ended, or another node could bring it back to one that was not there.
 	for some := range slices.Chunk(e.tombs.all(), perBatch) {
 		if err := e.tellEnds(ctx, p, some); err != nil {
-			e.cfg.Logger.Warn("ends of sessions could not be given", "member", p.member(), "err", err)
+			e.tell(slog.LevelWarn, "ends of sessions could not be given", p.member(), "err", err)
 			return
 		}
 	}
@@ -149,8 +159,11 @@ func (e *Engine) blocks(ctx context.Context, p *peer, limit *sessionwire.StateRe
 		b.Last = i == len(keys)
 		if b.Last || len(b.Sessions) >= int(limit.Sessions) || size >= int(limit.Bytes) {
 			if err := e.sendBlock(ctx, p, b); err != nil {
-				e.cfg.Logger.Warn("sessions could not be given", "member", p.member(), "sent", i, "of", len(keys), "err", err)
-				return false
+				e.tell(slog.LevelWarn, "sessions could not be given", p.member(), "sent", i, "of", len(keys), "err", err)
+				if limit.Request != 0 || !refusal(err) || estranged(err) {
+					return false
+				}
+				e.n.rejected.Add(1) // a session that is refused costs no other
 			}
 			if b.Last {
 				return true
@@ -179,6 +192,9 @@ func (e *Engine) sendBlock(ctx context.Context, p *peer, b *sessionwire.StateBlo
 func (e *Engine) missing(k record.Key, node record.Node) {
 	e.n.gaps.Add(1)
 	e.mu.Lock()
+	if len(e.gaps) >= 2*e.tab.Count()+perBatch { // of sessions that came and went
+		maps.DeleteFunc(e.gaps, func(k record.Key, _ record.Node) bool { return e.tab.Get(k) == nil })
+	}
 	e.gaps[k] = node
 	e.mu.Unlock()
 	select {
@@ -242,7 +258,11 @@ func (e *Engine) fetchFrom(ctx context.Context, node record.Node, keys []record.
 
 // fetchSome fetches sessions from a peer and returns those that it did not give.
 func (e *Engine) fetchSome(ctx context.Context, p *peer, keys []record.Key) []record.Key {
-	if err := e.fetch(ctx, p, keys); err != nil {
+	err := e.fetch(ctx, p, keys)
+	switch {
+	case errors.Is(err, errStalled):
+		p.leaveOut("no sessions in time") // it would hold up the next ones too
+	case err != nil:
 		e.cfg.Logger.Debug("sessions not fetched", "member", p.member(), "err", err)
 	}
 	return slices.DeleteFunc(keys, func(k record.Key) bool {

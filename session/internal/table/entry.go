@@ -29,9 +29,12 @@ type Entry struct {
 	// Whole is nil if all of the session is here. Else something of it is still to come
 	// from another node, and Whole is closed when it has.
 	Whole chan struct{}
-	told  time.Duration // when the others were last told that it is in use
-	gone  bool          // it is in no table any more
+	told  time.Duration // when the others were last told that it is in use; or gone
 }
+
+// gone is what told is when the entry is in no table any more: there are many entries, so
+// that it takes no place of its own.
+const gone = -1
 
 // Local is a value that is not encoded and stays here; Version tells it from others of
 // its name.
@@ -70,11 +73,14 @@ func (e *Entry) Arm(now, slack time.Duration) {
 		e.deadline.Store(math.MaxInt64)
 		return
 	}
-	e.deadline.Store(int64(now + left + slack))
+	e.deadline.Store(max(int64(now+left+slack), 1))
 }
 
-// Expired reports whether the deadline has passed.
-func (e *Entry) Expired(now time.Duration) bool { return e.deadline.Load() <= int64(now) }
+// Expired reports whether the deadline has passed; an entry that was never armed has none.
+func (e *Entry) Expired(now time.Duration) bool {
+	d := e.deadline.Load()
+	return d != 0 && d <= int64(now)
+}
 
 // ID returns the current id; it stays after the end only in who has kept it.
 func (e *Entry) ID() string {
@@ -87,7 +93,7 @@ func (e *Entry) ID() string {
 // were told longer than interval ago, and notes that they are told now. The caller holds
 // Mu.
 func (e *Entry) Due(now, interval time.Duration) bool {
-	if e.told != 0 && now-e.told < interval {
+	if e.Gone() || e.told != 0 && now-e.told < interval {
 		return false
 	}
 	e.told = max(now, 1)
@@ -97,16 +103,16 @@ func (e *Entry) Due(now, interval time.Duration) bool {
 // Drop marks the entry as one that is in no table any more, and reports whether it was
 // in one. Whoever waits for the rest of it waits no longer. The caller holds Mu.
 func (e *Entry) Drop() bool {
-	if e.gone {
+	if e.Gone() {
 		return false
 	}
-	e.gone, e.Local = true, nil
+	e.told, e.Local = gone, nil
 	e.Complete()
 	return true
 }
 
 // Gone reports whether Drop was called. The caller holds Mu.
-func (e *Entry) Gone() bool { return e.gone }
+func (e *Entry) Gone() bool { return e.told == gone }
 
 // Complete says that all of the session is here. The caller holds Mu.
 func (e *Entry) Complete() {

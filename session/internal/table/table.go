@@ -4,6 +4,8 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -193,8 +195,9 @@ func (t *Table) Get(k record.Key) *Entry {
 	return sh.keys[k]
 }
 
-// All goes through the sessions that ids lead to, each of them unless it comes or goes
-// meanwhile. One that several ids lead to may come more than once.
+// All goes through the sessions, each of them unless it comes or goes meanwhile: those
+// with a key, also if no id leads to them. In a table without keys one that several ids
+// lead to may come more than once.
 func (t *Table) All() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		var some []*Entry
@@ -202,8 +205,10 @@ func (t *Table) All() iter.Seq[*Entry] {
 			sh := &t.shards[i]
 			some = some[:0]
 			sh.mu.RLock()
-			for _, e := range sh.ids {
-				some = append(some, e)
+			if t.cfg.Keyed {
+				some = slices.AppendSeq(some, maps.Values(sh.keys))
+			} else {
+				some = slices.AppendSeq(some, maps.Values(sh.ids))
 			}
 			sh.mu.RUnlock()
 			for _, e := range some {

@@ -59,62 +59,87 @@ func Run(ctx context.Context, p Plan) (*Outcome, error) {
 	return o, nil
 }
 
-// group measures all columns with n nodes each.
-func (o *Outcome) group(ctx context.Context, n int) (err error) {
-	systems := o.start(ctx, n)
+// group measures all columns with n nodes each: first the workloads whose sessions stay
+// on their nodes, then with nodes of another setting the others.
+func (o *Outcome) group(ctx context.Context, n int) error {
+	for _, spread := range []bool{false, true} {
+		var all []load.Workload
+		for _, w := range o.plan.Workloads {
+			if w.Spread == spread {
+				all = append(all, w)
+			}
+		}
+		if len(all) > 0 {
+			if err := o.rounds(ctx, system.Config{Nodes: n, Spread: spread, Place: o.plan.Place}, all); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rounds goes through workloads as often as asked.
+func (o *Outcome) rounds(ctx context.Context, conf system.Config, all []load.Workload) (err error) {
+	systems := o.start(ctx, conf)
 	defer func() {
 		for _, s := range systems {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	o.warm(ctx, systems)
+	o.warm(ctx, systems, all)
 	for round := range o.plan.Repeats {
-		for _, w := range o.plan.Workloads {
+		for _, w := range all {
 			for _, s := range systems {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				o.measure(ctx, cell{n, w.Name, s.Column.Name}, w, s, round == o.plan.Repeats-1)
+				o.measure(ctx, cell{conf.Nodes, w.Name, s.Column.Name}, w, s, round == o.plan.Repeats-1)
 			}
 		}
-		fmt.Fprintf(o.plan.Progress, "%d nodes: round %d of %d\n", n, round+1, o.plan.Repeats)
+		fmt.Fprintf(o.plan.Progress, "%d nodes: round %d of %d\n", conf.Nodes, round+1, o.plan.Repeats)
 	}
 	return nil
 }
 
-// start starts all columns, all at once, and returns those that run.
-func (o *Outcome) start(ctx context.Context, n int) []*system.System {
+// start starts all columns, all at once, and returns those that run; those without
+// replication not where requests go to all nodes.
+func (o *Outcome) start(ctx context.Context, conf system.Config) []*system.System {
 	all := make([]*system.System, len(o.plan.Columns))
 	errs := make([]error, len(all))
 	var wait sync.WaitGroup
 	for i, c := range o.plan.Columns {
+		if conf.Spread && !c.Replicated() {
+			continue // there is nothing to be found on another node
+		}
 		wait.Go(func() {
 			if errs[i] = o.plan.Kit.Missing(c); errs[i] == nil {
-				all[i], errs[i] = o.plan.Kit.Start(ctx, c, system.Config{Nodes: n, Place: o.plan.Place})
+				all[i], errs[i] = o.plan.Kit.Start(ctx, c, conf)
 			}
 		})
 	}
 	wait.Wait()
 	var running []*system.System
 	for i, s := range all {
-		if errs[i] != nil {
+		switch {
+		case errs[i] != nil:
 			o.missing[o.plan.Columns[i].Name] = errs[i]
 			fmt.Fprintf(o.plan.Progress, "%s: %v\n", o.plan.Columns[i].Name, errs[i])
-			continue
+		case s != nil:
+			running = append(running, s)
 		}
-		running = append(running, s)
 	}
 	return running
 }
 
 // warm sends requests that are not counted, so that virtual machines compile.
-func (o *Outcome) warm(ctx context.Context, systems []*system.System) {
+func (o *Outcome) warm(ctx context.Context, systems []*system.System, all []load.Workload) {
 	if o.plan.Warm == 0 {
 		return
 	}
 	for _, s := range systems {
-		for _, w := range o.plan.Workloads[:min(3, len(o.plan.Workloads))] {
-			t := load.Times{Lead: o.plan.Warm / 3, Window: time.Millisecond}
+		some := all[:min(3, len(all))]
+		for _, w := range some {
+			t := load.Times{Lead: o.plan.Warm / time.Duration(len(some)), Window: time.Millisecond}
 			if _, err := w.Run(ctx, target(s), t); err != nil {
 				o.missing[s.Column.Name] = fmt.Errorf("warming up: %w", err)
 			}
@@ -139,9 +164,6 @@ func target(s *system.System) load.Target {
 
 // measure takes one sample of a cell. The last one tells the heap too.
 func (o *Outcome) measure(ctx context.Context, c cell, w load.Workload, s *system.System, last bool) {
-	if w.Spread && !s.Column.Replicated() {
-		return // there is nothing to be found on another node
-	}
 	r, err := w.Run(ctx, target(s), o.plan.Times)
 	if err != nil {
 		if ctx.Err() == nil {

@@ -117,23 +117,17 @@ func (o *Outcome) checked(c cell) (n int) {
 
 // WriteJSON writes all samples to a file.
 func (o *Outcome) WriteJSON(name string) error {
-	type result struct {
-		Column   string   `json:"column"`
-		Workload string   `json:"workload"`
-		Nodes    int      `json:"nodes"`
-		Samples  []Sample `json:"samples"`
-	}
-	var all []result
+	f := File{Machine: o.plan.describe()}
 	for _, n := range o.plan.Nodes {
 		for _, w := range o.plan.Workloads {
 			for _, c := range o.plan.Columns {
 				if s := o.samples[cell{n, w.Name, c.Name}]; s != nil {
-					all = append(all, result{c.Name, w.Name, n, s})
+					f.Results = append(f.Results, Cell{c.Name, w.Name, n, s})
 				}
 			}
 		}
 	}
-	b, err := json.MarshalIndent(map[string]any{"machine": o.plan.describe(), "results": all}, "", " ")
+	b, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@ package failure
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,39 +14,83 @@ import (
 
 // Nodes are what is under test, as far as this package needs it.
 type Nodes struct {
+	// Dials go to the nodes, or with Balanced to what stands in front of them.
 	Dials []web.Dial
-	// Break does the damage and returns when it is done.
-	Break func(context.Context) error
+	// Balanced tells that something in front finds the node of a session and does the
+	// health checks.
+	Balanced bool
+	// Break does the damage and returns when it is done. It gets the ids of the sessions
+	// as they were at first.
+	Break func(ctx context.Context, ids []string) error
+	// Rest, if not nil, is called when the load has ended and before each session is
+	// written for the last time, which is when losses show.
+	Rest func(ctx context.Context, sessions []*load.Session) error
 }
 
-// Load is the steady load.
+// Load is what the clients send.
 type Load struct {
 	Sessions int
-	Rate     int // requests per second
+	// Conns is how many clients there are, each with one request at a time.
+	Conns int
+	// Rate is the requests per second of all clients; 0 means as many as are answered.
+	Rate int
 	// Before and After are how long it runs around the damage.
 	Before, After time.Duration
-	// Timeout of one attempt.
+	// Timeout of one attempt. A request is given up when it has tried that long.
 	Timeout time.Duration
 }
 
-// Result is what was seen.
+// Result is what was seen in one run. The durations count from the first attempt to
+// the answer.
 type Result struct {
-	Requests  int           `json:"requests"`
-	Repeated  int           `json:"repeated"` // attempts after the first
-	Longest   time.Duration `json:"longestNs"`
+	Requests int `json:"requests"`
+	Repeated int `json:"repeated"` // attempts after the first
+	// Longest is that of all requests, Steady of those answered at the first attempt,
+	// Usual of those begun before the damage.
+	Longest time.Duration `json:"longestNs"`
+	Steady  time.Duration `json:"longestFirstAttemptNs"`
+	Usual   time.Duration `json:"longestBeforeNs"`
+	P50     time.Duration `json:"p50Ns"`
+	// P99 is of all requests, the others of those that were begun before, during and
+	// after the damage; 0 for none.
+	P99       time.Duration `json:"p99Ns"`
+	P99Before time.Duration `json:"p99BeforeNs"`
+	P99During time.Duration `json:"p99DuringNs"`
+	P99After  time.Duration `json:"p99AfterNs"`
 	Damage    time.Duration `json:"damageNs"` // how long it took
 	LastErr   error         `json:"-"`
 	Sessions  int           `json:"sessions"`
-	Abandoned int           `json:"abandoned"` // requests that no node answered
+	Abandoned int           `json:"abandoned"` // requests that were never answered
+	Line      []Slice       `json:"line"`      // from the start of the load on
+	Join      *Join         `json:"join,omitempty"`
 	load.Losses
+
+	lats [phases][]time.Duration
+}
+
+// The phases of a run.
+const (
+	before = iota
+	during
+	after
+	phases
+)
+
+// SliceTime is how long a Slice is.
+const SliceTime = 100 * time.Millisecond
+
+// Slice is what ended in a slice of time.
+type Slice struct {
+	Requests int           `json:"requests"`
+	Failed   int           `json:"failed"` // first attempts
+	Longest  time.Duration `json:"longestNs"`
 }
 
 const (
-	clients       = 32
 	healthStep    = 250 * time.Millisecond
 	healthTimeout = time.Second
-	attempts      = 20
-	retryStep     = 50 * time.Millisecond
+	retryStep     = 20 * time.Millisecond
+	valueSize     = 1000
 )
 
 // run is one run.
@@ -54,6 +98,8 @@ type run struct {
 	nodes Nodes
 	load  Load
 	down  []atomic.Bool
+	begin time.Time
+	phase atomic.Int32
 	over  atomic.Bool
 }
 
@@ -61,32 +107,48 @@ type run struct {
 // counts.
 func Run(ctx context.Context, n Nodes, l Load) (*Result, error) {
 	r := &run{nodes: n, load: l, down: make([]atomic.Bool, len(n.Dials))}
-	all := make([]*client, min(clients, l.Sessions))
+	all := make([]*client, min(l.Conns, l.Sessions))
 	for i := range all {
-		all[i] = &client{run: r, number: i, rate: l.Rate, of: len(all)}
-		for _, d := range n.Dials {
-			all[i].conns = append(all[i].conns, &web.Conn{Dial: d, Timeout: l.Timeout, Cautious: true})
-		}
+		all[i] = newClient(r, i, len(all))
 		defer all[i].close()
 	}
-	for i := range l.Sessions {
-		k := all[i%len(all)]
-		s := &load.Session{Home: i % len(n.Dials)}
-		if err := s.Create(ctx, k.conns[s.Home], 1, 1000); err != nil {
-			return nil, err
-		}
-		k.sessions = append(k.sessions, s)
+	if err := each(all, func(k *client) error { return k.fill(ctx) }); err != nil {
+		return nil, err
 	}
 	damage, err := r.apply(ctx, all)
+	if err == nil && n.Rest != nil {
+		err = n.Rest(ctx, sessions(all))
+	}
+	if err == nil {
+		err = each(all, func(k *client) error { return k.last(ctx) })
+	}
 	if err != nil {
 		return nil, err
 	}
 	total := &Result{Damage: damage, Sessions: l.Sessions}
 	for _, k := range all {
-		k.last(ctx)
 		total.add(&k.result)
 	}
+	total.times()
 	return total, nil
+}
+
+// each does something with all clients at the same time.
+func each(all []*client, do func(*client) error) error {
+	var wait sync.WaitGroup
+	errs := make([]error, len(all))
+	for i, k := range all {
+		wait.Go(func() { errs[i] = do(k) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+func sessions(all []*client) (s []*load.Session) {
+	for _, k := range all {
+		s = append(s, k.sessions...)
+	}
+	return s
 }
 
 // apply runs the clients and the health checks around the damage.
@@ -96,9 +158,16 @@ func (r *run) apply(ctx context.Context, all []*client) (took time.Duration, err
 	defer wait.Wait()
 	defer stop()
 	defer r.over.Store(true)
-	for i := range r.nodes.Dials {
-		wait.Go(func() { r.watch(healthy, i) })
+	if !r.nodes.Balanced {
+		for i := range r.nodes.Dials {
+			wait.Go(func() { r.watch(healthy, i) })
+		}
 	}
+	var ids []string
+	for _, s := range sessions(all) {
+		ids = append(ids, s.ID())
+	}
+	r.begin = time.Now()
 	for _, k := range all {
 		wait.Go(func() { k.work(ctx) })
 	}
@@ -106,9 +175,11 @@ func (r *run) apply(ctx context.Context, all []*client) (took time.Duration, err
 		return 0, err
 	}
 	begin := time.Now()
-	if err := r.nodes.Break(ctx); err != nil {
+	r.phase.Store(during)
+	if err := r.nodes.Break(ctx, ids); err != nil {
 		return 0, err
 	}
+	r.phase.Store(after)
 	took = time.Since(begin)
 	return took, pause(ctx, r.load.After)
 }
@@ -141,83 +212,47 @@ func (t *Result) add(o *Result) {
 	t.Repeated += o.Repeated
 	t.Abandoned += o.Abandoned
 	t.Longest = max(t.Longest, o.Longest)
+	t.Steady = max(t.Steady, o.Steady)
+	t.Usual = max(t.Usual, o.Usual)
 	t.Losses.Add(o.Losses)
+	for i := range t.lats {
+		t.lats[i] = append(t.lats[i], o.lats[i]...)
+	}
 	if o.LastErr != nil {
 		t.LastErr = o.LastErr
 	}
-}
-
-// client sends the requests of some sessions, one at a time.
-type client struct {
-	run      *run
-	number   int
-	rate, of int
-	conns    []*web.Conn
-	sessions []*load.Session
-	result   Result
-}
-
-func (k *client) close() {
-	for _, c := range k.conns {
-		c.Close()
+	for i, s := range o.Line {
+		u := t.slice(i)
+		u.Requests += s.Requests
+		u.Failed += s.Failed
+		u.Longest = max(u.Longest, s.Longest)
 	}
 }
 
-// work writes at an even pace. What is late is sent as soon as possible.
-func (k *client) work(ctx context.Context) {
-	step := time.Second * time.Duration(k.of) / time.Duration(k.rate)
-	next := time.Now().Add(step * time.Duration(k.number) / time.Duration(k.of))
-	for n := 0; !k.run.over.Load(); n++ {
-		if err := pause(ctx, time.Until(next)); err != nil {
-			return
-		}
-		next = next.Add(step)
-		k.write(ctx, k.sessions[n%len(k.sessions)])
+// times sets the quantiles.
+func (t *Result) times() {
+	var all []time.Duration
+	for i, p99 := range []*time.Duration{&t.P99Before, &t.P99During, &t.P99After} {
+		slices.Sort(t.lats[i])
+		*p99 = quantile(t.lats[i], 0.99)
+		all = append(all, t.lats[i]...)
 	}
+	slices.Sort(all)
+	t.P50, t.P99 = quantile(all, 0.5), quantile(all, 0.99)
 }
 
-// write writes until a node acknowledges it.
-func (k *client) write(ctx context.Context, s *load.Session) {
-	k.result.Requests++
-	begin := time.Now()
-	for try := range attempts {
-		if k.run.down[s.Home].Load() {
-			k.move(s)
-		}
-		err := s.Write(ctx, k.conns[s.Home], 0, &k.result.Losses)
-		if err == nil {
-			k.result.Longest = max(k.result.Longest, time.Since(begin))
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		k.result.LastErr = fmt.Errorf("node %d: %w", s.Home+1, err)
-		if k.result.Repeated++; try == 0 {
-			k.result.Failed++
-		}
-		k.move(s)
-		if try >= len(k.conns) && pause(ctx, retryStep) != nil {
-			return
-		}
+// quantile is the value below which that part of the sorted durations lies; 0 for none.
+func quantile(sorted []time.Duration, part float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
 	}
-	k.result.Repeated--
-	k.result.Abandoned++
+	return sorted[int(part*float64(len(sorted)))]
 }
 
-// move gives a session to the next node that seems to be up.
-func (k *client) move(s *load.Session) {
-	for range k.conns {
-		s.Home = (s.Home + 1) % len(k.conns)
-		if !k.run.down[s.Home].Load() {
-			return
-		}
+// slice is the i-th slice of time.
+func (t *Result) slice(i int) *Slice {
+	for len(t.Line) <= i {
+		t.Line = append(t.Line, Slice{})
 	}
-}
-
-// last writes each session once more, so that a loss of its last update is seen.
-func (k *client) last(ctx context.Context) {
-	for _, s := range k.sessions {
-		k.write(ctx, s)
-	}
+	return &t.Line[i]
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -68,18 +69,13 @@ func auditOnce(ctx context.Context, dials []web.Dial, all []check, todo []int, f
 				conns[i] = &web.Conn{Dial: d, Timeout: requestLimit}
 				defer conns[i].Close()
 			}
-			for j := a; j < len(todo) && errs[a] == nil; j += auditors {
+			for j := a; j < len(todo) && errs[a] == nil && ctx.Err() == nil; j += auditors {
 				found[todo[j]], errs[a] = all[todo[j]].look(ctx, conns)
 			}
 		})
 	}
 	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 func (c check) look(ctx context.Context, conns []*web.Conn) (f finding, err error) {
@@ -98,15 +94,61 @@ func (c check) look(ctx context.Context, conns []*web.Conn) (f finding, err erro
 	return f, nil
 }
 
-// checks of the sessions, at most auditLimit, spread over all of them.
-func checks(sessions []*Session, nodes func(*Session) []int) []check {
+// Rest is what an audit found.
+type Rest struct {
+	Checked   int `json:"checkedAttributes"`
+	Stale     int `json:"staleAttributes"`
+	Differing int `json:"differingReplicas"`
+}
+
+// Audit looks at attributes of sessions, at most limit and spread over all of them, on
+// each of the nodes, which nobody must write to meanwhile.
+func Audit(ctx context.Context, dials []web.Dial, sessions []*Session, limit int) (r Rest, err error) {
+	everywhere := make([]int, len(dials))
+	for i := range everywhere {
+		everywhere[i] = i
+	}
+	all := checks(sessions, func(*Session) []int { return everywhere }, limit)
+	found, err := audit(ctx, dials, all)
+	r.Checked = len(all)
+	for _, f := range found {
+		if f.stale {
+			r.Stale++
+		}
+		if f.differing {
+			r.Differing++
+		}
+	}
+	return r, err
+}
+
+// Held counts the sessions of which a node has the first attribute at this moment.
+func Held(ctx context.Context, node web.Dial, ids []string) (n int, err error) {
+	var all []check
+	todo := make([]int, len(ids))
+	for i, id := range ids {
+		all = append(all, check{[]string{id}, attrName(0), 1, []int{0}})
+		todo[i] = i
+	}
+	found := make([]finding, len(all))
+	err = auditOnce(ctx, []web.Dial{node}, all, todo, found)
+	for _, f := range found {
+		if !f.stale {
+			n++
+		}
+	}
+	return n, err
+}
+
+// checks of the sessions, at most limit, spread over all of them.
+func checks(sessions []*Session, nodes func(*Session) []int, limit int) []check {
 	var all []check
 	if len(sessions) == 0 {
 		return nil
 	}
-	stride := max(1, len(sessions)/auditLimit)
-	each := max(1, auditLimit/len(sessions))
-	for i := 0; i < len(sessions) && len(all) < auditLimit; i += stride {
+	stride := max(1, len(sessions)/limit)
+	each := max(1, limit/len(sessions))
+	for i := 0; i < len(sessions) && len(all) < limit; i += stride {
 		s := sessions[i]
 		step := max(1, len(s.Acked)/each)
 		for a := len(s.Acked) - 1; a >= 0; a -= step {

@@ -17,6 +17,11 @@
 //   - differing replica: at rest, nodes have different tags of an attribute.
 //   - late: a change that another node did not have after two seconds.
 //
+// Workloads that send the requests of one session to all nodes in turn need nodes that
+// leave its id alone. One that binds the session to itself, as Tomcat does with the valve
+// JvmRouteBinderValve, changes the id, and every request that is on its way with the old
+// one makes a new session: 16 to 30 in a window, all of them counted as lost.
+//
 // At rest means up to three seconds after the last request; at most 500 attributes are
 // looked at, spread over all sessions.
 package load

@@ -234,7 +234,7 @@ func (r *run) checks() []check {
 				sessions = append(sessions, k.sessions...)
 			}
 		}
-		return checks(sessions, nodes)
+		return checks(sessions, nodes, auditLimit)
 	}
 	var ids []string
 	var sum uint64

@@ -23,7 +23,8 @@ type Workload struct {
 	Text string // one line for people
 	// Conns is how many connections send requests.
 	Conns int
-	// Spread sends the requests of a session to all nodes in turn.
+	// Spread sends the requests of a session to all nodes in turn. Nodes should not bind
+	// the session to themselves then.
 	Spread bool
 
 	kind        kind

@@ -20,6 +20,7 @@ const (
 	Channel
 	Multicast
 	Redis
+	Front // what stands before the nodes
 )
 
 // network is what hosts are made of.
@@ -28,8 +29,8 @@ type network interface {
 	// argv is the command line that runs args on the host.
 	argv(host int, args []string) []string
 	dial(ctx context.Context, from int, addr string) (net.Conn, error)
-	// sent is what the host has sent to others, in bytes.
-	sent(host int) (uint64, error)
+	// moved is what the host has got from others and sent to them, in bytes.
+	moved(host int) (in, out uint64, err error)
 	cable(ctx context.Context, host int, in bool) error
 	close() error
 }
@@ -95,7 +96,7 @@ func (p *Place) Addr(host int) string { return p.net.addr(host) }
 func (p *Place) Port(host int, s Service) int {
 	switch {
 	case p.base == 0:
-		return map[Service]int{HTTP: 8080, Channel: 4000, Multicast: 45564, Redis: 6379}[s]
+		return map[Service]int{HTTP: 8080, Channel: 4000, Multicast: 45564, Redis: 6379, Front: 8000}[s]
 	case s == Multicast:
 		return p.base + int(s)
 	}
@@ -120,7 +121,7 @@ func (p *Place) Wire() (uint64, error) {
 	}
 	var sum uint64
 	for i := range p.hosts {
-		n, err := p.net.sent(i)
+		_, n, err := p.net.moved(i)
 		if err != nil {
 			return 0, err
 		}
@@ -128,6 +129,10 @@ func (p *Place) Wire() (uint64, error) {
 	}
 	return sum, nil
 }
+
+// Moved is how many bytes a host has got from others and sent to them, frames included,
+// whoever they are. On loopback that is an error.
+func (p *Place) Moved(host int) (in, out uint64, err error) { return p.net.moved(host) }
 
 // Cable pulls the cable of a host, or puts it in again.
 func (p *Place) Cable(ctx context.Context, host int, in bool) error {
@@ -155,7 +160,7 @@ type loopback struct{}
 
 func (loopback) addr(int) string                        { return "127.0.0.1" }
 func (loopback) argv(_ int, args []string) []string     { return args }
-func (loopback) sent(int) (uint64, error)               { return 0, errors.ErrUnsupported }
+func (loopback) moved(int) (in, out uint64, err error)  { return 0, 0, errors.ErrUnsupported }
 func (loopback) cable(context.Context, int, bool) error { return errors.ErrUnsupported }
 func (loopback) close() error                           { return nil }
 

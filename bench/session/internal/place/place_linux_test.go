@@ -2,10 +2,7 @@ package place
 
 import (
 	"errors"
-	"io"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -64,88 +61,17 @@ func TestPlacesShareNoPorts(t *testing.T) {
 	}
 }
 
-// What goes to a node from inside is not counted, what goes between nodes is.
-func TestWire(t *testing.T) {
-	if err := CanIsolate(); err != nil {
-		t.Skip(err)
-	}
-	p, err := New(t.Context(), Config{Hosts: 2, Dir: t.TempDir(), Namespaces: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	const size = 1 << 20
-	for _, test := range []struct {
-		from int
-		want uint64
-	}{{0, 0}, {1, size}} {
-		before, err := p.Wire()
-		if err != nil {
-			t.Fatal(err)
-		}
-		transfer(t, p, test.from, size)
-		after, err := p.Wire()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := after - before; n < test.want || n > test.want+size/4 {
-			t.Errorf("from host %d: %d bytes counted, %d were sent", test.from, n, size)
-		}
-	}
-}
-
-// transfer sends zeros from a host to a listener on host 0.
-func transfer(t *testing.T, p *Place, from, size int) {
-	t.Helper()
-	addr := net.JoinHostPort(p.Addr(0), strconv.Itoa(9000+from))
-	var l net.Listener
-	made := make(chan error)
-	go func() {
-		made <- inside(p.net.(*isolated).keepers[0].ns, func() (err error) {
-			l, err = net.Listen("tcp", addr)
-			return err
-		})
-	}()
-	if err := <-made; err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	read := make(chan error, 1)
-	go func() {
-		c, err := l.Accept()
-		if err == nil {
-			_, err = io.CopyN(io.Discard, c, int64(size))
-			c.Close()
-		}
-		read <- err
-	}()
-	c, err := p.net.dial(t.Context(), from, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Write(make([]byte, size)); err != nil {
-		t.Error(err)
-	}
-	if err := errors.Join(<-read, c.Close()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestCounterText(t *testing.T) {
 	const text = `Inter-|   Receive  |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
     lo:       1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
   eth0:     101 2 3 4 5 6 7 8 109 10 11 12 13 14 15 16
 `
-	if n, err := sentBy(text, "eth0"); n != 109 || err != nil {
-		t.Error(n, err)
+	if in, out, err := figures(text, "eth0"); in != 101 || out != 109 || err != nil {
+		t.Error(in, out, err)
 	}
 	for _, bad := range []string{"", "eth0: 1 2 3"} {
-		if _, err := sentBy(bad, "eth0"); err == nil {
+		if _, _, err := figures(bad, "eth0"); err == nil {
 			t.Errorf("%q has figures", bad)
 		}
 	}
@@ -154,7 +80,7 @@ func TestCounterText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sentBy(string(b), "lo"); err != nil {
+		if _, _, err := figures(string(b), "lo"); err != nil {
 			t.Error(err)
 		}
 	}

@@ -34,7 +34,9 @@ func Columns() []Column {
 		{"tomcat-sync", "tomcat", Opts{"options": "6"}, "tomcat-alone"},
 		{"tomcat-async", "tomcat", Opts{"options": "8"}, "tomcat-alone"},
 		{"tomcat-ack", "tomcat", Opts{"options": "2"}, "tomcat-alone"},
+		{"tomcat-noack", "tomcat", Opts{"options": "0"}, "tomcat-alone"},
 		{"tomcat-sync-pool1", "tomcat", Opts{"options": "6", "pool": "1"}, "tomcat-alone"},
+		{"tomcat-noack-pool1", "tomcat", Opts{"options": "0", "pool": "1"}, "tomcat-alone"},
 		{"tomcat-sync-chunk", "tomcat", Opts{"options": "6", "chunk": "1000"}, "tomcat-alone"},
 		{"tomcat-alone", "tomcat", nil, ""},
 		{"scs-redis", "scs", Opts{"store": "redis"}, "scs-memory"},
@@ -49,8 +51,21 @@ func Columns() []Column {
 	return append(all, Column{"tribes-local", "tribes", Opts{"manager": "local"}, ""})
 }
 
-// Choose returns the columns of the names in list, which commas separate, in its order.
+// Sets are names for several columns. The article of 2004 compared whole sessions and
+// changes, on one connection and on a pool, with an acknowledgement and without, and
+// asynchronous; a Tomcat of today sends no whole sessions, and nodes of this module have
+// one connection that all requests share.
+var Sets = map[string]string{
+	"article": "tomcat-sync-pool1,tomcat-noack-pool1,tomcat-sync,tomcat-noack,tomcat-async,tomcat-alone," +
+		"tribes-full-all,tribes-full-written,tribes-full-none,tribes-delta-all,tribes-delta-written,tribes-delta-none,tribes-local",
+}
+
+// Choose returns the columns of the names in list, which commas separate, in its order;
+// list may be the name of a set.
 func Choose(all []Column, list string) ([]Column, error) {
+	if set, ok := Sets[list]; ok {
+		list = set
+	}
 	var chosen []Column
 	for name := range strings.SplitSeq(list, ",") {
 		n := len(chosen)

@@ -19,6 +19,8 @@ type driver interface {
 	node(s *System, host int, dir string) ([]string, error)
 	// peers tells whether nodes know each other, so that a start waits until they do.
 	peers(o Opts) bool
+	// health is the path that a balancer asks for.
+	health() string
 }
 
 // Kit has what the drivers need.
@@ -89,6 +91,8 @@ func (t tribes) missing() error {
 	return nil
 }
 
+func (t tribes) health() string { return "/ready" }
+
 func (t tribes) peers(o Opts) bool { return o["manager"] != "local" }
 
 func (t tribes) node(s *System, host int, _ string) ([]string, error) {
@@ -97,7 +101,8 @@ func (t tribes) node(s *System, host int, _ string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"]}
+	args := []string{demo, "web", "-listen", s.listen(host), "-name", nodeName(host), "-manager", o["manager"],
+		fmt.Sprint("-sticky=", !s.spread)}
 	if o["manager"] == "local" {
 		return args, nil
 	}
@@ -110,6 +115,7 @@ type scs struct{ program string }
 
 func (c scs) missing() error  { return exists(c.program) }
 func (c scs) peers(Opts) bool { return false }
+func (c scs) health() string  { return "/whoami" }
 
 func (c scs) node(s *System, host int, _ string) ([]string, error) {
 	program, err := filepath.Abs(c.program)
@@ -118,7 +124,8 @@ func (c scs) node(s *System, host int, _ string) ([]string, error) {
 	}
 	args := []string{program, "-listen", s.listen(host), "-name", nodeName(host)}
 	if s.Column.Opts["store"] == "redis" {
-		args = append(args, "-redis", fmt.Sprintf("%s:%d", s.place.Addr(s.store()), s.place.Port(s.store(), place.Redis)))
+		redis := s.others[place.Redis].host
+		args = append(args, "-redis", fmt.Sprintf("%s:%d", s.place.Addr(redis), s.place.Port(redis, place.Redis)))
 	}
 	return args, nil
 }

@@ -22,17 +22,37 @@ type System struct {
 	place  *place.Place
 	nodes  []*place.Process // nil where none runs
 	asides []*web.Conn      // for figures; one goroutine at a time
-	redis  *place.Process
+	// others are what the store needs beside its nodes, by what they are.
+	others  map[place.Service]*other
+	planned bool
+	spread  bool
 }
 
-// startLimit bounds the start of a node.
-const startLimit = 90 * time.Second
+// other is Redis or the balancer.
+type other struct {
+	host    int
+	process *place.Process // nil before it is started
+}
+
+// startLimit bounds the start of a node, awaitStep is how often it is asked.
+const (
+	startLimit = 90 * time.Second
+	awaitStep  = 10 * time.Millisecond
+)
 
 // Config says how a System is to be started.
 type Config struct {
 	Nodes int
 	// Spare is how many hosts more there are to be, for nodes that are started later.
 	Spare int
+	// Spread says that the requests of a session go to all nodes, so that nothing is to
+	// bind it to the node that it comes to.
+	Spread bool
+	// Balancer puts HAProxy in front of the nodes; see System.Front.
+	Balancer bool
+	// Planned says that nodes which the balancer finds to be down have been told to end,
+	// so that it does not break the requests that they have.
+	Planned bool
 	// Place has Dir, Namespaces and Outside set.
 	Place place.Config
 }
@@ -45,15 +65,18 @@ func (k Kit) Start(ctx context.Context, c Column, conf Config) (*System, error) 
 		return nil, err
 	}
 	hosts := conf.Nodes + conf.Spare
-	s := &System{Column: c, driver: d, nodes: make([]*place.Process, hosts)}
-	conf.Place.Hosts = hosts
-	if c.Opts["store"] == "redis" {
-		conf.Place.Hosts++
+	s := &System{Column: c, driver: d, nodes: make([]*place.Process, hosts), others: make(map[place.Service]*other), planned: conf.Planned, spread: conf.Spread}
+	for service, wanted := range map[place.Service]bool{place.Redis: c.Opts["store"] == "redis", place.Front: conf.Balancer} {
+		if wanted {
+			s.others[service] = &other{host: hosts}
+			hosts++
+		}
 	}
+	conf.Place.Hosts = hosts
 	if s.place, err = place.New(ctx, conf.Place); err != nil {
 		return nil, err
 	}
-	for i := range hosts {
+	for i := range s.nodes {
 		s.asides = append(s.asides, &web.Conn{Dial: s.Dial(i), Timeout: 30 * time.Second, Cautious: true})
 	}
 	if err := s.startAll(ctx, conf.Nodes); err != nil {
@@ -63,8 +86,10 @@ func (k Kit) Start(ctx context.Context, c Column, conf Config) (*System, error) 
 }
 
 func (s *System) startAll(ctx context.Context, nodes int) error {
-	if err := s.startRedis(); err != nil {
-		return err
+	if s.others[place.Redis] != nil {
+		if err := s.startRedis(); err != nil {
+			return err
+		}
 	}
 	for i := range nodes {
 		if err := s.Launch(i); err != nil {
@@ -81,22 +106,21 @@ func (s *System) startAll(ctx context.Context, nodes int) error {
 			return err
 		}
 	}
+	if s.others[place.Front] != nil {
+		return s.startBalancer(ctx)
+	}
 	return nil
 }
 
-// store is the host of Redis.
-func (s *System) store() int { return len(s.nodes) }
-
-func (s *System) startRedis() (err error) {
-	if s.Column.Opts["store"] != "redis" {
-		return nil
-	}
+func (s *System) startRedis() error {
+	o := s.others[place.Redis]
 	folder := s.Column.Name + "-redis"
-	if _, err = s.place.Folder(folder); err != nil {
+	_, err := s.place.Folder(folder)
+	if err != nil {
 		return err
 	}
-	s.redis, err = s.place.Start(s.store(), folder, []string{"redis-server", "--bind", s.place.Addr(s.store()),
-		"--port", strconv.Itoa(s.place.Port(s.store(), place.Redis)), "--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil)
+	o.process, err = s.place.Start(o.host, folder, []string{"redis-server", "--bind", s.place.Addr(o.host),
+		"--port", strconv.Itoa(s.place.Port(o.host, place.Redis)), "--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil)
 	return err
 }
 
@@ -128,22 +152,39 @@ func (s *System) Launch(host int) error {
 
 // Await waits until a node answers, is ready, and sees that many others.
 func (s *System) Await(ctx context.Context, host, peers int) error {
+	if !s.driver.peers(s.Column.Opts) {
+		peers = 0
+	}
+	return s.await(ctx, host, awaitStep, fmt.Sprintf("does not answer, or sees fewer than %d others", peers),
+		func() bool { return s.asides[host].Reply.Peers >= int64(peers) })
+}
+
+// AwaitReady waits until a node answers and is ready, whomever it sees. It asks with
+// that pause.
+func (s *System) AwaitReady(ctx context.Context, host int, step time.Duration) error {
+	return s.await(ctx, host, step, "does not answer", func() bool { return true })
+}
+
+// AwaitGone waits until a node sees no more than that many others.
+func (s *System) AwaitGone(ctx context.Context, host, peers int) error {
+	return s.await(ctx, host, awaitStep, fmt.Sprintf("still sees more than %d others", peers),
+		func() bool { return s.asides[host].Reply.Peers <= int64(peers) })
+}
+
+// await waits until a node is ready and what it says of itself holds.
+func (s *System) await(ctx context.Context, host int, step time.Duration, what string, holds func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	for {
-		ready := s.Ready(ctx, host) && (!s.driver.peers(s.Column.Opts) || s.asides[host].Reply.Peers >= int64(peers))
-		if ready {
-			return nil
-		}
+	for !s.Ready(ctx, host) || !holds() {
 		select {
 		case <-s.nodes[host].Done():
 			return s.nodes[host].Complaint("node " + nodeName(host) + " ended")
 		case <-ctx.Done():
-			return s.nodes[host].Complaint(fmt.Sprintf("node %s does not answer, or sees %d of %d others",
-				nodeName(host), s.asides[host].Reply.Peers, peers))
-		case <-time.After(10 * time.Millisecond):
+			return s.nodes[host].Complaint("node " + nodeName(host) + " " + what)
+		case <-time.After(step):
 		}
 	}
+	return nil
 }
 
 // Ready tells whether a node answers and does not say that it wants no requests.
@@ -189,8 +230,8 @@ func (s *System) CPU(ctx context.Context) (time.Duration, error) {
 		}
 		sum += time.Duration(r.CPU) * time.Microsecond
 	}
-	if s.redis != nil {
-		sum += s.redis.CPU()
+	if redis := s.others[place.Redis]; redis != nil {
+		sum += redis.process.CPU()
 	}
 	return sum, nil
 }
@@ -231,8 +272,10 @@ func (s *System) Close() error {
 	for _, i := range s.Up() {
 		s.Kill(i)
 	}
-	if s.redis != nil {
-		s.redis.Kill()
+	for _, o := range s.others {
+		if o.process != nil {
+			o.process.Kill()
+		}
 	}
 	for _, c := range s.asides {
 		c.Close()

@@ -23,6 +23,14 @@ func TestEachColumnHasItsUnreplicatedOne(t *testing.T) {
 	}
 }
 
+func TestSets(t *testing.T) {
+	for name, list := range Sets {
+		if c, err := Choose(Columns(), name); err != nil || len(c) != strings.Count(list, ",")+1 {
+			t.Errorf("%s: %d columns, %v", name, len(c), err)
+		}
+	}
+}
+
 func TestMissingPrograms(t *testing.T) {
 	k := Kit{Demo: "/no/such/demo", Build: t.TempDir()}
 	for _, c := range Columns() {
@@ -37,7 +45,7 @@ func TestTomcatFolder(t *testing.T) {
 	for _, clustered := range []bool{false, true} {
 		dir := t.TempDir()
 		v := tomcat.Values{}
-		for _, mark := range []string{"ROUTE", "IP", "HTTP", "CHANNEL", "MCAST", "OPTS", "POOL", "MANAGER"} {
+		for _, mark := range []string{"ROUTE", "IP", "HTTP", "CHANNEL", "MCAST", "OPTS", "POOL", "BINDER", "MANAGER"} {
 			v[mark] = "value"
 		}
 		if err := tomcat.Write(dir, clustered, v); err != nil {

@@ -18,6 +18,7 @@ type tomcatDriver struct {
 
 func (t tomcatDriver) missing() error    { return exists(filepath.Join(t.home, "stamp")) }
 func (t tomcatDriver) peers(o Opts) bool { return o["options"] != "" }
+func (t tomcatDriver) health() string    { return "/whoami" }
 
 func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 	o := s.Column.Opts
@@ -29,6 +30,10 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 	if n := o["chunk"]; n != "" {
 		chunk = fmt.Sprintf(` sendAllSessions="false" sendAllSessionsSize="%s" sendAllSessionsWaitTime="20"`, n)
 	}
+	binder := `<Valve className="org.apache.catalina.ha.session.JvmRouteBinderValve"/>`
+	if s.spread {
+		binder = ""
+	}
 	err = tomcat.Write(dir, o["options"] != "", tomcat.Values{
 		"ROUTE":   nodeName(host),
 		"IP":      s.place.Addr(host),
@@ -37,6 +42,7 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 		"MCAST":   strconv.Itoa(s.place.Port(host, place.Multicast)),
 		"OPTS":    o["options"],
 		"POOL":    o.or("pool", "25"),
+		"BINDER":  binder,
 		"MANAGER": `<Manager className="org.apache.catalina.ha.session.DeltaManager"` + chunk + `/>`,
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -111,7 +112,8 @@ func lostNode(err error) bool {
 	return isDial(err) || !errors.As(err, &timeout) || !timeout.Timeout()
 }
 
-// failed answers a request that has no response.
+// failed answers a request that has no response: programs in JSON, browsers with the
+// status page.
 func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusBadGateway
 	var timeout net.Error
@@ -126,6 +128,10 @@ func (p *Proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusGatewayTimeout
 	}
 	p.config.Log.Info("request failed", "method", r.Method, "path", r.URL.Path, "status", status, "err", err)
+	if strings.Contains(r.Header.Get("Accept"), "text/html") { // a browser, whose user has buttons for that
+		p.showStatus(w, status, "This request has no answer: "+err.Error()+".")
+		return
+	}
 	text, err := json.Marshal(map[string]string{"error": "proxy: " + err.Error()})
 	if err != nil {
 		p.config.Log.Error("reply not made", "err", err)

@@ -60,6 +60,14 @@ func TestNoNodeLeft(t *testing.T) {
 		t.Errorf("%d nodes up", c.Up())
 	}
 	wantFailure(t, c.send(t.Context(), "GET", "", ""), http.StatusServiceUnavailable, "no node is up")
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Accept", "text/html,*/*;q=0.8")
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, r)
+	if text := w.Body.String(); w.Code != http.StatusServiceUnavailable || !strings.Contains(text, "<h1>0 of 2 nodes are up</h1>") ||
+		!strings.Contains(text, "This request has no answer: no node is up.") {
+		t.Errorf("a browser gets %d, %s", w.Code, text)
+	}
 }
 
 // TestNothingIsSentTwice: a node that ends a connection may have carried out the

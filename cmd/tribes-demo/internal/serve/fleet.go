@@ -14,6 +14,9 @@ import (
 // stopLimit is how long a node may take to end by itself.
 const stopLimit = drainLimit + 5*time.Second
 
+// killLimit is how long the end of a process that is killed is waited for.
+const killLimit = 2 * time.Second
+
 // fleet is the processes of a cluster. It is the balance.Control of the proxy.
 type fleet struct {
 	names   []string
@@ -113,6 +116,7 @@ func (f *fleet) follow(name string, p *process) {
 		f.early = fmt.Errorf("%s did not start: %s: %s", name, reason(err), p.lastLine())
 	}
 	f.mu.Unlock()
+	close(p.ended)
 	select {
 	case f.changed <- struct{}{}:
 	default:
@@ -136,14 +140,22 @@ func (f *fleet) PID(name string) int {
 	return 0
 }
 
-// Kill implements balance.Control.
+// Kill implements balance.Control. The process has ended when it returns, or hangs in the
+// kernel.
 func (f *fleet) Kill(name string) error {
 	p, err := f.running(name)
 	if err != nil {
 		return err
 	}
 	f.out.say("%s is killed: SIGKILL, no goodbye", name)
-	return p.kill()
+	err = p.kill()
+	if err == nil {
+		select {
+		case <-p.ended:
+		case <-time.After(killLimit):
+		}
+	}
+	return err
 }
 
 // Stop implements balance.Control.

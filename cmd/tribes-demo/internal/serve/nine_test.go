@@ -7,43 +7,29 @@ import (
 	"time"
 )
 
+// anyPort is a multicast port that no other test is likely to use now.
+func anyPort() int { return 20000 + int(time.Now().UnixNano()/1000%9999) }
+
 // tomcat is one of the two nodes of the scenario.
 type tomcat struct {
-	*program
+	program
 	visitor
 }
 
-// startNode starts a node of the scenario and waits until it is ready.
-func startNode(t *testing.T, name string, port int) *tomcat {
+// startNode starts a node and waits until it is ready.
+func startNode(t *testing.T, name string, port int, more ...string) *tomcat {
 	t.Helper()
-	p := startProgram(t, fmt.Sprintf("-name %s -listen 127.0.0.1:0 -bind 127.0.0.1 -port 0 -mcast-addr 239.255.17.93 -mcast-port %d -timeout 2s -linger 0", name, port))
-	n := &tomcat{p, visitor{t: t, addr: p.serving(name + " serves")}}
-	p.has(p.errs, "msg=ready")
+	p := startProgram(t, fmt.Sprintf("-name %s -listen 127.0.0.1:0 -bind 127.0.0.1 -port 0 -mcast-addr 239.255.17.93 -mcast-port %d -timeout 2s -linger 0 ", name, port)+strings.Join(more, " "))
+	n := &tomcat{p, newVisitor(t, p.serving(name+" serves"))}
+	p.Err.Line("msg=ready")
 	return n
 }
-
-// eventually asks until the answer has a text: what is awaited comes without a request.
-func (v *visitor) eventually(request, text string, limit time.Duration) {
-	v.t.Helper()
-	method, path, _ := strings.Cut(request, " ")
-	for begin := time.Now(); ; {
-		_, body := v.do(method, path, "")
-		if strings.Contains(body, text) {
-			return
-		}
-		if time.Since(begin) > limit {
-			v.t.Fatalf("%s: %s after %v, want %s", request, body, limit, text)
-		}
-	}
-}
-
-func (v *visitor) id() string { _, id, _ := strings.Cut(v.cookie, "="); return id }
 
 // TestNineSteps is the scenario by which Tomcat's cluster is explained, with processes
 // that really die: two nodes, a crash, a return, an invalidation, an expiry.
 func TestNineSteps(t *testing.T) {
-	port := 20000 + int(time.Now().UnixNano()/1000%9999)
-	user := visitor{t: t}
+	port := anyPort()
+	user := newVisitor(t, "")
 
 	// 1. A starts, alone, and is ready at once.
 	begin := time.Now()
@@ -53,44 +39,42 @@ func TestNineSteps(t *testing.T) {
 	begin = time.Now()
 	b := startNode(t, "b", port)
 	t.Logf("2: b is ready after %v", time.Since(begin))
-	a.want("GET /whoami", `"peers":1`)
+	a.Want("GET /whoami", `"peers":1`)
 	// 3. A creates S1: it is on B when the response is there.
-	user.addr = a.addr
-	user.want("PUT /attr?name=k&size=20&tag=7", `"node":"a"`, `"new":true`)
-	b.want("GET /session?name=k&id="+user.id(), `"found":true`, `"tag":"7"`)
+	user.Addr = a.Addr
+	user.Want("PUT /attr?name=k&size=20&tag=7", `"node":"a"`, `"new":true`)
+	b.Want("GET /session?name=k&id="+user.id(), `"found":true`, `"tag":"7"`)
 	first := user.id()
 	if !strings.HasSuffix(first, ".a") {
 		t.Errorf("id %s", first)
 	}
 	// 4. A crashes.
 	begin = time.Now()
-	if err := a.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	b.eventually("GET /whoami", `"peers":0`, watchdog)
+	a.Kill()
+	b.Eventually("GET /whoami", `"peers":0`)
 	t.Logf("4: b has dropped a after %v", time.Since(begin))
 	// 5. B gets a request for S1: nothing is lost, and the id has the route of B.
-	user.addr = b.addr
-	user.want("GET /attr?name=k", `"node":"b"`, `"found":true`, `"tag":"7"`)
+	user.Addr = b.Addr
+	user.Want("GET /attr?name=k", `"node":"b"`, `"found":true`, `"tag":"7"`)
 	if user.id() != strings.TrimSuffix(first, "a")+"b" {
 		t.Errorf("id %s was %s", user.id(), first)
 	}
 	// 6. A starts again and has S1 before it is ready.
 	a = startNode(t, "a", port)
-	a.want("GET /session?name=k&id="+user.id(), `"found":true`, `"tag":"7"`)
+	a.Want("GET /session?name=k&id="+user.id(), `"found":true`, `"tag":"7"`)
 	// 7. A invalidates S1: it is gone on B when the response is there.
-	user.addr = a.addr
+	user.Addr = a.Addr
 	last := user.id()
-	user.want("POST /invalidate", `"node":"a"`, `"found":true`)
-	b.want("GET /session?id="+last, `"found":false`)
+	user.Want("POST /invalidate", `"node":"a"`, `"found":true`)
+	b.Want("GET /session?id="+last, `"found":false`)
 	// 8. B creates S2.
-	second := visitor{t: t, addr: b.addr}
-	second.want("PUT /attr?name=k&size=20&tag=8", `"node":"b"`, `"new":true`)
-	a.want("GET /session?name=k&id="+second.id(), `"found":true`, `"tag":"8"`)
+	second := newVisitor(t, b.Addr)
+	second.Want("PUT /attr?name=k&size=20&tag=8", `"node":"b"`, `"new":true`)
+	a.Want("GET /session?name=k&id="+second.id(), `"found":true`, `"tag":"8"`)
 	// 9. S2 expires on both, within one sweep.
 	begin = time.Now()
-	a.eventually("GET /stats", `"sessions":0`, watchdog)
-	b.eventually("GET /stats", `"sessions":0`, watchdog)
+	a.Eventually("GET /stats", `"sessions":0`)
+	b.Eventually("GET /stats", `"sessions":0`)
 	took := time.Since(begin)
 	t.Logf("9: nobody has s2 after %v", took)
 	if limit := 2*time.Second + 10*time.Second + 3*time.Second; took > limit {
@@ -98,6 +82,6 @@ func TestNineSteps(t *testing.T) {
 	}
 	for _, n := range []*tomcat{a, b} {
 		n.terminate()
-		n.ended()
+		n.Ended()
 	}
 }

@@ -60,7 +60,7 @@ func open(o *options, log *slog.Logger) (keeper, error) {
 	if err := o.available(); err != nil {
 		return nil, &usageError{err}
 	}
-	c := session.Config{Timeout: o.timeout, Limits: web.Limits()}
+	c := session.Config{Timeout: o.timeout, Limits: web.Limits(), Unavailable: web.Unavailable(o.Name, log)}
 	if o.sticky {
 		c.Route = o.Name
 	}
@@ -135,5 +135,5 @@ func (s *shared) Counts() (held, known int) {
 func (s *shared) Peers() int { return s.ClusterStats().Peers }
 
 func (s *shared) Store() string {
-	return fmt.Sprintf("all nodes, %s, wait %s", s.o.manager, s.o.wait)
+	return fmt.Sprintf("memory of all nodes (-manager %s, -wait %s)", s.o.manager, s.o.wait)
 }

@@ -87,6 +87,16 @@ func parsed(t *testing.T, args []string, getenv func(string) string) *settings.S
 	return s
 }
 
+// TestDomainIsKept: a domain is filtered, unless the stack is given.
+func TestDomainIsKept(t *testing.T) {
+	for args, want := range map[string]string{"": "dispatch,tfd", "-domain d": "dispatch,domain,tfd", "-domain d -stack gzip": "gzip"} {
+		s := parsed(t, strings.Fields(args), func(string) string { return "" })
+		if keepDomain(s); s.StackText() != want {
+			t.Errorf("%q: stack %s, want %s", args, s.StackText(), want)
+		}
+	}
+}
+
 // TestNodeFlagsWin over those of the cluster, whatever these are.
 func TestNodeFlagsWin(t *testing.T) {
 	p, err := parsePlan("2x1")

@@ -16,6 +16,7 @@ type process struct {
 	cmd    *exec.Cmd
 	stdout io.ReadCloser
 	log    *tail
+	ended  chan struct{} // closed when its fleet knows that it has
 }
 
 // startProcess runs this program with args; its log goes to errs.
@@ -24,7 +25,7 @@ func startProcess(args []string, errs io.Writer) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(self, args...), log: &tail{w: errs}}
+	p := &process{cmd: exec.Command(self, args...), log: &tail{w: errs}, ended: make(chan struct{})}
 	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = dependent()
 	if p.stdout, err = p.cmd.StdoutPipe(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gotribes/tribes/internal/proctest"
 )
 
 // TestNodesEndWithTheirCluster, also if it has no chance to say so: only Linux ends the
@@ -19,7 +21,7 @@ func TestNodesEndWithTheirCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if err := conn.SetDeadline(time.Now().Add(watchdog)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(proctest.Watchdog)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.WriteString(conn, "HEAD /whoami HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
@@ -30,12 +32,7 @@ func TestNodesEndWithTheirCluster(t *testing.T) {
 		}
 		conns = append(conns, conn)
 	}
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.wait(); err == nil {
-		t.Error("a clean end of what was killed")
-	}
+	p.Kill()
 	for i, conn := range conns { // idle ones: only the end of the process closes them so soon
 		if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(), "reset") {
 			t.Errorf("node%d is still there: %v", i+1, err)

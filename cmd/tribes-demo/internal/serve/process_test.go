@@ -7,58 +7,58 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/gotribes/tribes/internal/proctest"
 )
 
 // startCluster returns a cluster of two with a visitor, and the addresses of its
 // nodes.
-func startCluster(t *testing.T, args string) (p *program, v *visitor, nodes [2]string) {
+func startCluster(t *testing.T, args string) (p program, v visitor, nodes [2]string) {
 	t.Helper()
 	p = startProgram(t, "-cluster 2 -manager local -listen 127.0.0.1:0 "+args)
 	for range nodes {
-		line := p.line(" is up at http://")
-		_, rest, _ := strings.Cut(line, "http://")
-		addr, _, _ := strings.Cut(rest, "/")
-		nodes[strings.Count(line, " node2 ")] = addr
+		line := p.Out.Line(" is up at http://")
+		nodes[strings.Count(line, " node2 ")] = addrIn(line)
 	}
-	return p, &visitor{t: t, addr: p.serving("the cart is at")}, nodes
+	return p, newVisitor(t, p.serving("the cart is at")), nodes
 }
 
 // TestCluster is what a visitor of the demo does: a session stays on its node, the
 // node is killed, another one takes over, and the node comes back.
 func TestCluster(t *testing.T) {
 	p, v, nodes := startCluster(t, "")
-	v.want("PUT /attr?name=a&size=4&tag=1", `"node":"node1"`, `"new":true`)
+	v.Want("PUT /attr?name=a&size=4&tag=1", `"node":"node1"`, `"new":true`)
 	for i := range 4 {
-		v.want("POST /incr?name=n", `"node":"node1"`, fmt.Sprintf(`"value":%d`, i+1))
+		v.Want("POST /incr?name=n", `"node":"node1"`, fmt.Sprintf(`"value":%d`, i+1))
 	}
-	v.want("GET /whoami", `"node":"node1"`, `"peers":0`)
+	v.Want("GET /whoami", `"node":"node1"`, `"peers":0`)
 	for i, addr := range nodes {
-		(&visitor{t: t, addr: addr}).want("GET /session?name=a&id="+strings.TrimPrefix(v.cookie, "sid="), fmt.Sprintf(`"found":%v`, i == 0))
+		v.At(addr).Want("GET /session?name=a&id="+v.id(), fmt.Sprintf(`"found":%v`, i == 0))
 	}
-	(&visitor{t: t, addr: v.addr}).want("GET /whoami", `"node":"node2"`)
+	newVisitor(t, v.Addr).Want("GET /whoami", `"node":"node2"`)
 
 	v.press("kill", "node1")
-	p.line("node1 has ended: signal: killed")
-	v.want("POST /incr?name=n", `"node":"node2"`, `"new":true`, `"value":1`) // local sessions end with their process
-	v.want("POST /incr?name=n", `"node":"node2"`, `"new":false`, `"value":2`)
-	v.want("GET /_cluster", "1 of 2 nodes are up")
+	v.Want("GET /_cluster", "1 of 2 nodes are up") // the page says so at once
+	p.Out.Line("node1 has ended: signal: killed")
+	v.Want("POST /incr?name=n", `"node":"node2"`, `"new":true`, `"value":1`) // local sessions end with their process
+	v.Want("POST /incr?name=n", `"node":"node2"`, `"new":false`, `"value":2`)
 	v.press("start", "node1")
-	p.line("node1 is up at")
-	v.want("POST /incr?name=n", `"node":"node2"`, `"value":3`) // that is its route now
+	p.Out.Line("node1 is up at")
+	v.Want("POST /incr?name=n", `"node":"node2"`, `"value":3`) // that is its route now
 
 	p.terminate()
-	p.line("node1 has ended: as asked")
-	p.line("all nodes have ended")
-	p.ended()
+	p.Out.Line("node1 has ended: as asked")
+	p.Out.Line("all nodes have ended")
+	p.Ended()
 }
 
 func TestClusterNotSticky(t *testing.T) {
 	p, v, _ := startCluster(t, "-sticky=false")
-	v.want("POST /incr?name=n", `"node":"node1"`, `"new":true`)
-	v.want("GET /whoami", `"node":"node2"`)
-	v.want("GET /whoami", `"node":"node1"`)
+	v.Want("POST /incr?name=n", `"node":"node1"`, `"new":true`)
+	v.Want("GET /whoami", `"node":"node2"`)
+	v.Want("GET /whoami", `"node":"node1"`)
 	p.terminate()
-	p.ended()
+	p.Ended()
 }
 
 // TestEndFinishesRequests: SIGTERM, to a cluster or to a node, lets a request
@@ -66,39 +66,39 @@ func TestClusterNotSticky(t *testing.T) {
 func TestEndFinishesRequests(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) {
 		p, v, _ := startCluster(t, "")
-		v.want("POST /incr?name=n", `"new":true`)
+		v.Want("POST /incr?name=n", `"new":true`)
 		request := v.begin()
 		p.terminate()
-		p.line("ending")
+		p.Out.Line("ending")
 		request.finish(`"node":"node1"`, `"new":false`)
-		p.line("all nodes have ended")
-		p.ended()
+		p.Out.Line("all nodes have ended")
+		p.Ended()
 	})
 	t.Run("node", func(t *testing.T) {
 		p := startProgram(t, "-manager local -listen 127.0.0.1:0 -name n7")
-		v := &visitor{t: t, addr: p.serving("n7 serves")}
-		v.want("POST /incr?name=n", `"new":true`)
+		v := newVisitor(t, p.serving("n7 serves"))
+		v.Want("POST /incr?name=n", `"new":true`)
 		request := v.begin()
 		p.terminate()
-		p.has(p.errs, "letting requests finish")
+		p.Err.Line("letting requests finish")
 		request.finish(`"node":"n7"`, `"new":false`)
-		p.has(p.errs, "msg=stopped")
-		p.ended()
+		p.Err.Line("msg=stopped")
+		p.Ended()
 	})
 }
 
 // TestStopButton: what a node has begun it finishes, what comes then goes elsewhere.
 func TestStopButton(t *testing.T) {
 	p, v, _ := startCluster(t, "")
-	v.want("POST /incr?name=n", `"node":"node1"`)
+	v.Want("POST /incr?name=n", `"node":"node1"`)
 	request := v.begin()
 	v.press("stop", "node1")
-	p.has(p.errs, "letting requests finish")
-	(&visitor{t: t, addr: v.addr, cookie: v.cookie}).want("GET /whoami", `"node":"node2"`)
+	p.Err.Line("letting requests finish")
+	v.Want("GET /whoami", `"node":"node2"`)
 	request.finish(`"node":"node1"`, `"new":false`)
-	p.line("node1 has ended: as asked")
+	p.Out.Line("node1 has ended: as asked")
 	p.terminate()
-	p.ended()
+	p.Ended()
 }
 
 // TestEndsByItself: with -for, and before anything was served.
@@ -142,7 +142,7 @@ func TestNodeThatDoesNotStart(t *testing.T) {
 	if err := f.startAll(); err != nil {
 		t.Fatal(err)
 	}
-	err = f.wait(context.Background(), watchdog, func() bool { return false })
+	err = f.wait(context.Background(), proctest.Watchdog, func() bool { return false })
 	f.stopAll()
 	if err == nil || !strings.Contains(err.Error(), "did not start: exit status 2: tribes-demo web: -manager \"magic\"") {
 		t.Errorf("error %v\n%s%s", err, &out, &errs)

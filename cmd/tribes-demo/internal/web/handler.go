@@ -14,7 +14,7 @@ import (
 
 // Sessions is what the application needs of whatever keeps its sessions.
 type Sessions interface {
-	// Handler gives requests their sessions.
+	// Handler gives requests their sessions. It answers by Unavailable if it cannot.
 	Handler(next http.Handler) http.Handler
 	// Lookup finds this node's own copy of a session, without an access.
 	Lookup(id string) (*session.Session, bool)
@@ -54,7 +54,7 @@ func New(c Config) http.Handler {
 		"POST /incr":       a.incr,
 		"POST /invalidate": a.invalidate,
 	} {
-		r.handle(pattern, a.errorsInJSON(c.Sessions.Handler(a.json(f))))
+		r.handle(pattern, c.Sessions.Handler(a.json(f)))
 	}
 
 	// A browser says where a form comes from; those of other sites change nothing.

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 const nodeName = "n1"
@@ -23,7 +25,13 @@ func (k keeper) Store() string             { return "a test" }
 
 func newKeeper(t *testing.T, limits session.Limits) keeper {
 	t.Helper()
-	m, err := session.New(session.Config{Route: nodeName, Limits: limits})
+	return keeper{newManager(t, session.Config{Route: nodeName, Limits: limits})}
+}
+
+func newManager(t *testing.T, c session.Config) *session.Manager {
+	t.Helper()
+	c.Unavailable = Unavailable(nodeName, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	m, err := session.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,12 +40,36 @@ func newKeeper(t *testing.T, limits session.Limits) keeper {
 			t.Error(err)
 		}
 	})
-	return keeper{m}
+	return m
 }
 
 func newApp(t *testing.T, s Sessions) http.Handler {
 	return New(Config{Name: nodeName, Sessions: s, Ready: func() bool { return true },
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+}
+
+// newNodes returns the applications of two nodes, n1 and n2, that share their sessions.
+func newNodes(t *testing.T) (a, b http.Handler) {
+	t.Helper()
+	var apps []http.Handler
+	net := mem.NewNetwork(mem.Config{})
+	for _, name := range []string{"n1", "n2"} {
+		parts := net.Node(name)
+		g, err := group.New(group.WithTransport(parts.Sender, parts.Receiver), group.WithMembership(parts.Membership))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.Close)
+		m := newManager(t, session.Config{Route: name, Limits: Limits(), Cluster: &session.Cluster{Group: g}})
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		apps = append(apps, New(Config{Name: name, Sessions: keeper{m}, Ready: m.Ready, Log: slog.New(slog.DiscardHandler)}))
+	}
+	return apps[0], apps[1]
 }
 
 // client sends back the cookie that it was given last.

@@ -3,11 +3,12 @@ package web
 import (
 	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -15,10 +16,10 @@ import (
 	"github.com/gotribes/tribes/session"
 )
 
-//go:embed page.html
-var pageText string
+//go:embed *.html
+var files embed.FS
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pages = template.Must(template.ParseFS(files, "*.html"))
 
 // goods are what the shop has.
 var goods = []string{"apples", "bread", "cheese", "coffee"}
@@ -105,12 +106,19 @@ func (a *app) form(f change) http.Handler {
 			a.show(w, r, statusOf(err), "Nothing has changed: "+err.Error())
 			return
 		}
-		to := "/"
-		if s.IsNew() {
-			to = "/?new=1"
-		}
-		http.Redirect(w, r, to, http.StatusSeeOther)
+		http.Redirect(w, r, "/"+whatHappened(s), http.StatusSeeOther)
 	})
+}
+
+// whatHappened is a query that tells the page what only this request knows.
+func whatHappened(s *session.Session) string {
+	switch {
+	case s.IsNew():
+		return "?new=1"
+	case s.OriginalID() != "":
+		return "?from=" + url.QueryEscape(s.OriginalID().Route())
+	}
+	return ""
 }
 
 // view is what the page shows.
@@ -120,6 +128,7 @@ type view struct {
 	ID, Route   string // of the session, "" if there is none
 	Here        bool   // the route is this node
 	New         bool
+	From        string // the node that the session was on before, if it has just moved
 	User        string
 	Lines       []cartLine
 	Total       int64
@@ -143,18 +152,23 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, problem s
 		return
 	}
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, v); err != nil {
+	if err := pages.ExecuteTemplate(&b, "page.html", v); err != nil {
 		a.Log.Error("page not made", "err", err)
 		http.Error(w, "the page could not be made; the log says why", http.StatusInternalServerError)
 		return
 	}
+	a.html(w, status, b.Bytes())
+}
+
+// html sends a page that loads nothing and runs nothing.
+func (a *app) html(w http.ResponseWriter, status int, page []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(page)))
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if _, err := w.Write(page); err != nil {
 		a.Log.Debug("page not sent", "err", err)
 	}
 }
@@ -165,6 +179,9 @@ func (a *app) view(r *http.Request, problem string) (*view, error) {
 	v := &view{Node: a.Name, Store: a.Sessions.Store(), Peers: a.Sessions.Peers(),
 		ID: shortID(id), Route: id.Route(), Here: id.Route() == a.Name,
 		New: r.URL.Query().Get("new") == "1" && id != "", User: s.User(), Error: problem}
+	if from := cmp.Or(s.OriginalID().Route(), r.URL.Query().Get("from")); id != "" && isRoute(from) {
+		v.From = from
+	}
 	for _, item := range goods {
 		n, _, err := session.Get[int64](s, cartPrefix+item)
 		if errors.Is(err, session.ErrType) { // PUT /attr can do that
@@ -178,6 +195,9 @@ func (a *app) view(r *http.Request, problem string) (*view, error) {
 	}
 	return v, nil
 }
+
+// isRoute is for what comes from outside: a link must not put any text on the page.
+var isRoute = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString
 
 // shortID is enough to see whether an id is still the same, and too little to use it.
 func shortID(id session.ID) string {

@@ -51,7 +51,7 @@ func row(item, n string) string { return `<th scope="row">` + item + `<td class=
 
 func TestCart(t *testing.T) {
 	c := newClient(t)
-	wantText(t, c.page("/"), "<title>Cart, served by n1</title>", "which sees 3 other members", "sessions in: a test",
+	wantText(t, c.page("/"), "<title>Cart, served by n1</title>", "which sees 3 other members", "Where sessions are: a test",
 		"No session yet", row("bread", "0"), row("together", "0"), `aria-label="remove bread" disabled`)
 	c.press("/cart/remove", items("bread"))
 	c.press("/cart/empty", nil)
@@ -60,7 +60,7 @@ func TestCart(t *testing.T) {
 		t.Fatalf("a session although nothing was added: %v", c.cookie)
 	}
 
-	wantText(t, c.press("/cart/add", items("bread")), "It is new", "so this node is its primary", row("bread", "1"), row("together", "1"))
+	wantText(t, c.press("/cart/add", items("bread")), "It is new", "with route <b>n1</b>.", row("bread", "1"), row("together", "1"))
 	id := c.id()
 	page := c.press("/cart/add", items("bread"))
 	wantText(t, page, row("bread", "2"), id[:6]+"…")
@@ -173,11 +173,30 @@ func TestCartOfOtherThings(t *testing.T) {
 	wantText(t, page, row("bread", "0"), row("coffee", "0"))
 }
 
-// TestTakenOver: the page says if the id leads to another node.
+// TestTakenOver: the page says once that the session was on another node before, also
+// behind the redirect of a form.
 func TestTakenOver(t *testing.T) {
+	moved := "It was on <b>n1</b> before: <b>n2 has taken over.</b>"
 	k := newKeeper(t, Limits())
 	c := &client{t: t, app: newApp(t, k)}
 	c.press("/cart/add", items("bread"))
 	c.app = New(Config{Name: "n2", Sessions: k, Ready: func() bool { return true }})
-	wantText(t, c.page("/"), "Served by <b>n2</b>", "with route <b>n1</b>", "this one has taken over", row("bread", "1"))
+	wantText(t, c.page("/"), "Served by <b>n2</b>", "with route <b>n1</b>, which is another node", row("bread", "1"))
+
+	a, b := newNodes(t)
+	for _, first := range []func(c *client) string{
+		func(c *client) string { return c.page("/") },
+		func(c *client) string { return c.press("/cart/add", items("coffee")) },
+	} {
+		c := &client{t: t, app: a}
+		c.press("/cart/add", items("bread"))
+		c.app = b
+		wantText(t, first(c), "Served by <b>n2</b>", "with route <b>n2</b>.", moved, row("bread", "1"))
+		if page := c.page("/"); strings.Contains(page, "taken over") {
+			t.Errorf("said again\n%s", page)
+		}
+		if page := c.page("/?from=n1%20is%20a%20thief"); strings.Contains(page, "thief") {
+			t.Errorf("a link says what it likes\n%s", page)
+		}
+	}
 }

@@ -89,42 +89,6 @@ func (a *app) write(w http.ResponseWriter, status int, v any) {
 	}
 }
 
-// errorsInJSON gives the middleware's own answer, which is plain text when a
-// session cannot be read or stored, the form of all others.
-func (a *app) errorsInJSON(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(&translator{ResponseWriter: w, a: a}, r)
-	})
-}
-
-// translator replaces a 503 that is not in JSON.
-type translator struct {
-	http.ResponseWriter
-	a        *app
-	replaced bool
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (t *translator) WriteHeader(status int) {
-	if status != http.StatusServiceUnavailable || t.Header().Get("Content-Type") == "application/json" {
-		t.ResponseWriter.WriteHeader(status)
-		return
-	}
-	t.replaced = true
-	t.a.fail(t.ResponseWriter, status, "the session could not be read or stored")
-}
-
-// Write implements http.ResponseWriter.
-func (t *translator) Write(p []byte) (int, error) {
-	if t.replaced {
-		return len(p), nil
-	}
-	return t.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (t *translator) Unwrap() http.ResponseWriter { return t.ResponseWriter }
-
 // query returns the parameters of a request, each of which may be there once.
 func query(r *http.Request) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)

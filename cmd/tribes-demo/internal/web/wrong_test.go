@@ -3,12 +3,14 @@ package web
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
 )
 
@@ -169,30 +171,53 @@ func TestTooManySessions(t *testing.T) {
 	first.want("PUT /attr?name=a&size=2&tag=2", "", 200, `{"new":false,"prev":"1"}`)
 }
 
-// failing is sessions whose store fails before the request or after it.
-type failing struct {
-	keeper
-	after bool
-}
+// unstored is sessions of which nothing that a request has changed is safe.
+type unstored struct{ keeper }
 
-// Handler answers as the middleware of sessions does.
-func (f failing) Handler(next http.Handler) http.Handler {
+// Handler answers as the middleware of sessions does then.
+func (u unstored) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.after {
-			next.ServeHTTP(httptest.NewRecorder(), r)
-		}
-		http.Error(w, "session not available", http.StatusServiceUnavailable)
+		next.ServeHTTP(httptest.NewRecorder(), r)
+		Unavailable(nodeName, slog.New(slog.DiscardHandler))(w, r, errors.New("a <test>"))
 	})
 }
 
-func TestFailingStoreIsAnsweredInJSON(t *testing.T) {
-	for _, after := range []bool{false, true} {
-		c := &client{t: t, app: newApp(t, failing{newKeeper(t, Limits()), after})}
-		for _, request := range []string{"PUT /attr?name=a&size=2", "GET /attr", "DELETE /attr?name=a", "POST /incr?name=a", "POST /invalidate"} {
-			c.wantError(request, "", 503, "the session could not be read or stored")
+// notReady is sessions of a cluster that are not here yet.
+func notReady(t *testing.T) keeper {
+	t.Helper()
+	g, err := group.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keeper{newManager(t, session.Config{Cluster: &session.Cluster{Group: g}})}
+}
+
+// TestUnavailable: programs are told in JSON that a session could not be had, browsers
+// by a page, which does not send a form again.
+func TestUnavailable(t *testing.T) {
+	for _, tt := range []struct {
+		sessions  Sessions
+		err, page string
+	}{
+		{notReady(t), session.ErrNotReady.Error(), "does not have the sessions yet"},
+		{unstored{newKeeper(t, Limits())}, "a <test>", "could not be stored as it should: a &lt;test&gt;"},
+	} {
+		c := &client{t: t, app: newApp(t, tt.sessions)}
+		for _, request := range []string{"PUT /attr?name=a&size=2", "GET /attr", "DELETE /attr?name=a", "POST /incr?name=a", "POST /invalidate", "GET /"} {
+			c.wantError(request, "", 503, "the session could not be read or stored: "+tt.err)
 		}
-		if w := c.do("GET /", ""); w.Code != 503 {
-			t.Errorf("page: status %d, want 503", w.Code)
+		for _, method := range []string{"GET /", "POST /cart/add"} {
+			verb, path, _ := strings.Cut(method, " ")
+			r := httptest.NewRequest(verb, path, nil)
+			r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+			w := c.send(r)
+			if w.Code != 503 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") || w.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: status %d, header %v", method, w.Code, w.Header())
+			}
+			wantText(t, w.Body.String(), tt.page, "This is <b>n1</b>", `role="alert"`)
+			if reloads := strings.Contains(w.Body.String(), `http-equiv="refresh"`); reloads != (verb == "GET") {
+				t.Errorf("%s: reloads by itself: %v", method, reloads)
+			}
 		}
 		if status, _ := c.ask("GET /whoami", ""); status != 200 {
 			t.Errorf("whoami: status %d although it needs no session", status)

@@ -1,0 +1,225 @@
+//go:build browser
+
+package serve
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gotribes/tribes/internal/proctest"
+)
+
+// browser is chromium without a window, told what to do through pipes.
+type browser struct {
+	t       *testing.T
+	to      *os.File
+	from    *bufio.Reader
+	session string
+	last    int
+}
+
+var none = map[string]any{}
+
+// message is what goes through the pipes, with a 0 at its end.
+type message struct {
+	ID      int             `json:"id,omitempty"`
+	Session string          `json:"sessionId,omitempty"`
+	Method  string          `json:"method,omitempty"`
+	Params  json.RawMessage `json:"params,omitempty"`
+	Result  json.RawMessage `json:"result,omitempty"`
+	Error   json.RawMessage `json:"error,omitempty"`
+}
+
+func startBrowser(t *testing.T) *browser {
+	t.Helper()
+	in, to, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir())
+	cmd.ExtraFiles = []*os.File{in, out} // 3 and 4
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	out.Close()
+	b := &browser{t: t, to: to, from: bufio.NewReader(from)}
+	t.Cleanup(func() {
+		b.call("Browser.close", none, nil)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+		to.Close()
+		from.Close()
+	})
+	if err := from.SetReadDeadline(time.Now().Add(proctest.Watchdog)); err != nil {
+		t.Fatal(err)
+	}
+	var page struct{ TargetID, SessionID string }
+	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &page)
+	b.call("Target.attachToTarget", map[string]any{"targetId": page.TargetID, "flatten": true}, &page)
+	b.session = page.SessionID
+	for _, domain := range []string{"Page", "Log", "Runtime"} {
+		b.call(domain+".enable", none, nil)
+	}
+	b.call("Page.setLifecycleEventsEnabled", map[string]any{"enabled": true}, nil)
+	return b
+}
+
+// send sends a command and returns its number.
+func (b *browser) send(method string, params any) int {
+	b.t.Helper()
+	b.last++
+	with, err := json.Marshal(params)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	text, err := json.Marshal(message{ID: b.last, Session: b.session, Method: method, Params: with})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.to.Write(append(text, 0)); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.last
+}
+
+// until reads what the browser says until ok. What it complains about fails the test.
+func (b *browser) until(ok func(m *message) bool) {
+	b.t.Helper()
+	for {
+		text, err := b.from.ReadBytes(0)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		var m message
+		if err := json.Unmarshal(text[:len(text)-1], &m); err != nil {
+			b.t.Fatal(err)
+		}
+		complaint := m.Method == "Log.entryAdded" || m.Method == "Runtime.exceptionThrown"
+		if m.Error != nil || complaint && !strings.Contains(string(text), "favicon.ico") {
+			b.t.Errorf("browser: %s", text)
+		}
+		if ok(&m) {
+			return
+		}
+	}
+}
+
+// call carries out a command.
+func (b *browser) call(method string, params, result any) {
+	b.t.Helper()
+	id := b.send(method, params)
+	b.until(func(m *message) bool {
+		if m.ID == id && result != nil {
+			if err := json.Unmarshal(m.Result, result); err != nil {
+				b.t.Error(err)
+			}
+		}
+		return m.ID == id
+	})
+}
+
+// open loads a page.
+func (b *browser) open(url string) {
+	b.t.Helper()
+	var page struct{ LoaderID string }
+	b.call("Page.navigate", map[string]any{"url": url}, &page)
+	b.loaded(page.LoaderID)
+}
+
+// click clicks on a button, as soon as it is there, and returns when the page behind it is.
+func (b *browser) click(label string) {
+	b.t.Helper()
+	button := `document.querySelector('button[aria-label="` + label + `"]')`
+	for b.text("!!"+button+" && ("+button+".click(), true)") != "true" {
+		b.loaded("") // the page reloads just now
+	}
+	b.loaded("")
+}
+
+// loaded waits until a page is there, any if it is not said which.
+func (b *browser) loaded(page string) {
+	b.t.Helper()
+	b.until(func(m *message) bool {
+		var event struct{ Name, LoaderID string }
+		return m.Method == "Page.lifecycleEvent" && json.Unmarshal(m.Params, &event) == nil &&
+			event.Name == "load" && (page == "" || page == event.LoaderID)
+	})
+}
+
+// press clicks on a button of the status page, which reloads by itself, until it shows a
+// text.
+func (b *browser) press(label, text string) {
+	b.t.Helper()
+	for b.click(label); !strings.Contains(b.text("document.body.innerText"), text); {
+		b.loaded("")
+	}
+}
+
+// text is what an expression of the page says.
+func (b *browser) text(expression string) string {
+	b.t.Helper()
+	var r struct{ Result struct{ Value string } }
+	b.call("Runtime.evaluate", map[string]any{"expression": "String(" + expression + ")"}, &r)
+	return r.Result.Value
+}
+
+// shows fails the test unless the page has all texts.
+func (b *browser) shows(texts ...string) {
+	b.t.Helper()
+	page := b.text("document.body.innerText")
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			b.t.Errorf("no %q on the page:\n%s", text, page)
+		}
+	}
+}
+
+// TestCartInBrowser: somebody puts things in the cart, the node that serves is killed by
+// the button, and shopping goes on with the cart as it was, also on a narrow screen.
+func TestCartInBrowser(t *testing.T) {
+	p := startProgram(t, "-cluster 3 -listen 127.0.0.1:0")
+	cart := "http://" + p.serving("the cart is at") + "/"
+	b := startBrowser(t)
+	b.open(cart)
+	b.shows("No session yet", "which sees 2 other members")
+	b.click("add bread")
+	b.shows("It is new.")
+	b.click("add bread")
+	b.click("add coffee")
+	b.shows("bread\t2", "coffee\t1", "together\t3")
+	node := b.text("document.querySelector('.node b').innerText")
+
+	b.open(cart + "_cluster")
+	b.shows("3 of 3 nodes are up")
+	b.press("kill -9 "+node, "2 of 3 nodes are up")
+	b.shows("no process")
+	b.open(cart)
+	b.shows("It was on "+node+" before", "has taken over", "bread\t2", "together\t3")
+	b.click("remove bread")
+	b.click("add cheese")
+	b.shows("bread\t1", "cheese\t1", "coffee\t1", "together\t3")
+	b.open(cart + "_cluster")
+	b.press("start "+node, "3 of 3 nodes are up")
+
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true}, nil)
+	for _, page := range []string{"", "_cluster"} {
+		b.open(cart + page)
+		if wide := b.text("document.documentElement.scrollWidth"); wide != "390" {
+			t.Errorf("/%s is %s wide on a screen of 390", page, wide)
+		}
+	}
+	p.terminate()
+	p.Out.Line("all nodes have ended")
+	p.Ended()
+}

@@ -1,0 +1,41 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"testing/synctest"
+)
+
+var (
+	simSeed  = flag.Uint64("simulation.seed", 0, "the one seed that TestSimulation runs")
+	simSeeds = flag.Uint64("simulation.seeds", 0, "how many seeds TestSimulation runs, from 1 on")
+)
+
+// The stacks under all faults: see doc.go, and judge_test.go for what must hold.
+func TestSimulation(t *testing.T) {
+	first, last := uint64(1), size[uint64](30, 200, 3000)
+	if *simSeeds != 0 {
+		last = *simSeeds
+	}
+	if *simSeed != 0 {
+		first, last = *simSeed, *simSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		name := fmt.Sprintf("seed %d, %s", seed, stacks[seed%uint64(len(stacks))].name)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(seed)
+				w.run()
+				for i, what := range w.wrong {
+					if i == 5 {
+						t.Errorf("and %d more", len(w.wrong)-i)
+						break
+					}
+					t.Error(what)
+				}
+				t.Logf("%d messages delivered, %d outcomes, %+v", len(w.delivered), w.outcomes, w.net.Stats())
+			})
+		})
+	}
+}
