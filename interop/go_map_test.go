@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -182,11 +181,11 @@ func (c *mapCase) wrong(nodes []*peer) string {
 
 // TestReplicatedMap lets members of this module and Java nodes share a ReplicatedMap: each joins when others have
 // entries, all write and remove, each kind is killed, and stops in order. In the end all entries are the same, and each
-// has a primary that lives. TRIBES_MAP_LINES=all takes all lines of Tribes.
+// has a primary that lives.
 func TestReplicatedMap(t *testing.T) {
-	lines := versions
-	if os.Getenv("TRIBES_MAP_LINES") != "all" {
-		lines = []version{v90, v101} // 11.0 has the classes of 10.1
+	lines := []version{v90, v101} // 11.0 has the classes of 10.1
+	if long() {
+		lines = versions
 	}
 	for _, v := range lines {
 		t.Run(string(v), func(t *testing.T) {

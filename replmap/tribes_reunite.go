@@ -66,7 +66,11 @@ func (t *tribesMap) merge(ctx context.Context, m *membership.Member, all []*trib
 		case x == nil && !there:
 			continue
 		}
-		switch t.wins(key, x, m, e.Gone, e.Version.Counter > since) {
+		wins := t.wins(key, x, m, e.Gone, e.Version.Counter > since)
+		if x == nil && since == 0 {
+			wins = ours // it has started where it saw nobody, and Java nodes do not tell it
+		}
+		switch wins {
 		case ours:
 			t.tellAll(ctx, []*membership.Member{m}, key)
 		case its:

@@ -128,6 +128,30 @@ func TestTribesPartition(t *testing.T) {
 	})
 }
 
+// A member that started where it saw nobody gets all entries when it is met, from each
+// member those of all, since a Java node would give it none of its own.
+func TestTribesStartUnseen(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := tribesFarm(t)
+		all := f.start("a", "b")
+		all[0].put("x", "1")
+		all[1].put("y", "1")
+		f.net.Isolate("c")
+		c := f.start("c")[0]
+		time.Sleep(5 * time.Second)
+		c.put("z", "1")
+		f.net.Heal()
+		time.Sleep(20 * time.Second)
+		checkEntries(t, append(all, c)...)
+		if c.Len() != 3 {
+			t.Errorf("c has %v", c.all())
+		}
+		for _, n := range append(all, c) {
+			n.stop()
+		}
+	})
+}
+
 // Of values that two members put at the same time one stays, the same on all: messages
 // that have crossed are said again.
 func TestTribesClash(t *testing.T) {
