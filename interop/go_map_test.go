@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -182,11 +181,11 @@ func (c *mapCase) wrong(nodes []*peer) string {
 
 // TestReplicatedMap lets members of this module and Java nodes share a ReplicatedMap: each joins when others have
 // entries, all write and remove, each kind is killed, and stops in order. In the end all entries are the same, and each
-// has a primary that lives. TRIBES_MAP_LINES=all takes all lines of Tribes.
+// has a primary that lives.
 func TestReplicatedMap(t *testing.T) {
-	lines := versions
-	if os.Getenv("TRIBES_MAP_LINES") != "all" {
-		lines = []version{v90, v101} // 11.0 has the classes of 10.1
+	lines := []version{v90, v101} // 11.0 has the classes of 10.1
+	if long() {
+		lines = versions
 	}
 	for _, v := range lines {
 		t.Run(string(v), func(t *testing.T) {
@@ -230,5 +229,32 @@ func TestReplicatedMap(t *testing.T) {
 			go1.call(c.ctx, "mapstop", "ok")
 			c.await(java3)
 		})
+	}
+}
+
+// TestReplicatedMapClash has a Java node and a member of this module put the same keys at the same time. Each side then
+// has what the other has put, until the member of this module says it again: in the end both have the same.
+func TestReplicatedMapClash(t *testing.T) {
+	c := &mapCase{t: t, ctx: testContext(t), v: v101, group: freeGroup(t), kind: "full"}
+	java := c.java()
+	goNode := c.goNode(java)
+	for i := range 100 {
+		asked := java.command(fmt.Sprintf("mapput k%d of_Java", i%20))
+		goNode.call(c.ctx, fmt.Sprintf("mapput k%d of_Go", i%20), "ok")
+		java.answer(c.ctx, asked, "ok")
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	defer cancel()
+	for {
+		here, there := goNode.entries(c.ctx), java.entries(c.ctx)
+		same := maps.EqualFunc(here, there, func(a, b mapEntry) bool { return a.value == b.value })
+		if same && len(here) == 20 {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("Go has %v, Java has %v", here, there)
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 // at the same time, on whatever members, one comes after the other. While members join,
 // leave or are cut off, two members can take themselves for the primary for a moment; then
 // the merge decides between what they wrote. A Put or Delete is not decided by the primary:
-// at the same time as a conditional write, one of the two is overruled.
+// at the same time as a conditional write, one of the two is overruled. While members do
+// not agree who the primary is, the call waits; bound it by ctx.
 //
 // With ErrUncertain nobody knows whether it was written. Otherwise an error says what
 // became of a write that was done, as that of Put, or that it was not done.

@@ -193,7 +193,8 @@ func (m *Map[K, V]) write(ctx context.Context, e *entry.Entry, condition func(en
 	return true, m.rep.publish(ctx, &now)
 }
 
-// Len returns how many entries there are.
+// Len returns how many entries there are. Those whose lifetime has ended count for up to a
+// second more.
 func (m *Map[K, V]) Len() int {
 	if m.usable() != nil {
 		return 0

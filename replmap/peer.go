@@ -36,6 +36,7 @@ type peer struct {
 	stands  standing
 	behind  bool            // it was silent and has not caught up
 	mending bool            // a repair with it goes on
+	unseen  bool            // the group did not know it at the last comparison
 	ctx     context.Context // ends when it is silent or leaves
 	cancel  context.CancelFunc
 	waiting map[*flight]bool // what it has not answered; true if that counts
@@ -238,7 +239,8 @@ func (p *peer) recover(ctx context.Context) {
 				return
 			}
 			p.hush()
-		} else if tries > maxTries && !p.n.inView(p.node) {
+		}
+		if tries > maxTries && !p.n.inView(p.node) { // another may answer at its address
 			p.n.drop(p.node)
 			return
 		}

@@ -67,7 +67,8 @@ func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 }
 
 // merge takes states of a peer. The error is that of the first which was refused; the
-// others are taken. What is newer here the peer is told, unless it has written that itself.
+// others are taken. What is newer here the peer is told, unless it has written that itself;
+// that an entry has ended its writer need not know.
 func (n *native) merge(p *peer, all []entry.Entry) error {
 	var first error
 	var stale []string
@@ -82,7 +83,7 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 			continue
 		}
 		for _, mine := range n.table.States([]string{e.Key}) {
-			if mine.Compare(e) > 0 && mine.Version.Node != p.node {
+			if mine.Compare(e) > 0 && (mine.Version.Node != p.node || mine.Version == e.Version) {
 				stale = append(stale, e.Key)
 			}
 		}

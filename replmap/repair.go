@@ -140,9 +140,26 @@ func (n *native) compareAll(ctx context.Context) {
 			return
 		case <-t.C:
 		}
+		n.prune()
 		peers := *n.peers.Load()
 		if n.ready() && len(peers) > 0 {
 			n.mend(peers[i%len(peers)])
+		}
+	}
+}
+
+// prune drops peers that the group has not seen for a whole interval: a greeting came late,
+// and whoever answers at that address now is another member. One that is there after all
+// is met again when it says something.
+func (n *native) prune() {
+	for _, p := range *n.peers.Load() {
+		seen := n.inView(p.node)
+		p.mu.Lock()
+		drop := !seen && p.unseen
+		p.unseen = !seen
+		p.mu.Unlock()
+		if drop {
+			n.drop(p.node)
 		}
 	}
 }

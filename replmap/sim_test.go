@@ -24,7 +24,17 @@ var simSeed = flag.Uint64("replmap.seed", 0, "the one seed that TestSimulation r
 // what was written is there: see judge. A seed that fails is in the name of the subtest;
 // run it alone with -replmap.seed. TRIBES_MAP_SEEDS is how many seeds are run, 20 if it is not set.
 func TestSimulation(t *testing.T) {
-	seeds, first := uint64(20), uint64(1)
+	seeds, first := simSeeds(t)
+	for seed := first; seed < first+seeds; seed++ {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
+		})
+	}
+}
+
+// simSeeds says how many seeds to run, and from which on.
+func simSeeds(t *testing.T) (seeds, first uint64) {
+	seeds, first = 20, 1
 	if text := os.Getenv("TRIBES_MAP_SEEDS"); text != "" {
 		if _, err := fmt.Sscan(text, &seeds); err != nil {
 			t.Fatalf("TRIBES_MAP_SEEDS: %v", err)
@@ -33,11 +43,7 @@ func TestSimulation(t *testing.T) {
 	if *simSeed != 0 {
 		first, seeds = *simSeed, 1
 	}
-	for seed := first; seed < first+seeds; seed++ {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
-		})
-	}
+	return seeds, first
 }
 
 // world is one simulation.

@@ -72,8 +72,11 @@ type tribesMap struct {
 	state         string
 	others        []*membership.Member              // that have the map, in the order in which they came
 	lost          map[membership.ID]uint64          // and what this member had counted to when they were
+	reuniting     map[membership.ID]uint64          // the same, of those that are back and not merged with
 	missed        map[membership.ID]map[string]bool // keys that could not be sent
+	listed        map[membership.ID]bool            // who was told who has the entries of this member
 	places        map[string]*place
+	recent        []recentWrite
 	touched       map[string]bool // keys that were heard of during the state transfer; nil at other times
 	undo          []func()
 }
@@ -95,8 +98,9 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 	}
 	t := &tribesMap{
 		replica: r, cfg: cfg, id: id, rpc: rpc, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
-		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64),
-		missed: make(map[membership.ID]map[string]bool), places: make(map[string]*place),
+		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64), listed: make(map[membership.ID]bool),
+		reuniting: make(map[membership.ID]uint64),
+		missed:    make(map[membership.ID]map[string]bool), places: make(map[string]*place),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil
@@ -251,9 +255,15 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 		t.n.alone.Add(1)
 		return nil
 	}
-	err := t.flying(e.Key, func() error { return t.tell(ctx, to, e.Key) })
+	err := t.tell(ctx, to, e.Key)
+	if err == nil {
+		return nil
+	}
 	var failed *message.SendError
 	if !errors.As(err, &failed) {
+		for _, m := range to { // who has it, nobody knows
+			t.miss(m, e.Key)
+		}
 		return err
 	}
 	reached := 0
@@ -274,6 +284,10 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 
 // tell sends members what a key is now.
 func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string) error {
+	return t.flying(key, true, func() error { return t.tellNow(ctx, to, key) })
+}
+
+func (t *tribesMap) tellNow(ctx context.Context, to []*membership.Member, key string) error {
 	end, err := t.sending.take(ctx, key)
 	if err != nil {
 		return err
@@ -302,14 +316,19 @@ func (t *tribesMap) copyOf(e *entry.Entry) *tribeswire.Message {
 func (t *tribesMap) miss(m *membership.Member, key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if since, lost := t.lost[m.ID()]; lost {
-		t.lost[m.ID()] = min(since, t.before(key))
+	t.missLocked(m.ID(), key)
+}
+
+// missLocked is miss for a caller that holds t.mu.
+func (t *tribesMap) missLocked(id membership.ID, key string) {
+	if since, lost := t.lost[id]; lost {
+		t.lost[id] = min(since, t.before(key))
 		return
 	}
-	if t.missed[m.ID()] == nil {
-		t.missed[m.ID()] = make(map[string]bool)
+	if t.missed[id] == nil {
+		t.missed[id] = make(map[string]bool)
 	}
-	t.missed[m.ID()][key] = true
+	t.missed[id][key] = true
 }
 
 // before is a counter below that of the last write of a key.

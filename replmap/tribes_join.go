@@ -40,7 +40,7 @@ func (t *tribesMap) call(ctx context.Context, to []*membership.Member, timeout t
 	return from, answers, all
 }
 
-// join is the start of a map: who has it, all entries from one of those, and a word to all.
+// join is the start of a map: who has it, a word to all, and all entries from one of those.
 func (t *tribesMap) join(ctx context.Context) {
 	wait, cancel := context.WithTimeout(ctx, t.discover)
 	err := t.group.WaitMembers(wait, 1)
@@ -52,7 +52,12 @@ func (t *tribesMap) join(ctx context.Context) {
 		members := t.group.View().Members
 		from, _, _ := t.call(ctx, members, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Init, Primary: t.local()})
 		for _, m := range from {
-			t.found(m)
+			t.found(m, false)
+		}
+		// Java nodes say so after the state transfer, and miss what is written in between.
+		started, _, _ := t.call(ctx, members, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Start, Primary: t.local()})
+		for _, m := range started {
+			t.found(m, false)
 		}
 		err := t.transfer(ctx, from)
 		if err == nil {
@@ -65,17 +70,12 @@ func (t *tribesMap) join(ctx context.Context) {
 		case <-time.After(t.budget):
 		}
 	}
-	t.advance(tribeswire.StateTransferred)
-	from, _, _ := t.call(ctx, t.group.View().Members, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Start, Primary: t.local()})
-	for _, m := range from {
-		t.found(m)
-	}
 	if ctx.Err() != nil {
 		return
 	}
 	t.advance(tribeswire.Initialized)
 	close(t.isReady)
-	t.log.Info("entries are here", "entries", t.table.Len(), "members", len(from))
+	t.log.Info("entries are here", "entries", t.table.Len())
 }
 
 func (t *tribesMap) advance(state string) {
@@ -108,6 +108,7 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 			t.log.Warn("state transfer goes on elsewhere", "member", m, "err", err)
 			continue
 		}
+		t.foundIn(all)
 		for _, x := range all {
 			t.mu.Lock()
 			heard := t.touched[string(x.Key)]
@@ -120,6 +121,19 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 		return nil
 	}
 	return errNoState
+}
+
+// foundIn finds the members that entries name: the group may not have told of all yet.
+func (t *tribesMap) foundIn(all []*tribeswire.Message) {
+	seen := map[membership.ID]bool{t.local().ID(): true}
+	for _, x := range all {
+		for _, m := range append([]*membership.Member{x.Primary}, x.Nodes...) {
+			if m != nil && !seen[m.ID()] {
+				seen[m.ID()] = true
+				t.found(m, false)
+			}
+		}
+	}
 }
 
 // stateOf asks a member for all that it has.
@@ -150,7 +164,7 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	}
 	p := t.place(key)
 	p.primary, p.nodes, p.from, p.sent, p.orphan = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary)
-	p.crossed = p.crossed || p.flying > 0
+	p.hear(true)
 	t.mu.Unlock()
 	if m.Type == tribeswire.Remove {
 		t.forget(key)

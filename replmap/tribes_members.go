@@ -1,7 +1,6 @@
 package replmap
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -38,10 +37,12 @@ func (t *tribesMap) ping(ctx context.Context) {
 		from, answers, all := t.call(ctx, t.group.View().Members, t.cfg.Access, &tribeswire.Message{Type: tribeswire.Ping, Primary: t.local()})
 		for i, m := range from {
 			if s, err := tribeswire.StateOf(answers[i].Value); err == nil && s == tribeswire.Initialized {
-				t.found(m)
+				t.found(m, true)
 				t.catchUp(m)
+				t.introduce(m)
 			}
 		}
+		t.unseen()
 		for i := range all {
 			if o := all[i].Outcome; o == group.CallNoHandler || o == group.CallTimedOut || o == group.CallSendFailed {
 				t.gone(all[i].Member.ID(), o != group.CallNoHandler)
@@ -51,29 +52,63 @@ func (t *tribesMap) ping(ctx context.Context) {
 	}
 }
 
-// found notes that a member has the map.
-func (t *tribesMap) found(m *membership.Member) {
+// found notes that a member has the map. met says that nobody has seen it start: it was
+// lost, or has started where it could not be seen.
+func (t *tribesMap) found(m *membership.Member, met bool) {
 	t.mu.Lock()
-	if t.closed || slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }) {
+	if t.closed || m.ID() == t.local().ID() || slices.ContainsFunc(t.others, func(x *membership.Member) bool { return x.ID() == m.ID() }) {
 		t.mu.Unlock()
 		return
 	}
 	t.others = append(slices.Clip(t.others), m)
 	since, back := t.lost[m.ID()]
 	delete(t.lost, m.ID())
+	if back || met {
+		t.reuniting[m.ID()] = since
+	}
 	mine := t.local().ID()
-	var keys []string
-	for key, p := range t.places {
+	for _, p := range t.places {
 		if p.primary != nil && p.primary.ID() == mine {
 			p.nodes = append(slices.Clip(p.nodes), m)
-			keys = append(keys, key)
+		}
+	}
+	for _, r := range t.recent { // it may have got its entries before them, from who knew it earlier
+		if !back && time.Since(r.at) < recentTime {
+			t.missLocked(m.ID(), r.key)
 		}
 	}
 	t.mu.Unlock()
 	t.log.Info("member has the map", "member", m, "again", back)
-	t.later(func(ctx context.Context) { t.list(ctx, m, keys) })
-	if back {
-		t.later(func(ctx context.Context) { t.reunite(ctx, m, since) })
+	if back || met {
+		t.later(func(ctx context.Context) { t.reunite(ctx, m) })
+	}
+}
+
+// introduce lists the entries of this member to one that has them all by now, once.
+func (t *tribesMap) introduce(m *membership.Member) {
+	t.mu.Lock()
+	var keys []string
+	for key, p := range t.places {
+		if p.primary != nil && p.primary.ID() == t.local().ID() && !t.listed[m.ID()] {
+			keys = append(keys, key)
+		}
+	}
+	t.listed[m.ID()] = true
+	t.mu.Unlock()
+	if len(keys) > 0 {
+		t.later(func(ctx context.Context) { t.list(ctx, m, keys) })
+	}
+}
+
+// unseen drops those that the group does not see: who has left while a message of it was
+// on its way.
+func (t *tribesMap) unseen() {
+	view := t.group.View().Members
+	others, _ := t.members()
+	for _, m := range others {
+		if !slices.ContainsFunc(view, func(x *membership.Member) bool { return x.ID() == m.ID() }) {
+			t.gone(m.ID(), true)
+		}
 	}
 }
 
@@ -93,7 +128,7 @@ func (t *tribesMap) list(ctx context.Context, m *membership.Member, keys []strin
 			continue
 		}
 		x := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: nodes}
-		if err := t.flying(key, func() error { return t.send(ctx, []*membership.Member{m}, x) }); err != nil {
+		if err := t.flying(key, false, func() error { return t.send(ctx, []*membership.Member{m}, x) }); err != nil {
 			t.log.Debug("member does not know who has the entries", "member", m, "err", err)
 			return
 		}
@@ -116,9 +151,19 @@ func (t *tribesMap) gone(id membership.ID, lost bool) {
 		for key := range t.missed[id] {
 			since = min(since, t.before(key))
 		}
+		for key, p := range t.places {
+			if p.values > 0 {
+				since = min(since, t.before(key))
+			}
+		}
+		if s, open := t.reuniting[id]; open {
+			since = min(since, s)
+		}
 		t.lose(id, since)
 	}
+	delete(t.reuniting, id)
 	delete(t.missed, id)
+	delete(t.listed, id)
 	var mine, orphans []string
 	for key, p := range t.places {
 		p.nodes = slices.DeleteFunc(slices.Clone(p.nodes), func(x *membership.Member) bool { return x.ID() == id })
@@ -201,9 +246,11 @@ func (t *tribesMap) adoptAll(keys []string) {
 			if len(to) == 0 {
 				continue
 			}
-			m := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: to}
-			if err := t.flying(key, func() error { return t.send(ctx, to, m) }); err != nil {
-				t.log.Debug("not all know the new primary", "err", err)
+			// With the value: who is gone may not have reached all with its last word.
+			if err := t.tell(ctx, to, key); err != nil {
+				for _, m := range to {
+					t.miss(m, key)
+				}
 			}
 		}
 	})
@@ -234,54 +281,4 @@ func (t *tribesMap) catchUp(m *membership.Member) {
 		}
 		t.n.repaired.Add(uint64(len(keys)))
 	})
-}
-
-// reunite merges with a member that is back after it was lost, when this member had counted
-// to since: what was written here later goes to it, of all else its own is taken. Of two
-// members of this module the one with the lower id does it, the other finds nothing to do.
-func (t *tribesMap) reunite(ctx context.Context, m *membership.Member, since uint64) {
-	mine, its := t.local().ID(), m.ID()
-	if bytes.Compare(mine[:], its[:]) > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(t.cfg.Access / 2):
-		}
-	}
-	all, err := t.stateOf(ctx, m)
-	if err != nil {
-		t.log.Warn("entries could not be merged", "member", m, "err", err)
-		return
-	}
-	theirs := make(map[string]*tribeswire.Message, len(all))
-	for _, x := range all {
-		theirs[string(x.Key)] = x
-	}
-	var tell []string
-	for key, x := range theirs {
-		e, there := t.table.Get(key)
-		switch {
-		case there && bytes.Equal(e.Value, x.Value):
-		case e.Version.Counter > since:
-			tell = append(tell, key)
-		default:
-			t.take(x, m.ID(), 0)
-			t.n.repaired.Add(1)
-		}
-	}
-	for e := range t.table.All() {
-		switch {
-		case theirs[e.Key] != nil:
-		case e.Version.Counter > since:
-			tell = append(tell, e.Key)
-		default:
-			t.take(&tribeswire.Message{Type: tribeswire.Remove, Key: []byte(e.Key)}, m.ID(), 0)
-			t.n.repaired.Add(1)
-		}
-	}
-	for _, key := range tell {
-		if t.tell(ctx, []*membership.Member{m}, key) != nil {
-			t.miss(m, key)
-		}
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
 )
 
 // place says whose an entry is.
@@ -16,7 +18,9 @@ type place struct {
 	sent    int64
 	orphan  bool // its primary is gone, and who takes over is not known
 	flying  int  // messages of this member about it that are not answered
+	values  int  // those of them that have its value, or say that it is gone
 	crossed bool // while one was on its way another member has said something else
+	clash   bool // the same, of two messages with values
 }
 
 // own makes this member the primary of a key.
@@ -25,6 +29,30 @@ func (t *tribesMap) own(key string, nodes []*membership.Member) {
 	defer t.mu.Unlock()
 	p := t.place(key)
 	p.primary, p.nodes, p.from, p.sent, p.orphan = t.local(), nodes, t.local().ID(), 0, false
+	t.wrote(key)
+}
+
+// recentWrite is a key that was written here a moment ago.
+type recentWrite struct {
+	key string
+	at  time.Time
+}
+
+// What is remembered of writes: for longer than members hear of each other at different
+// times, and never more than so many.
+const (
+	recentTime  = 10 * time.Second
+	recentCount = 1 << 12
+)
+
+// wrote notes a write. The caller holds t.mu.
+func (t *tribesMap) wrote(key string) {
+	now := time.Now()
+	old := 0
+	for old < len(t.recent) && (now.Sub(t.recent[old].at) > recentTime || len(t.recent)-old >= recentCount) {
+		old++
+	}
+	t.recent = append(t.recent[old:], recentWrite{key, now})
 }
 
 // place returns that of a key. The caller holds t.mu.
@@ -39,49 +67,101 @@ func (t *tribesMap) place(key string) *place {
 
 // flying sends something about a key by f. If another member says something else about it
 // before all have answered, then each side may have taken what the other has said. So this
-// member says again what it has then: at once if it is the lower one, else a moment later
-// unless it hears more meanwhile, so that two of this module do not go on for ever.
-func (t *tribesMap) flying(key string, f func() error) error {
+// member says again what it has then: the one with the lowest id at once, the others later,
+// one after the other, unless they hear more meanwhile.
+func (t *tribesMap) flying(key string, value bool, f func() error) error {
+	n := 0
+	if value {
+		n = 1
+	}
 	t.mu.Lock()
-	t.place(key).flying++
+	p := t.place(key)
+	p.flying, p.values = p.flying+1, p.values+n
 	t.mu.Unlock()
 	err := f()
 	t.mu.Lock()
-	p := t.place(key)
-	p.flying--
-	crossed, other := p.crossed && p.flying == 0, p.from
-	p.crossed = p.crossed && !crossed
+	p = t.place(key)
+	p.flying, p.values = p.flying-1, p.values-n
+	crossed, clash := p.flying == 0 && p.crossed, p.flying == 0 && p.clash
+	if p.flying == 0 {
+		p.crossed, p.clash = false, false
+	}
 	t.mu.Unlock()
 	if crossed {
-		t.later(func(ctx context.Context) { t.again(ctx, key, other) })
+		t.later(func(ctx context.Context) { t.again(ctx, key, clash) })
 	}
 	return err
 }
 
-// again says what a key is, after messages about it have crossed.
-func (t *tribesMap) again(ctx context.Context, key string, other membership.ID) {
-	before, _ := t.table.Get(key)
-	if mine := t.local().ID(); bytes.Compare(mine[:], other[:]) > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(t.cfg.Access / 2):
+// hear notes that another member has said something about a key. The caller holds t.mu.
+func (p *place) hear(value bool) {
+	p.crossed = p.crossed || p.flying > 0
+	p.clash = p.clash || value && p.values > 0
+}
+
+// rank is how many members of the map have a lower id.
+func (t *tribesMap) rank() int {
+	mine, n := t.local().ID(), 0
+	others, _ := t.members()
+	for _, m := range others {
+		if id := m.ID(); bytes.Compare(id[:], mine[:]) < 0 {
+			n++
 		}
-		if now, _ := t.table.Get(key); now.Version != before.Version {
-			return // the other has said it again
-		}
+	}
+	return n
+}
+
+// againPause is the least time before something is said again.
+const againPause = 10 * time.Millisecond
+
+// again says what a key is, or only whose it is, after messages about it have crossed.
+func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
+	before, whose := t.stand(key)
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(againPause + time.Duration(t.rank())*t.cfg.Access/4):
+	}
+	if now, owner := t.stand(key); now != before || owner != whose {
+		return // another has said it again
 	}
 	t.n.repaired.Add(1)
 	to, _ := t.members()
-	t.own(key, to)
 	if len(to) == 0 {
 		return
 	}
-	if err := t.tell(ctx, to, key); err != nil {
+	var err error
+	if clash {
+		t.own(key, to)
+		err = t.tell(ctx, to, key)
+	} else {
+		err = t.flying(key, false, func() error { return t.say(ctx, to, key) })
+	}
+	if err != nil {
 		for _, m := range to {
 			t.miss(m, key)
 		}
 	}
+}
+
+// stand returns the version and the primary of a key.
+func (t *tribesMap) stand(key string) (entry.Version, *membership.Member) {
+	e, _ := t.table.Get(key)
+	return e.Version, t.primary(key)
+}
+
+// say tells members whose a key is.
+func (t *tribesMap) say(ctx context.Context, to []*membership.Member, key string) error {
+	t.mu.Lock()
+	m := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key)}
+	if p := t.places[key]; p != nil {
+		m.Primary, m.Nodes = p.primary, p.nodes
+	}
+	t.mu.Unlock()
+	if m.Primary == nil {
+		return nil
+	}
+	return t.send(ctx, to, m)
 }
 
 // forget drops the place of a key that is gone.
@@ -89,7 +169,7 @@ func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil && p.flying > 0 {
-		*p = place{flying: p.flying, crossed: p.crossed}
+		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from}
 		return
 	}
 	delete(t.places, key)

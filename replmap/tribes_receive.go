@@ -33,6 +33,9 @@ func (o objects) Receive(_ context.Context, m *message.Message) error {
 
 // heard takes a message of another member.
 func (t *tribesMap) heard(m *tribeswire.Message, from *membership.Member, sent int64) {
+	if m.Type != tribeswire.Stop {
+		t.found(from, false) // who says something about the map has it
+	}
 	switch m.Type {
 	case tribeswire.Copy, tribeswire.Backup:
 		if m.Diff || m.Value == nil && m.Key != nil {
@@ -45,17 +48,28 @@ func (t *tribesMap) heard(m *tribeswire.Message, from *membership.Member, sent i
 			t.take(m, from.ID(), sent)
 		}
 	case tribeswire.Notify, tribeswire.Access:
-		if m.Key != nil && !t.moved(m) && len(t.table.States([]string{string(m.Key)})) == 0 {
+		if t.apart(from) {
+			return // whose the entries are is settled with the entries
+		}
+		if m.Key != nil && !t.moved(m) && len(t.table.States([]string{string(m.Key)})) == 0 && t.ready() {
 			t.fetch(m, from) // never heard of it
 		}
 	case tribeswire.Start:
-		t.found(from)
+		t.found(from, false)
 	case tribeswire.Stop:
 		t.gone(from.ID(), false)
 	default:
 		t.n.rejected.Add(1)
 		t.log.Debug("message of another kind of map", "member", from, "type", m.Type)
 	}
+}
+
+// apart reports whether a member is back and not merged with.
+func (t *tribesMap) apart(m *membership.Member) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, open := t.reuniting[m.ID()]
+	return open
 }
 
 // moved notes the primary of an entry. It reports whether the entry is known.
@@ -67,7 +81,7 @@ func (t *tribesMap) moved(m *tribeswire.Message) bool {
 	defer t.mu.Unlock()
 	p := t.place(string(m.Key))
 	p.primary, p.nodes, p.orphan = m.Primary, m.Nodes, !t.knows(m.Primary)
-	p.crossed = p.crossed || p.flying > 0
+	p.hear(false)
 	return true
 }
 
@@ -97,9 +111,8 @@ func (t *tribesMap) asked(ctx context.Context, req *group.Request) (group.Body, 
 	}
 	a := &tribeswire.Message{Type: m.Type, Key: m.Key, Primary: t.local()}
 	switch m.Type {
-	case tribeswire.Init:
-	case tribeswire.Start:
-		t.found(req.From)
+	case tribeswire.Init, tribeswire.Start:
+		t.found(req.From, false)
 	case tribeswire.Ping:
 		a.Value, err = tribeswire.StateValue(t.now())
 	case tribeswire.StateCopy:
@@ -131,6 +144,6 @@ func (t *tribesMap) late(from *membership.Member, reply group.Body) {
 	}
 	m, err := tribeswire.Of(reply.Object)
 	if err == nil && string(m.Map) == t.id && (m.Type == tribeswire.Init || m.Type == tribeswire.Start) {
-		t.found(from)
+		t.found(from, false)
 	}
 }

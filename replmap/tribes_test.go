@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,15 +21,31 @@ func tribesFarm(t *testing.T) *farm {
 // checkEqual fails unless all have the same, and know the same primaries.
 func checkEqual(t *testing.T, nodes ...*node) {
 	t.Helper()
-	want := nodes[0].all()
+	checkEntries(t, nodes...)
 	for _, n := range nodes {
-		if fmt.Sprint(n.all()) != fmt.Sprint(want) {
-			t.Errorf("%s has %v, %s has %v", nodes[0].name, want, n.name, n.all())
-		}
-		for key := range want {
+		for key := range n.all() {
 			p, q := nodes[0].Primary(key), n.Primary(key)
 			if p == nil || q == nil || p.ID() != q.ID() {
 				t.Errorf("primary of %s is %v on %s, %v on %s", key, p, nodes[0].name, q, n.name)
+			}
+		}
+	}
+}
+
+// checkEntries fails unless all have the same.
+func checkEntries(t *testing.T, nodes ...*node) {
+	t.Helper()
+	want := nodes[0].all()
+	for _, n := range nodes {
+		have := n.all()
+		for key := range have {
+			if want[key] != have[key] {
+				t.Errorf("%s is %q on %s, %q on %s", key, want[key], nodes[0].name, have[key], n.name)
+			}
+		}
+		for key := range want {
+			if _, there := have[key]; !there {
+				t.Errorf("%s is %q on %s, and not on %s", key, want[key], nodes[0].name, n.name)
 			}
 		}
 	}
@@ -104,6 +121,54 @@ func TestTribesPartition(t *testing.T) {
 			if fmt.Sprint(n.all()) != fmt.Sprint(a.all()) {
 				t.Errorf("%s has %v, a has %v", n.name, n.all(), a.all())
 			}
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// A member that started where it saw nobody gets all entries when it is met, from each
+// member those of all, since a Java node would give it none of its own.
+func TestTribesStartUnseen(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := tribesFarm(t)
+		all := f.start("a", "b")
+		all[0].put("x", "1")
+		all[1].put("y", "1")
+		f.net.Isolate("c")
+		c := f.start("c")[0]
+		time.Sleep(5 * time.Second)
+		c.put("z", "1")
+		f.net.Heal()
+		time.Sleep(20 * time.Second)
+		checkEntries(t, append(all, c)...)
+		if c.Len() != 3 {
+			t.Errorf("c has %v", c.all())
+		}
+		for _, n := range append(all, c) {
+			n.stop()
+		}
+	})
+}
+
+// Of values that two members put at the same time one stays, the same on all: messages
+// that have crossed are said again.
+func TestTribesClash(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b", "c")
+		for i := range 20 {
+			key := fmt.Sprint("k", i)
+			var puts sync.WaitGroup
+			for _, n := range all {
+				puts.Go(func() { n.put(key, n.name) })
+			}
+			puts.Wait()
+		}
+		time.Sleep(10 * time.Second)
+		checkEntries(t, all...)
+		if all[0].Len() != 20 {
+			t.Errorf("a has %v", all[0].all())
 		}
 		for _, n := range all {
 			n.stop()

@@ -1,0 +1,95 @@
+package replmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gotribes/tribes/transport/mem"
+)
+
+// Members that speak as Java nodes do, crash and come back, on a network that loses and
+// delays. Each writes keys of its own, since Tribes' maps have no rule for
+// others. When everything has been well for a minute, all have the same, and every entry
+// has a primary that lives.
+func TestTribesSimulation(t *testing.T) {
+	seeds, first := simSeeds(t)
+	for seed := first; seed < first+seeds; seed++ {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { tribesRun(t, seed) })
+		})
+	}
+}
+
+func tribesRun(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	f := tribesFarm(t)
+	f.net = mem.NewNetwork(mem.Config{Seed: seed, Link: mem.Link{Delay: time.Millisecond, Jitter: 10 * time.Millisecond}})
+	names := []string{"a", "b", "c", "d"}[:2+seed%3]
+	nodes := make(map[string]*node)
+	for _, name := range names {
+		nodes[name] = f.start(name)[0]
+	}
+	for range 60 {
+		time.Sleep(time.Duration(rnd.IntN(1000)) * time.Millisecond)
+		name := names[rnd.IntN(len(names))]
+		switch p := rnd.IntN(30); {
+		case nodes[name] == nil:
+			nodes[name] = f.start(name)[0]
+		case p == 0:
+			nodes[name].crash()
+			delete(nodes, name)
+		case p == 1:
+			nodes[name].stop()
+			delete(nodes, name)
+		case p < 5:
+			f.net.SetLinks(mem.Link{Delay: time.Millisecond, Loss: rnd.Float64() * 0.1})
+		default:
+			write(t, rnd, nodes[name])
+		}
+	}
+	f.net.SetLinks(mem.Link{Delay: time.Millisecond})
+	var all []*node
+	for _, name := range names {
+		if nodes[name] == nil {
+			nodes[name] = f.start(name)[0]
+		}
+		all = append(all, nodes[name])
+	}
+	time.Sleep(time.Minute)
+	checkEntries(t, all...)
+	for _, n := range all {
+		for key := range n.all() {
+			if p := n.Primary(key); p == nil || !slices.ContainsFunc(all, func(x *node) bool { return x.g.Local().ID() == p.ID() }) {
+				t.Errorf("%s: primary of %s is %v", n.name, key, p)
+			}
+		}
+		if s := n.Stats(); s.Members != len(all)-1 {
+			t.Errorf("%s: %+v", n.name, s)
+		}
+	}
+	for _, n := range all {
+		n.stop()
+	}
+}
+
+// write does something to a key of a node.
+func write(t *testing.T, rnd *rand.Rand, n *node) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	key := fmt.Sprint(n.name, rnd.IntN(6))
+	var err error
+	if rnd.IntN(4) == 0 {
+		_, err = n.Delete(ctx, key)
+	} else {
+		err = n.Put(ctx, key, fmt.Sprint(rnd.Uint64()))
+	}
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%s: %v", n.name, err)
+	}
+}
