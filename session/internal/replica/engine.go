@@ -243,9 +243,14 @@ func (e *Engine) Find(ctx context.Context, id string) (*table.Entry, error) {
 		return nil, nil
 	}
 	h.Mu.RLock()
-	whole := h.Whole
+	whole, key := h.Whole, h.Rec.Key()
+	_, here := h.Rec.LastTouch()
 	h.Mu.RUnlock()
-	if whole == nil {
+	switch {
+	case whole == nil && !here && e.cfg.Wait == One:
+		e.ask(ctx, key)
+		return e.tab.Find(id), nil
+	case whole == nil:
 		return h, nil
 	}
 	select { // what overtook its beginning waits for it

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gotribes/tribes/session/internal/record"
@@ -274,6 +275,26 @@ func (e *Engine) fetchSome(ctx context.Context, p *peer, keys []record.Key) []re
 		defer h.Mu.RUnlock()
 		return h.Whole == nil
 	})
+}
+
+// ask gets what any peer has of a session that was last in use elsewhere: with One its last
+// change may be at one of them alone. Those that do not answer within the budget are not
+// waited for.
+func (e *Engine) ask(ctx context.Context, k record.Key) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Budget)
+	defer cancel()
+	var asked sync.WaitGroup
+	for _, p := range *e.peers.Load() {
+		if stands, _ := p.is(); stands != current {
+			continue
+		}
+		asked.Go(func() {
+			if err := e.fetch(ctx, p, []record.Key{k}); err != nil {
+				e.cfg.Logger.Debug("session not fetched", "member", p.member(), "err", err)
+			}
+		})
+	}
+	asked.Wait()
 }
 
 // fetch gets some sessions from a peer.
