@@ -49,6 +49,7 @@ func (s *plotSettings) measure(_ context.Context, stdout, _ io.Writer) error {
 	if err := os.MkdirAll(s.to, 0o755); err != nil {
 		return err
 	}
+	drawn := make(map[string]bool)
 	for name := range strings.SplitSeq(s.from, ",") {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -61,6 +62,10 @@ func (s *plotSettings) measure(_ context.Context, stdout, _ io.Writer) error {
 		all := d.Figures()
 		for _, file := range slices.Sorted(maps.Keys(all)) {
 			to := filepath.Join(s.to, file)
+			if drawn[to] {
+				return fmt.Errorf("%s: %s shows another file already: want a folder for each", name, to)
+			}
+			drawn[to] = true
 			if err := os.WriteFile(to, all[file], 0o644); err != nil {
 				return err
 			}

@@ -64,6 +64,9 @@ func TestPlot(t *testing.T) {
 			t.Errorf("%s: %v, want one with %q:\n%s", name, err, want, b)
 		}
 	}
+	if code := run([]string{"plot", "-from", from[0] + "," + from[0], "-to", dir}, &out, &errs); code != 1 {
+		t.Errorf("status %d for two files whose pictures have one name", code)
+	}
 	if err := os.WriteFile(from[0], []byte(`{"other":1}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
