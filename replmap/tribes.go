@@ -189,6 +189,7 @@ func (t *tribesMap) close() {
 	t.mu.Unlock()
 	if len(to) > 0 {
 		ctx, cancel := context.WithTimeout(t.ctx, t.budget)
+		t.handOver(ctx, to)
 		if err := t.send(ctx, to, &tribeswire.Message{Type: tribeswire.Stop, Primary: t.local()}); err != nil {
 			t.log.Debug("goodbye did not arrive everywhere", "err", err) // who does not hear it asks
 		}
@@ -199,6 +200,26 @@ func (t *tribesMap) close() {
 	}
 	t.cancel()
 	t.wg.Wait()
+}
+
+// handOver makes the first of the others the primary of what is this member's: a Java node
+// that does not count this one among its members just now ignores that it stops.
+func (t *tribesMap) handOver(ctx context.Context, to []*membership.Member) {
+	t.mu.Lock()
+	var keys []string
+	for key, p := range t.places {
+		if p.primary != nil && p.primary.ID() == t.local().ID() {
+			keys = append(keys, key)
+		}
+	}
+	t.mu.Unlock()
+	for _, key := range keys {
+		m := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: to[0], Nodes: to}
+		if err := t.send(ctx, to, m); err != nil {
+			t.log.Debug("entries were not handed over", "err", err)
+			return
+		}
+	}
 }
 
 func (t *tribesMap) local() *membership.Member { return t.group.Local() }

@@ -136,6 +136,7 @@ func TestTribesStartUnseen(t *testing.T) {
 		all := f.start("a", "b")
 		all[0].put("x", "1")
 		all[1].put("y", "1")
+		f.start("c")[0].stop()
 		f.net.Isolate("c")
 		c := f.start("c")[0]
 		time.Sleep(5 * time.Second)
