@@ -5,6 +5,7 @@ package member
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
@@ -97,19 +98,44 @@ func staticConfig(s *settings.Settings) static.Config {
 // layers makes the layers that the stack names.
 func layers(s *settings.Settings) []channel.Interceptor {
 	var all []channel.Interceptor
-	for _, name := range s.Stack {
+	detector := new(interceptor.TCPFailureDetector)
+	for i, name := range s.Stack {
 		switch name {
-		case "dispatch":
-			all = append(all, new(interceptor.Dispatch))
 		case "tfd":
-			all = append(all, new(interceptor.TCPFailureDetector))
-		case "gzip":
-			all = append(all, new(interceptor.Gzip))
-		case "order":
-			all = append(all, new(interceptor.Order))
-		case "domain":
-			all = append(all, &interceptor.DomainFilter{Domain: s.Domain})
+			all = append(all, detector)
+			detector = new(interceptor.TCPFailureDetector) // a second one is refused by New
+		case "ping":
+			p := new(interceptor.TCPPing)
+			if slices.Contains(s.Stack[i:], "tfd") {
+				p.Detector = detector
+			}
+			all = append(all, p)
+		default:
+			all = append(all, layer(s, name))
 		}
 	}
 	return all
+}
+
+// layer makes a layer that stands by itself.
+func layer(s *settings.Settings, name string) channel.Interceptor {
+	switch name {
+	case "dispatch":
+		return new(interceptor.Dispatch)
+	case "gzip":
+		return new(interceptor.Gzip)
+	case "zstd":
+		return new(interceptor.Compress)
+	case "order":
+		return new(interceptor.Order)
+	case "frag":
+		return new(interceptor.Fragmentation)
+	case "2pc":
+		return new(interceptor.TwoPhaseCommit)
+	case "encrypt":
+		return &interceptor.Encrypt{Key: s.Key, Cipher: s.Cipher.Cipher, OldForm: s.Cipher.OldForm, Clock: s.Now}
+	case "coord":
+		return new(interceptor.NonBlockingCoordinator)
+	}
+	return &interceptor.DomainFilter{Domain: s.Domain}
 }

@@ -63,6 +63,16 @@ type memberEvent struct {
 	Shutdown *bool  `json:"shutdown,omitempty"` // of memberDisappeared: it said goodbye
 }
 
+// viewEvent is a view on which the members have agreed (layer coord), in the order in
+// which they would coordinate.
+type viewEvent struct {
+	event
+	ID          string   `json:"id"`
+	Term        uint64   `json:"term"` // rises from view to view; 0 if Java nodes made it
+	Coordinator string   `json:"coordinator"`
+	Members     []string `json:"members"`
+}
+
 type messageEvent struct {
 	event
 	From   string `json:"from"`

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/member"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
 	"github.com/gotribes/tribes/group"
@@ -168,11 +169,12 @@ func (n *node) join(ctx context.Context) error {
 	if n.current != nil {
 		return errors.New("already in the group")
 	}
-	g, err := member.New(n.settings, n.log)
+	v := &visitor{n: n}
+	g, err := member.New(n.settings, n.log, group.WithTrace(&channel.Trace{ViewAgreed: v.agreed}))
 	if err != nil {
 		return err
 	}
-	v := &visitor{n: n, g: g}
+	v.g = g
 	g.Listen(v)
 	g.Watch(v)
 	if err := g.Start(ctx); err != nil {

@@ -82,22 +82,28 @@ func (d *driven) say(format string, args ...any) {
 // expect returns the next event of that kind that fits; others are passed over.
 func (d *driven) expect(ev string, fits func(map[string]any) bool) map[string]any {
 	d.t.Helper()
+	return d.await(ev, func(m map[string]any) bool { return m["ev"] == ev && (fits == nil || fits(m)) })
+}
+
+// await returns the next event that fits; what names it in errors.
+func (d *driven) await(what string, fits func(map[string]any) bool) map[string]any {
+	d.t.Helper()
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	for {
 		select {
 		case m, ok := <-d.lines:
 			if !ok {
-				d.t.Fatalf("the node ended before %q; log: %s", ev, d.log)
+				d.t.Fatalf("the node ended before %q; log: %s", what, d.log)
 			}
 			if m["ev"] == "http" {
 				d.httpAddr = m["addr"].(string)
 			}
-			if m["ev"] == ev && (fits == nil || fits(m)) {
+			if fits(m) {
 				return m
 			}
 		case <-limit.C:
-			d.t.Fatalf("no %q within %v", ev, patience)
+			d.t.Fatalf("no %q within %v", what, patience)
 		}
 	}
 }
@@ -301,7 +307,10 @@ func TestNodeThatCannotStart(t *testing.T) {
 		{"address of nobody here", []string{"-bind", "192.0.2.77"}, exitStart},
 		{"unknown flag", []string{"-x"}, exitUsage},
 		{"argument", []string{"now"}, exitUsage},
-		{"layer that is not built", []string{"-stack", "encrypt"}, exitUsage},
+		{"layer that is not built", []string{"-stack", "total"}, exitUsage},
+		{"encryption without a key", []string{"-stack", "encrypt"}, exitUsage},
+		{"a key that is none", []string{"-stack", "encrypt", "-key", "0011zz"}, exitUsage},
+		{"a cipher that is none", []string{"-cipher", "rot13"}, exitUsage},
 		{"unknown layer", []string{"-stack", "dispatch,magic"}, exitUsage},
 		{"status address without a port", []string{"-http", "localhost"}, exitUsage},
 		{"list of members without a port", []string{"-static", "10.0.0.1"}, exitUsage},

@@ -138,21 +138,7 @@ func TestOneOutcomePerMessage(t *testing.T) {
 // expectAny returns the next event of those kinds.
 func (d *driven) expectAny(kinds ...string) map[string]any {
 	d.t.Helper()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	for {
-		select {
-		case m, ok := <-d.lines:
-			if !ok {
-				d.t.Fatalf("the node ended before one of %q", kinds)
-			}
-			if slices.Contains(kinds, m["ev"].(string)) {
-				return m
-			}
-		case <-limit.C:
-			d.t.Fatalf("none of %q within %v", kinds, patience)
-		}
-	}
+	return d.await(strings.Join(kinds, " or "), func(m map[string]any) bool { return slices.Contains(kinds, m["ev"].(string)) })
 }
 
 func freeTCPPort(t *testing.T) string {

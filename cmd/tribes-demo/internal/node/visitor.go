@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -60,6 +61,15 @@ func (v *visitor) MemberEvent(_ context.Context, ev group.Event) {
 		v.n.history.gone(ev.Member, shutdown)
 	default:
 		return
+	}
+	v.emit(e)
+}
+
+// agreed is told of views on which the members have agreed.
+func (v *visitor) agreed(view *membership.Agreed) {
+	e := viewEvent{event: v.n.at("view"), ID: view.ID.String(), Term: view.Term(), Coordinator: addr(view.Coordinator())}
+	for _, m := range view.Members {
+		e.Members = append(e.Members, addr(m))
 	}
 	v.emit(e)
 }

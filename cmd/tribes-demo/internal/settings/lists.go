@@ -8,15 +8,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gotribes/tribes/interceptor"
 	"github.com/gotribes/tribes/membership"
 )
 
-const layerWords = "dispatch, tfd, gzip, order, domain"
+const layerWords = "dispatch, tfd, gzip, zstd, order, frag, 2pc, encrypt, coord, domain, ping"
 
 // layers are the words that a stack may have; later ones are known but not built.
 var (
-	layers      = []string{"dispatch", "tfd", "gzip", "order", "domain"}
-	layersLater = []string{"frag", "encrypt", "zstd", "ping", "2pc", "coord", "views", "total"}
+	layers      = strings.Split(layerWords, ", ")
+	layersLater = []string{"views", "total"}
 )
 
 func setStack(s *Settings, v string) error {
@@ -34,6 +35,44 @@ func setStack(s *Settings, v string) error {
 		}
 	}
 	return nil
+}
+
+// setKey reads the key of the layer encrypt. Errors do not show it.
+func setKey(s *Settings, v string) error {
+	key, err := interceptor.ParseKey(v)
+	if err != nil {
+		return errors.New("want the hex digits of 16, 24 or 32 bytes")
+	}
+	s.Key, s.keyed = key, true
+	return nil
+}
+
+// ciphers are what the layer encrypt may use: with old, in the form without a time stamp
+// that older Java nodes have.
+var ciphers = map[string]Cipher{
+	"gcm":     {Cipher: interceptor.AESGCM},
+	"cbc":     {Cipher: interceptor.AESCBC},
+	"gcm-old": {Cipher: interceptor.AESGCM, OldForm: true},
+	"cbc-old": {Cipher: interceptor.AESCBC, OldForm: true},
+}
+
+func setCipher(s *Settings, v string) error {
+	c, ok := ciphers[v]
+	if !ok {
+		return errors.New("want gcm, cbc, gcm-old or cbc-old")
+	}
+	s.Cipher = c
+	return nil
+}
+
+// cipherText is the cipher as the setting takes it.
+func (s *Settings) cipherText() string {
+	for name, c := range ciphers {
+		if c == s.Cipher {
+			return name
+		}
+	}
+	return ""
 }
 
 func setStatic(s *Settings, v string) error {

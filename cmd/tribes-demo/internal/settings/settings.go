@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gotribes/tribes/interceptor"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -38,8 +39,17 @@ type Settings struct {
 	ClockOffset time.Duration
 	HTTP        string
 	TLS         TLS
+	Key         interceptor.Key // of the layer encrypt
+	Cipher      Cipher
 
+	keyed bool // there is a Key
 	given map[string]bool
+}
+
+// Cipher is how the layer encrypt works.
+type Cipher struct {
+	Cipher  interceptor.Cipher
+	OldForm bool
 }
 
 // Peer is a static member: HOST:PORT and, if known, an id.
@@ -85,6 +95,8 @@ var fields = []field{
 	{"RN_DROP_MS", "drop", "`silence` after which a member is dropped (default 3000)", duration(func(s *Settings) *time.Duration { return &s.Drop })},
 	{"RN_DOMAIN", "domain", "`domain` to advertise (default none)", func(s *Settings, v string) error { s.Domain = v; return nil }},
 	{"RN_STACK", "stack", "`layers`, nearest the application first: " + layerWords + " (default dispatch,tfd)", setStack},
+	{"RN_KEY", "key", "`hex` digits of the key of the layer encrypt; in the environment other users of the machine do not see it", setKey},
+	{"RN_CIPHER", "cipher", "`how` the layer encrypt works: gcm, cbc, or gcm-old and cbc-old towards older Java nodes (default gcm)", setCipher},
 	{"RN_QUIET", "quiet", "`1`: count messages and acks instead of printing them", boolean(func(s *Settings) *bool { return &s.Quiet })},
 	{"RN_STATIC", "static", "static `members`, ADDRESS:PORT[:HEXID],...; an address may be a host name; no multicast then unless -mcast 1", setStatic},
 	{"RN_MCAST", "mcast", "`1`: multicast beside static members", boolean(func(s *Settings) *bool { return &s.Mcast })},
@@ -107,7 +119,7 @@ func Parse(command string, args []string, getenv func(string) string, help io.Wr
 		Name: "node", Bind: "127.0.0.1", Port: 4000, AutoBind: 1,
 		McastAddr: "228.0.0.4", McastPort: 45564,
 		Freq: 500 * time.Millisecond, Drop: 3 * time.Second,
-		Stack: []string{"dispatch", "tfd"},
+		Stack: []string{"dispatch", "tfd"}, Cipher: ciphers["gcm"],
 		TLS:   TLS{Port: 4100},
 		given: make(map[string]bool),
 	}
@@ -145,7 +157,11 @@ func Parse(command string, args []string, getenv func(string) string, help io.Wr
 
 func (s *Settings) apply(f field, name, v string, problems *[]string) {
 	s.given[f.env] = true
-	if err := f.set(s, v); err != nil {
+	err := f.set(s, v)
+	switch {
+	case err != nil && f.env == "RN_KEY": // a wrong key may be almost the right one
+		*problems = append(*problems, fmt.Sprintf("%s: %v", name, err))
+	case err != nil:
 		*problems = append(*problems, fmt.Sprintf("%s %q: %v", name, v, err))
 	}
 }
@@ -157,6 +173,9 @@ func (s *Settings) check(problems *[]string) {
 	}
 	if err := s.TLS.load(); err != nil {
 		*problems = append(*problems, err.Error())
+	}
+	if slices.Contains(s.Stack, "encrypt") && !s.keyed {
+		*problems = append(*problems, "the layer encrypt needs a key: set RN_KEY to 32, 48 or 64 hex digits")
 	}
 	if s.Drop < 3*s.Freq {
 		*problems = append(*problems, fmt.Sprintf("drop time %v: want at least three heartbeats of %v", s.Drop, s.Freq))
@@ -291,12 +310,21 @@ func (s *Settings) Rows() []Row {
 		"RN_CHANNEL": s.Channel, "RN_CLOCK_OFFSET_MS": s.ClockOffset.Milliseconds(), "RN_HTTP": s.HTTP,
 		"RN_TLS_CERT": s.TLS.Cert, "RN_TLS_KEY": s.TLS.Key, "RN_TLS_CA": s.TLS.CA,
 		"RN_TLS_PORT": s.TLS.Port, "RN_TLS_ONLY": s.TLS.Only,
+		"RN_KEY": s.keyText(), "RN_CIPHER": s.cipherText(),
 	}
 	rows := make([]Row, len(fields))
 	for i, f := range fields {
 		rows[i] = Row{f.flag, f.env, fmt.Sprint(values[f.env])}
 	}
 	return rows
+}
+
+// keyText says whether there is a key, and nothing of it.
+func (s *Settings) keyText() string {
+	if s.keyed {
+		return "(set)"
+	}
+	return ""
 }
 
 // StackText is the list of layers as the setting takes it.
