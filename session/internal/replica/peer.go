@@ -113,16 +113,25 @@ func (p *peer) post(f *flight, body []byte) bool {
 func (p *peer) watch() {
 	p.since = time.Now()
 	if p.timer == nil {
-		p.timer = time.AfterFunc(p.e.cfg.Budget, p.look)
+		p.timer = time.AfterFunc(p.patience(), p.look)
 	} else {
-		p.timer.Reset(p.e.cfg.Budget)
+		p.timer.Reset(p.patience())
 	}
 }
 
-// look is the timer: a peer that has answered nothing for the budget is left out.
+// patience is how long the peer may be silent before it is left out. With None nobody
+// waits for it, and what it would have to be given afterwards costs more.
+func (p *peer) patience() time.Duration {
+	if p.e.cfg.Wait == None {
+		return max(p.e.cfg.Budget, p.e.cfg.Stall)
+	}
+	return p.e.cfg.Budget
+}
+
+// look is the timer: a peer that has answered nothing for so long is left out.
 func (p *peer) look() {
 	p.mu.Lock()
-	rest := p.e.cfg.Budget - time.Since(p.since)
+	rest := p.patience() - time.Since(p.since)
 	switch {
 	case len(p.waiting) == 0 || p.stands >= silent:
 		p.mu.Unlock()

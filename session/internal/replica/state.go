@@ -18,9 +18,17 @@ var errStalled = errors.New("tribes: session: state transfer stands still")
 // load is an answer in blocks that this node waits for.
 type load struct {
 	from  *peer
-	next  uint32     // index of the next block; guarded by Engine.mu
-	moved chan bool  // has room for one: a block has come; true: the last
-	last  record.Key // of the last session that has come; guarded by Engine.mu
+	moved chan bool // has room for one: a block has come; true: the last
+	// The rest is guarded by Engine.mu.
+	next  uint32               // index of the next block
+	last  record.Key           // of the last session that has come, with all before it
+	early map[uint32]blockNote // blocks that have overtaken others
+}
+
+// blockNote is what is remembered of a block whose sessions were merged.
+type blockNote struct {
+	to   record.Key // the last of them
+	last bool       // of the answer
 }
 
 // begin registers a request of ours.
@@ -97,24 +105,43 @@ func (e *Engine) block(p *peer, b *sessionwire.StateBlock) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l := e.loads[b.Request]
-	if l == nil || l.from != p || l.next != b.Index {
-		return nil
+	if l := e.loads[b.Request]; l != nil && l.from == p && b.Index-l.next < window {
+		note := blockNote{last: b.Last}
+		if n := len(b.Sessions); n > 0 {
+			note.to = b.Sessions[n-1].Key
+		}
+		l.take(b.Index, note)
 	}
-	l.next++
-	moved := b.Last
-	if n := len(b.Sessions); n > 0 && b.Sessions[n-1].Key.Compare(l.last) > 0 {
-		l.last, moved = b.Sessions[n-1].Key, true
+	return nil
+}
+
+// take notes a block that is the next one, or one of the window behind it. The caller
+// holds Engine.mu.
+func (l *load) take(index uint32, note blockNote) {
+	if index != l.next {
+		if l.early == nil {
+			l.early = make(map[uint32]blockNote)
+		}
+		l.early[index] = note
+		return
 	}
-	if !moved {
-		return nil // a block that brings nothing is no progress
+	moved, last := false, false
+	for ok := true; ok && !last; note, ok = l.early[l.next] {
+		delete(l.early, l.next)
+		l.next++
+		if note.to.Compare(l.last) > 0 {
+			l.last, moved = note.to, true
+		}
+		last = note.last
+	}
+	if !moved && !last {
+		return // a block that brings nothing is no progress
 	}
 	select {
 	case <-l.moved:
 	default:
 	}
-	l.moved <- b.Last
-	return nil
+	l.moved <- last
 }
 
 // provide answers a request for all sessions.
@@ -151,20 +178,23 @@ func (e *Engine) give(ctx context.Context, p *peer, request uint64, keys []recor
 	e.blocks(ctx, p, m, keys)
 }
 
-// blocks sends sessions in blocks; the next goes when the last was processed, so a slow
-// peer is not flooded. It reports whether all went.
+// blocks sends sessions in blocks, a few of which are on the way or being processed at a
+// time, so that a slow peer is not flooded. It reports whether all were taken.
 func (e *Engine) blocks(ctx context.Context, p *peer, limit *sessionwire.StateRequest, keys []record.Key) bool {
+	s := newStream(ctx, p, limit.Request == 0)
+	defer s.cancel()
 	b := &sessionwire.StateBlock{Request: limit.Request}
 	size := 0
 	for i := 0; ; i++ {
 		b.Last = i == len(keys)
 		if b.Last || len(b.Sessions) >= int(limit.Sessions) || size >= int(limit.Bytes) {
-			if err := e.sendBlock(ctx, p, b); err != nil {
+			err := s.send(b)
+			if err == nil && b.Last {
+				err = s.flush()
+			}
+			if err != nil {
 				e.tell(slog.LevelWarn, "sessions could not be given", p.member(), "sent", i, "of", len(keys), "err", err)
-				if limit.Request != 0 || !refusal(err) || estranged(err) {
-					return false
-				}
-				e.n.rejected.Add(1) // a session that is refused costs no other
+				return false
 			}
 			if b.Last {
 				return true
@@ -181,12 +211,6 @@ func (e *Engine) blocks(ctx context.Context, p *peer, limit *sessionwire.StateRe
 			h.Mu.RUnlock()
 		}
 	}
-}
-
-func (e *Engine) sendBlock(ctx context.Context, p *peer, b *sessionwire.StateBlock) error {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.Stall)
-	defer cancel()
-	return p.send(ctx, b)
 }
 
 // missing notes that something of a session is to be fetched from a node.
