@@ -270,6 +270,7 @@ func (p *peer) recover(ctx context.Context) {
 			if err == nil && p.catchUp() {
 				cancel()
 				p.e.tell(slog.LevelInfo, "session replica is back", p.member())
+				p.e.notify() // a start may wait for it
 				return
 			}
 			p.silence()
