@@ -205,7 +205,7 @@ func fill(t *testing.T, n *server, count int) (ids []string) {
 func TestProviderDies(t *testing.T) {
 	slow := func(c *Config) { c.Cluster.BlockSessions = 1 }
 	inFarm(t, []string{"a", "b", "c"}, slow, func(f *farm, n []*server) {
-		ids := fill(t, n[0], 500)
+		ids := fill(t, n[0], 2000)
 		late := f.boot("d")
 		done := make(chan error)
 		go func() { done <- late.Start(context.Background()) }()
@@ -229,7 +229,7 @@ func TestProviderDies(t *testing.T) {
 func TestOnlyProviderDies(t *testing.T) {
 	slow := func(c *Config) { c.Cluster.BlockSessions = 1 }
 	inFarm(t, []string{"a"}, slow, func(f *farm, n []*server) {
-		fill(t, n[0], 2000)
+		fill(t, n[0], 6000)
 		done := make(chan error)
 		late := []*server{f.boot("b"), f.boot("c")}
 		for _, x := range late {

@@ -114,6 +114,17 @@ func (e *Engine) announce(ctx context.Context, s sessionwire.State) {
 	}
 }
 
+// correct introduces this node again to a member that was told that it is less far than it
+// is meanwhile.
+func (e *Engine) correct(m *membership.Member, said sessionwire.State) {
+	e.mu.Lock()
+	stale := e.state != said
+	e.mu.Unlock()
+	if stale {
+		e.meet(m)
+	}
+}
+
 // reunite repairs two nodes that were apart: the first by its id does it at once, the
 // other a moment later, if the first has not noticed that they were.
 func (e *Engine) reunite(p *peer) {

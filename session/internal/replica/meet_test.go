@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,37 @@ func TestMuteMember(t *testing.T) {
 		}
 		if len(x.kinds(sessionwire.KindHello)) == 0 || n.Stats().Peers != 0 {
 			t.Errorf("%d greetings, %+v", len(x.kinds(sessionwire.KindHello)), n.Stats())
+		}
+	})
+}
+
+// A node that becomes ready just while it greets a member that did not answer before tells
+// it so.
+func TestReadyWhileAMemberComesBack(t *testing.T) {
+	inRig(t, func(r *rig) {
+		x := r.rogue("x")
+		n := r.boot("a", func(c *Config) { c.StateTimeout, c.Serve = 10*time.Second, true })
+		begun, answers := time.Now(), sync.WaitGroup{}
+		x.does(func(m sessionwire.Message) error { // it gives nothing, so that it is left out
+			if m.Kind() == sessionwire.KindHello && time.Since(begun) > 8*time.Second {
+				for !n.Ready() {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			if q, ok := m.(*sessionwire.Buckets); ok && !q.Answer {
+				answers.Go(func() {
+					// It fails when the node is closed at the end of the test.
+					_ = x.send(n, &sessionwire.Buckets{Request: q.Request, Answer: true, Sessions: q.Sessions, Sums: q.Sums})
+				})
+			}
+			return nil
+		})
+		x.meet(begin(t, n), sessionwire.Ready)
+		time.Sleep(time.Minute)
+		answers.Wait()
+		said := x.kinds(sessionwire.KindHello)
+		if last := said[len(said)-1].(*sessionwire.Hello); !n.Ready() || last.State != sessionwire.Ready {
+			t.Errorf("ready %v; the last of %d greetings says %v", n.Ready(), len(said), last.State)
 		}
 	})
 }

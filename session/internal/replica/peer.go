@@ -264,8 +264,10 @@ func (p *peer) recover(ctx context.Context) {
 			return
 		}
 		try, cancel := context.WithTimeout(ctx, p.e.cfg.Stall)
-		err := p.send(try, p.e.introduction())
+		h := p.e.introduction()
+		err := p.send(try, h)
 		if err == nil && p.comeBack() {
+			p.e.correct(p.member(), h.State)
 			err = p.e.repair(ctx, p)
 			if err == nil && p.catchUp() {
 				cancel()
