@@ -42,7 +42,7 @@ func TestHelpVersionAndWrongUse(t *testing.T) {
 		{"node -x", 2, "", "tribes-demo node: "},
 		{"node now", 2, "", `unexpected argument "now"`},
 		{"node -stack magic", 2, "", `unknown layer "magic"`},
-		{"node -stack encrypt", 2, "", "not built yet"},
+		{"node -stack total", 2, "", "not built yet"},
 		{"web -manager backup", 2, "", "-manager backup is not in this build"},
 		{"config now", 2, "", `unexpected argument "now"`},
 		{"config -port x", 2, "", `-port "x"`},
