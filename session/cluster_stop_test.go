@@ -2,6 +2,7 @@ package session
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -11,11 +12,16 @@ import (
 // do all without it.
 func TestExpireOnStop(t *testing.T) {
 	for _, on := range []bool{true, false} {
+		var mu sync.Mutex
 		var told []string // by whom and why
 		cfg := func(c *Config) {
 			c.Cluster.ExpireOnStop = on && c.Route != "b"
 			name := c.Route
-			c.Listener.Destroyed = func(e Event) { told = append(told, name+" "+e.Reason.String()) }
+			c.Listener.Destroyed = func(e Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, name+" "+e.Reason.String())
+			}
 		}
 		inFarm(t, []string{"a", "b", "c"}, cfg, func(f *farm, n []*server) {
 			own, moved := begin1(t, n[0]), begin1(t, n[0])
