@@ -118,10 +118,7 @@ func (c *Compress) settings() (compressSettings, error) {
 
 // limit is the size up to which a message of size compressed bytes is expanded.
 func (s *compressSettings) limit(size int) int {
-	if s.maxRatio == 0 || size > s.maxSize/s.maxRatio {
-		return s.maxSize
-	}
-	return min(s.maxSize, max(compressFree, size*s.maxRatio))
+	return expandLimit(size, s.maxSize, s.maxRatio, compressFree)
 }
 
 // BindDown implements channel.Interceptor. The error joins everything that is

@@ -114,10 +114,16 @@ func (g *Gzip) settings() (gzipSettings, error) {
 
 // limit is the size up to which a message of size compressed bytes is inflated.
 func (s *gzipSettings) limit(size int) int {
-	if s.maxRatio == 0 || size > s.maxSize/s.maxRatio {
-		return s.maxSize
+	return expandLimit(size, s.maxSize, s.maxRatio, ratioFree)
+}
+
+// expandLimit is the size up to which size compressed bytes are expanded: maxSize at most,
+// and, beyond free, maxRatio times size; a ratio of 0 is no bound.
+func expandLimit(size, maxSize, maxRatio, free int) int {
+	if maxRatio == 0 || size > maxSize/maxRatio {
+		return maxSize
 	}
-	return min(s.maxSize, max(ratioFree, size*s.maxRatio))
+	return min(maxSize, max(free, size*maxRatio))
 }
 
 // BindDown implements channel.Interceptor. The error joins everything that is
