@@ -36,7 +36,8 @@ import (
 // Receiving. A message waits, in a copy, for its confirmation, and the one before it
 // for the other; they belong together by sender and message id, and by how they came
 // (over TLS or not). (In Tribes by the id alone, and a confirmation that comes first is
-// lost.) What waits is
+// lost.) A confirmation with Sync does not wait: its message came before it or is gone,
+// with a process that was replaced or by its time, and the sender is told. What waits is
 // bounded. A message for which there is no room is dropped, counted, and its sender
 // told if it asked for Sync. One that was not confirmed for Expire is dropped, told
 // to the trace and counted; if its sender has left or failed, after a tenth of that.

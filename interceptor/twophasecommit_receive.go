@@ -31,6 +31,7 @@ type parked struct {
 var (
 	errCommitRoom = errors.New("tribes: two-phase commit: no room for a message that waits for its confirmation")
 	errCommitLate = errors.New("tribes: two-phase commit: the channel has stopped")
+	errCommitGone = errors.New("tribes: two-phase commit: the message that is confirmed is not here")
 )
 
 // The reasons for which a TwoPhaseCommit drops messages, as the trace tells them.
@@ -73,7 +74,7 @@ func (c *TwoPhaseCommit) park(ctx context.Context, m *message.Message, k parkKey
 	mine.Release()
 	switch {
 	case err != nil:
-		return c.refuse(m, err)
+		return c.refuse(m, reasonNoRoom, err)
 	case old.m != nil:
 		c.counts.repeated.Add(1)
 		c.host.Trace().Duplicate(m.Source, m.ID)
@@ -86,12 +87,17 @@ func (c *TwoPhaseCommit) park(ctx context.Context, m *message.Message, k parkKey
 	return c.above.Receive(ctx, m)
 }
 
-// release passes up the message that m confirms.
+// release passes up the message that m confirms. With Sync the sender knows that the
+// message came first, and the answer to m is that of the application: one that is not
+// here is gone, with the process that had it or by its time.
 func (c *TwoPhaseCommit) release(ctx context.Context, m *message.Message, k parkKey) error {
+	if m.Options.Has(message.Sync) && !c.waits(k) {
+		return c.refuse(m, reasonUnknown, errCommitGone)
+	}
 	old, err := c.put(&parked{key: k, member: m.Source, size: heldEntry})
 	switch {
 	case err != nil:
-		return c.refuse(m, err)
+		return c.refuse(m, reasonNoRoom, err)
 	case old == nil:
 		c.counts.early.Add(1)
 		return nil
@@ -107,10 +113,17 @@ func (c *TwoPhaseCommit) release(ctx context.Context, m *message.Message, k park
 }
 
 // refuse drops a message or a confirmation.
-func (c *TwoPhaseCommit) refuse(m *message.Message, err error) error {
+func (c *TwoPhaseCommit) refuse(m *message.Message, reason string, err error) error {
 	c.counts.refused.Add(1)
-	c.drops.message(m, reasonNoRoom, err)
+	c.drops.message(m, reason, err)
 	return err
+}
+
+// waits reports whether something waits with that key.
+func (c *TwoPhaseCommit) waits(k parkKey) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parked[k] != nil
 }
 
 // put keeps p, or returns what is there with its key.

@@ -11,7 +11,7 @@ type TwoPhaseCommitStats struct {
 	Delivered uint64 // those that were confirmed and passed up
 	Early     uint64 // confirmations that came before their messages
 	Repeated  uint64 // messages and confirmations that were dropped because they waited already
-	Refused   uint64 // messages and confirmations for which there was no room
+	Refused   uint64 // messages and confirmations for which there was no room, or no message to a Sync
 	Expired   uint64 // messages that were dropped because they were not confirmed
 	Unknown   uint64 // confirmations whose messages did not come
 

@@ -294,6 +294,19 @@ func TestTwoPhaseCommitTellsTheError(t *testing.T) {
 	}
 }
 
+// A process that was replaced had the message; the one that gets the confirmation must
+// not answer for it.
+func TestConfirmationToAReplacedProcess(t *testing.T) {
+	c := new(TwoPhaseCommit)
+	h := newCommit(t, c, interceptortest.Config{})
+	if err := (arrival{peer, message.NewID(), confirmation(message.NewID()), message.Sync}).at(h); !errors.Is(err, errCommitGone) {
+		t.Errorf("Receive of a Sync confirmation without its message = %v, want %v", err, errCommitGone)
+	}
+	if d := cmp.Diff(TwoPhaseCommitStats{Refused: 1}, c.Stats()); d != "" {
+		t.Errorf("Stats() differ (-want +got):\n%s", d)
+	}
+}
+
 func TestTwoPhaseCommitSettings(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -27,6 +27,9 @@ type stack struct {
 	// split says that messages go in parts, some of which a process may get that has
 	// replaced the one that got the others.
 	split bool
+	// waits says that a message waits in a process for another, without which it is
+	// dropped: an orderly stop may take it, too.
+	waits bool
 }
 
 var key = mustKey("000102030405060708090a0b0c0d0e0f")
@@ -65,7 +68,7 @@ var stacks = []stack{
 			&interceptor.Encrypt{Key: key, Cipher: interceptor.AESCBC}, new(interceptor.TCPFailureDetector),
 		}}
 	}},
-	{name: "two-phase commit", loose: true, make: func() layers {
+	{name: "two-phase commit", loose: true, waits: true, make: func() layers {
 		return layers{stack: []channel.Interceptor{
 			new(interceptor.Dispatch), new(interceptor.TwoPhaseCommit), new(interceptor.TCPFailureDetector),
 		}}

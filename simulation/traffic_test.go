@@ -138,7 +138,11 @@ func (w *world) outcome(to []*membership.Member, id message.ID, o message.Option
 		}
 		d := delivery{w.hosts[m.ID()], id}
 		switch r.Outcome {
-		case message.Acknowledged, message.Refused:
+		case message.Refused:
+			if !strings.Contains(r.Err.Error(), notHere) {
+				w.acked[d] = o.SyncAcked()
+			}
+		case message.Acknowledged:
 			w.acked[d] = o.SyncAcked()
 		case message.NotSent:
 			w.refused[d] = true
@@ -146,9 +150,13 @@ func (w *world) outcome(to []*membership.Member, id message.ID, o message.Option
 	}
 }
 
+// notHere is in the refusal of a confirmation whose message the process that was replaced
+// had.
+const notHere = "the message that is confirmed is not here"
+
 // refusal reports whether a message was refused for a reason that there may be.
 func refusal(err error) bool {
-	for _, reason := range []string{errTenth.Error(), "came too late", "came before", channel.ErrClosed.Error()} {
+	for _, reason := range []string{errTenth.Error(), "came too late", "came before", notHere, channel.ErrClosed.Error()} {
 		if strings.Contains(err.Error(), reason) {
 			return true
 		}

@@ -32,7 +32,7 @@ type world struct {
 	// The rest is guarded by mu.
 	hosts     map[membership.ID]string // of all runs
 	stalled   map[string]time.Time     // hosts whose listeners wait until then
-	crashed   map[string]bool          // hosts that have crashed, or whose stop was not orderly
+	crashed   map[string]bool          // hosts that have crashed, or whose stop may have taken messages
 	delivered map[delivery]bool
 	last      map[stream]uint64
 	acked     map[delivery]bool            // by an ack; true: by a listener
@@ -157,7 +157,8 @@ func (w *world) end(name string) {
 	delete(w.running, name)
 	n.stop()
 	begun := time.Now()
-	if n.g.Stop(context.Background()) != nil { // messages that it had taken are not delivered
+	err := n.g.Stop(context.Background())
+	if err != nil || w.stack.waits { // messages that it had taken may not be delivered
 		w.mu.Lock()
 		w.crashed[name] = true
 		w.mu.Unlock()
