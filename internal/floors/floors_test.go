@@ -36,6 +36,7 @@ var floorOf = map[string]int{
 	"session/internal/sessionwire": 4,
 	"session/internal/table":       4,
 	"session/internal/replica":     5,
+	"session/store":                0,
 	"session":                      6,
 
 	"replmap/internal/entry":      3,
@@ -80,6 +81,7 @@ var suites = map[string]bool{
 	"transport/transporttest":     true,
 	"membership/membershiptest":   true,
 	"interceptor/interceptortest": true,
+	"session/sessiontest":         true,
 }
 
 func TestImportsPointDown(t *testing.T) {
