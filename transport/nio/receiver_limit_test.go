@@ -87,6 +87,7 @@ func TestReceiverTimeouts(t *testing.T) {
 		{"second frame stops", []string{whole + whole[:500]}, reasonPartial},
 	}
 	eachPoller(t, func(t *testing.T, p Poller) {
+		t.Parallel()
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
@@ -142,6 +143,7 @@ func TestReceiverIdle(t *testing.T) {
 // part comes 25 times in each limit, so that a busy machine may be late.
 func TestReceiverSlowButSteady(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p Poller) {
+		t.Parallel()
 		limits := ReceiverLimits{FirstFrameTimeout: time.Second, PartialTimeout: time.Second}
 		g := newRx(t, ReceiverConfig{Poller: p, Limits: limits}, nil)
 		c := g.dial()
