@@ -325,7 +325,8 @@ func TestReceiverIdleMemory(t *testing.T) {
 		var before runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		g := newRx(t, ReceiverConfig{Poller: p}, nil)
+		often := ReceiverLimits{WriteTimeout: 400 * time.Millisecond} // connections are looked at four times in it
+		g := newRx(t, ReceiverConfig{Poller: p, Limits: often}, nil)
 		f := newFrames(t)
 		var all []net.Conn
 		for range conns {
