@@ -164,7 +164,7 @@ func (w *world) end(name string) {
 	n.stop()
 	begun := time.Now()
 	err := n.g.Stop(context.Background())
-	if err != nil || w.stack.waits { // messages that it had taken may not be delivered
+	if err != nil || w.stack.waits || w.stack.split { // messages that it had taken may not be delivered
 		w.mu.Lock()
 		w.crashed[name] = true
 		w.mu.Unlock()
