@@ -37,6 +37,9 @@ var floorOf = map[string]int{
 	"session/internal/table":       4,
 	"session/internal/replica":     5,
 	"session/store":                0,
+	"session/store/filestore":      1,
+	"session/store/sqlstore":       1,
+	"contrib/sqltest":              7,
 	"session":                      6,
 
 	"replmap/internal/entry":      3,
