@@ -177,8 +177,8 @@ func (w *world) fault() {
 		if n := w.nodes[name]; n != nil {
 			w.mu.Lock()
 			delete(w.nodes, name)
-			w.mu.Unlock()
 			w.downs++
+			w.mu.Unlock()
 			n.crash()
 		}
 	case 7, 8:
