@@ -133,6 +133,11 @@ func (m *Map[K, V]) Get(ctx context.Context, key K) (value V, there bool, err er
 		return value, false, err
 	}
 	e, there := m.r.table.Get(k)
+	if !there {
+		if e, there, err = m.find(ctx, k); err != nil {
+			return value, false, err
+		}
+	}
 	if !there && m.cfg.Load != nil {
 		return m.load(ctx, key, k)
 	}
@@ -179,6 +184,9 @@ func (m *Map[K, V]) put(ctx context.Context, key K, value V, lifetime time.Durat
 func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 	e, err := m.entry(key, nil, entry.Forever)
 	if err != nil {
+		return false, err
+	}
+	if err := m.reach(ctx, e.Key); err != nil {
 		return false, err
 	}
 	return m.write(ctx, e, nil)

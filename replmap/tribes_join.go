@@ -113,7 +113,11 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 			t.mu.Lock()
 			heard := t.touched[string(x.Key)]
 			t.mu.Unlock()
-			if !heard {
+			switch {
+			case heard:
+			case t.cfg.Lazy:
+				t.takeLazy(x, m, 0)
+			default:
 				t.take(x, m.ID(), 0)
 			}
 		}
@@ -138,7 +142,7 @@ func (t *tribesMap) foundIn(all []*tribeswire.Message) {
 
 // stateOf asks a member for all that it has.
 func (t *tribesMap) stateOf(ctx context.Context, m *membership.Member) ([]*tribeswire.Message, error) {
-	_, answers, _ := t.call(ctx, []*membership.Member{m}, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.StateCopy})
+	_, answers, _ := t.call(ctx, []*membership.Member{m}, t.cfg.Timeout, &tribeswire.Message{Type: t.stateType()})
 	if len(answers) == 0 || answers[0].Value == nil {
 		return nil, errNoState
 	}
@@ -172,7 +176,33 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	t.table.Write(entry.Entry{Key: key, Value: m.Value, Gone: m.Type == tribeswire.Remove, Lifetime: entry.Forever}, nil)
 }
 
-// give returns the answer to StateCopy. A map that is being filled itself waits for that,
+// stateType is the question for all entries of the kind of map.
+func (t *tribesMap) stateType() tribeswire.Type {
+	if t.cfg.Lazy {
+		return tribeswire.State
+	}
+	return tribeswire.StateCopy
+}
+
+// entries returns all entries as the answer to it has them: with values, or whose they are.
+func (t *tribesMap) entries() (all []*tribeswire.Message) {
+	if !t.cfg.Lazy {
+		for e := range t.table.All() {
+			all = append(all, t.copyOf(&e))
+		}
+		return all
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, p := range t.places {
+		if p.known {
+			all = append(all, t.message(&tribeswire.Message{Type: tribeswire.Proxy, Key: []byte(key), Primary: p.primary, Nodes: p.nodes}))
+		}
+	}
+	return all
+}
+
+// give returns the answer to the question for all entries. A map that is being filled itself waits for that,
 // unless who asks may be waiting for it.
 func (t *tribesMap) give(ctx context.Context, to *membership.Member) ([]byte, error) {
 	mine, its := t.local().ID(), to.ID()
@@ -185,9 +215,5 @@ func (t *tribesMap) give(ctx context.Context, to *membership.Member) ([]byte, er
 		case <-ctx.Done():
 		}
 	}
-	var all []*tribeswire.Message
-	for e := range t.table.All() {
-		all = append(all, t.copyOf(&e))
-	}
-	return tribeswire.ListValue(all)
+	return tribeswire.ListValue(t.entries())
 }
