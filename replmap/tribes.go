@@ -38,7 +38,7 @@ type Tribes struct {
 	// and Watch are about the values that are here, [Map.Keys] about all keys. When the
 	// primary is gone the backup takes its place and chooses another backup, and the primary
 	// does so when the backup is gone. What both had who are gone at about the same time is
-	// lost: [ErrUnreachable].
+	// lost: [ErrNoHolder].
 	Lazy bool
 	// Class is the class version of members in Java objects: Java9, Java100 or Java101;
 	// 0 means Java101. Java nodes of another line refuse what is sent.

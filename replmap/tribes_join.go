@@ -167,7 +167,7 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 		t.touched[key] = true
 	}
 	p := t.place(key)
-	p.primary, p.nodes, p.from, p.sent, p.orphan = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary)
+	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary), true
 	p.hear(true)
 	t.mu.Unlock()
 	if m.Type == tribeswire.Remove {

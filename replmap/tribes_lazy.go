@@ -3,7 +3,6 @@ package replmap
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
 
 	"github.com/gotribes/tribes/membership"
@@ -193,32 +192,6 @@ func contains(all []*membership.Member, id membership.ID) bool {
 
 func without(all []*membership.Member, id membership.ID) []*membership.Member {
 	return slices.DeleteFunc(slices.Clone(all), func(m *membership.Member) bool { return m.ID() == id })
-}
-
-// Keys goes through the keys that the map has as far as this member knows, in no order:
-// with Tribes.Lazy also those whose values are elsewhere, which All leaves out. What cannot
-// be decoded is left out. While the map is not ready there is nothing.
-func (m *Map[K, V]) Keys() iter.Seq[K] {
-	return func(yield func(K) bool) {
-		if m.usable() != nil {
-			return
-		}
-		keys := func(yield func(string) bool) {
-			for e := range m.r.table.All() {
-				if !yield(e.Key) {
-					return
-				}
-			}
-		}
-		if t, ok := m.rep.(*tribesMap); ok && t.cfg.Lazy {
-			keys = slices.Values(t.keys())
-		}
-		for key := range keys {
-			if k, err := m.cfg.Keys.Decode([]byte(key)); err == nil && !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func (t *tribesMap) keys() []string {

@@ -2,38 +2,11 @@ package replmap
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
 )
-
-// ErrUnreachable is the error of a key whose value none of the members gives that have it:
-// with [Tribes].Lazy both can be gone.
-var ErrUnreachable = errors.New("tribes: replmap: no member gives the value")
-
-// find looks for an entry that this member may have no value of.
-func (m *Map[K, V]) find(ctx context.Context, key string) (e entry.Entry, there bool, err error) {
-	if t, ok := m.rep.(*tribesMap); ok && t.cfg.Lazy {
-		return t.find(ctx, key)
-	}
-	return e, false, nil
-}
-
-// reach is find before a key is deleted: one whose value nobody has any more can be, too.
-func (m *Map[K, V]) reach(ctx context.Context, key string) error {
-	_, _, err := m.find(ctx, key)
-	if !errors.Is(err, ErrUnreachable) {
-		return err
-	}
-	t := m.rep.(*tribesMap)
-	if p, known := t.whose(key); known {
-		t.drop(key, p.told)
-	}
-	to, _ := t.members()
-	return t.spread(ctx, to, key)
-}
 
 // find returns the entry of a key that this member may have no value of. Then it gets the
 // value and becomes the primary of the key, as Java nodes do.
@@ -55,7 +28,7 @@ func (t *tribesMap) find(ctx context.Context, key string) (entry.Entry, bool, er
 			continue // another member has said something meanwhile
 		}
 		if value == nil {
-			return entry.Entry{}, false, ErrUnreachable
+			return entry.Entry{}, false, ErrNoHolder
 		}
 		to, _ := t.members()
 		return e, true, t.spread(ctx, to, key)

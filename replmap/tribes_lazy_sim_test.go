@@ -85,7 +85,7 @@ func read(t *testing.T, rnd *rand.Rand, n *node, names []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	key := fmt.Sprint(names[rnd.IntN(len(names))], rnd.IntN(6))
-	if _, _, err := n.Get(ctx, key); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrUnreachable) {
+	if _, _, err := n.Get(ctx, key); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoHolder) {
 		t.Errorf("%s: %v", n.name, err)
 	}
 }

@@ -16,13 +16,14 @@ type place struct {
 	nodes   []*membership.Member
 	from    membership.ID // who has written it last, and when by its own clock, in ms
 	sent    int64
-	orphan  bool      // its primary is gone, and who takes over is not known
-	flying  int       // messages of this member about it that are not answered
-	values  int       // those of them that have its value, or say that it is gone
-	crossed bool      // while one was on its way another member has said something else
-	clash   bool      // the same, of two messages with values
-	known   bool      // there is such a key
-	told    int       // how often another member has said something about it
+	orphan  bool // its primary is gone, and who takes over is not known
+	flying  int  // messages of this member about it that are not answered
+	values  int  // those of them that have its value, or say that it is gone
+	crossed bool // while one was on its way another member has said something else
+	clash   bool // the same, of two messages with values
+	known   bool // there is such a key
+	told    int  // how often another member has said something about it, and when last
+	heard   time.Time
 	spare   []byte    // the value that was here, until it is sure that others have one
 	spared  time.Time // since when
 }
@@ -84,6 +85,9 @@ func (t *tribesMap) flying(key string, value bool, f func() error) error {
 	}
 	t.mu.Lock()
 	p := t.place(key)
+	if value && !p.heard.IsZero() && time.Since(p.heard) < closeTime {
+		p.crossed, p.clash = true, true
+	}
 	p.flying, p.values = p.flying+1, p.values+n
 	t.mu.Unlock()
 	err := f()
@@ -104,6 +108,7 @@ func (t *tribesMap) flying(key string, value bool, f func() error) error {
 // hear notes that another member has said something about a key. The caller holds t.mu.
 func (p *place) hear(value bool) {
 	p.told++
+	p.heard = time.Now()
 	p.crossed = p.crossed || p.flying > 0
 	p.clash = p.clash || value && p.values > 0
 }
@@ -120,8 +125,13 @@ func (t *tribesMap) rank() int {
 	return n
 }
 
-// againPause is the least time before something is said again.
-const againPause = 10 * time.Millisecond
+// againPause is the least time before something is said again. A Java node notes what it
+// has put after it has told the others of it: what comes in between is lost there. So a
+// value that is sent within closeTime of one that has come counts as crossed.
+const (
+	againPause = 100 * time.Millisecond
+	closeTime  = 250 * time.Millisecond
+)
 
 // again says what a key is, or only whose it is, after messages about it have crossed.
 func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
@@ -197,7 +207,7 @@ func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil && p.flying > 0 {
-		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told}
+		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, heard: p.heard}
 		return
 	}
 	delete(t.places, key)
