@@ -87,8 +87,10 @@ type tribesMap struct {
 	listed        map[membership.ID]bool            // who was told who has the entries of this member
 	places        map[string]*place
 	recent        []recentWrite
-	touched       map[string]bool // keys that were heard of during the state transfer; nil at other times
-	asks          map[string]bool // keys that are asked for on behalf of others
+	hearing       []*ear                 // of the state transfers that go on
+	provider      *membership.Member     // who has given the entries, until they were asked for again
+	seen          map[membership.ID]bool // who has shown that it sees this member
+	asks          map[string]bool        // keys that are asked for on behalf of others
 	undo          []func()
 
 	turn atomic.Uint64 // of the members as backups
@@ -114,7 +116,7 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64), listed: make(map[membership.ID]bool),
 		reuniting: make(map[membership.ID]uint64),
 		missed:    make(map[membership.ID]map[string]bool), places: make(map[string]*place),
-		asks: make(map[string]bool),
+		asks: make(map[string]bool), seen: make(map[membership.ID]bool),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil

@@ -94,14 +94,8 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 	if len(from) == 0 {
 		return nil
 	}
-	t.mu.Lock()
-	t.touched = make(map[string]bool)
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		t.touched = nil
-		t.mu.Unlock()
-	}()
+	heard, stop := t.hear()
+	defer stop()
 	for _, m := range from {
 		all, err := t.stateOf(ctx, m)
 		if err != nil {
@@ -110,11 +104,8 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 		}
 		t.foundIn(all)
 		for _, x := range all {
-			t.mu.Lock()
-			heard := t.touched[string(x.Key)]
-			t.mu.Unlock()
 			switch {
-			case heard:
+			case heard(string(x.Key)):
 			case t.cfg.Lazy:
 				t.takeLazy(x, m, 0)
 			default:
@@ -122,6 +113,9 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 			}
 		}
 		t.n.transferred.Add(uint64(len(all)))
+		t.mu.Lock()
+		t.provider = m
+		t.mu.Unlock()
 		return nil
 	}
 	return errNoState
@@ -163,9 +157,7 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 		t.mu.Unlock()
 		return // overtaken
 	}
-	if t.touched != nil && sent != 0 {
-		t.touched[key] = true
-	}
+	t.hears(key, sent)
 	p := t.place(key)
 	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary), true
 	p.hear(true)

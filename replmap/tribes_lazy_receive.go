@@ -68,9 +68,7 @@ func (t *tribesMap) placed(m *tribeswire.Message, from membership.ID, sent int64
 	if m.Primary != nil && m.Primary.ID() == t.local().ID() && m.Type != tribeswire.Remove {
 		return false // an echo
 	}
-	if t.touched != nil && sent != 0 {
-		t.touched[key] = true
-	}
+	t.hears(key, sent)
 	p := t.place(key)
 	p.primary, p.nodes, p.from, p.sent, p.known = m.Primary, m.Nodes, from, sent, true
 	p.orphan = !t.knows(m.Primary)

@@ -45,6 +45,7 @@ func (t *tribesMap) ping(ctx context.Context) {
 			}
 		}
 		t.unspare()
+		t.refreshed()
 		t.unseen()
 		for i := range all {
 			if o := all[i].Outcome; o == group.CallNoHandler || o == group.CallTimedOut || o == group.CallSendFailed {

@@ -126,6 +126,7 @@ func (t *tribesMap) asked(ctx context.Context, req *group.Request) (group.Body, 
 		t.found(req.From, false)
 	case tribeswire.Ping:
 		a.Value, err = tribeswire.StateValue(t.now())
+		t.sees(req.From.ID())
 	case t.stateType():
 		a.Primary = nil
 		a.Value, err = t.give(ctx, req.From)
