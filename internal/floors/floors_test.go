@@ -38,6 +38,7 @@ var floorOf = map[string]int{
 	"session/internal/replica":     5,
 	"session/store":                0,
 	"session":                      6,
+	"contrib":                      7,
 
 	"replmap/internal/entry":      3,
 	"replmap/internal/mapwire":    4,
