@@ -43,6 +43,7 @@ var floorOf = map[string]int{
 	"session/store/sqlstore":       1,
 	"contrib/sqltest":              7,
 	"session":                      6,
+	"contrib":                      7,
 
 	"replmap/internal/entry":      3,
 	"replmap/internal/mapwire":    4,
