@@ -1,0 +1,155 @@
+package mapstore
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/gotribes/tribes/session/store"
+)
+
+// Once is a random number that tells a save from all others.
+type Once [16]byte
+
+// NewOnce returns the number of a new save.
+func NewOnce() (o Once) {
+	rand.Read(o[:]) // never fails
+	return o
+}
+
+// saved is the value of an entry: what was saved of a session, or that it was deleted.
+type saved struct {
+	deleted  bool
+	once     Once // of the last save
+	version  uint64
+	accessed int64  // milliseconds since 1970
+	timeout  uint64 // milliseconds, 0 is for ever
+	data     []byte
+}
+
+// made makes what is saved of a session.
+func made(s *store.Session, once Once) saved {
+	return saved{
+		once: once, version: s.Version, accessed: s.Accessed.UnixMilli(),
+		timeout: uint64(max(0, s.Timeout.Milliseconds())), data: s.Data,
+	}
+}
+
+// session is what made was given.
+func (v *saved) session(id string) *store.Session {
+	return &store.Session{
+		ID: id, Data: v.data, Version: v.version, Accessed: time.UnixMilli(v.accessed),
+		Timeout: time.Duration(v.timeout) * time.Millisecond,
+	}
+}
+
+// forgotten is how long a deletion is kept: a side of a partition that was cut off for
+// longer brings the session back.
+const forgotten = 24 * time.Hour
+
+// longest is the lifetime of what lives longer than anybody waits.
+const longest = 40 * 365 * 24 * time.Hour
+
+// lifetime is how long an entry lives whose session was used age ago; 0 is for ever.
+func (v *saved) lifetime(age time.Duration) time.Duration {
+	switch {
+	case v.deleted:
+		return forgotten
+	case v.timeout == 0:
+		return 0
+	case v.timeout > uint64(longest/time.Millisecond):
+		return longest
+	}
+	left := time.Duration(v.timeout)*time.Millisecond - min(max(age, -longest), 2*longest)
+	return min(max(left, time.Millisecond), longest)
+}
+
+// codec is that of saved: a byte that says what it is, the Once, and for a session three
+// numbers as in package encoding/binary, then the data.
+type codec struct{}
+
+const (
+	isSession = 1
+	isDeleted = 2
+	headSize  = 1 + len(Once{}) + 3*binary.MaxVarintLen64
+)
+
+func (codec) Name() string { return "session-store-1" }
+
+func (codec) Append(b []byte, v saved) ([]byte, error) {
+	if v.deleted {
+		return append(append(b, isDeleted), v.once[:]...), nil
+	}
+	b = append(append(b, isSession), v.once[:]...)
+	b = binary.AppendUvarint(b, v.version)
+	b = binary.AppendVarint(b, v.accessed)
+	b = binary.AppendUvarint(b, v.timeout)
+	return append(b, v.data...), nil
+}
+
+var errFormat = errors.New("tribes: store: entry of another form")
+
+func (codec) Decode(b []byte) (v saved, err error) {
+	if len(b) < 1+len(v.once) || b[0] != isSession && b[0] != isDeleted || b[0] == isDeleted && len(b) > 1+len(v.once) {
+		return v, errFormat
+	}
+	v.deleted = b[0] == isDeleted
+	b = b[1+copy(v.once[:], b[1:]):]
+	if v.deleted {
+		return v, nil
+	}
+	var n [3]int
+	v.version, n[0] = binary.Uvarint(b)
+	if n[0] > 0 {
+		v.accessed, n[1] = binary.Varint(b[n[0]:])
+	}
+	if n[1] > 0 {
+		v.timeout, n[2] = binary.Uvarint(b[n[0]+n[1]:])
+	}
+	const most = uint64(1<<63-1) / uint64(time.Millisecond)
+	if n[2] <= 0 || v.version == 0 || v.timeout > most {
+		return saved{}, errFormat
+	}
+	v.data = bytes.Clone(b[n[0]+n[1]+n[2]:])
+	return v, nil
+}
+
+// resolver returns a function that makes one of two saves of a session which a partition
+// has let happen; see Config.Merge.
+func resolver(merge func(a, b []byte) ([]byte, error)) func(string, *saved, *saved) *saved {
+	return func(_ string, a, b *saved) *saved {
+		switch {
+		case b == nil: // it has expired on the other side; who deletes leaves an entry
+			return a
+		case a == nil || b.deleted:
+			return b
+		case a.deleted:
+			return a
+		}
+		low, high := a, b
+		if a.version > b.version {
+			low, high = b, a
+		}
+		v := *high
+		v.accessed = max(a.accessed, b.accessed)
+		if a.once == b.once {
+			return &v // one save, with two touches
+		}
+		data := high.data
+		if merge != nil {
+			if m, err := merge(a.data, b.data); err == nil {
+				data = m
+			}
+		}
+		if low.version == high.version || !bytes.Equal(data, high.data) {
+			v.version++
+			for i := range v.once {
+				v.once[i] = a.once[i] ^ b.once[i]
+			}
+			v.data = data
+		}
+		return &v
+	}
+}
