@@ -106,6 +106,6 @@ func TestConformance(t *testing.T) {
 type timed struct{ *Store }
 
 func (s *timed) Load(ctx context.Context, id string) (*store.Session, error) {
-	time.Sleep(time.Microsecond)
+	time.Sleep(time.Millisecond)
 	return s.Store.Load(ctx, id)
 }
