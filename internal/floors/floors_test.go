@@ -31,10 +31,12 @@ var floorOf = map[string]int{
 	"group":             4,
 
 	// The pure parts of sessions stand low: they must know neither transport nor group.
-	"session/internal/bytediff":    2,
-	"session/internal/record":      3,
-	"session/internal/sessionwire": 4,
-	"session/internal/table":       4,
+	"session/internal/bytediff":    0,
+	"session/internal/record":      1,
+	"session/internal/sessionwire": 2,
+	"session/internal/table":       2,
+	"session/internal/stored":      3,
+	"session/internal/persist":     4,
 	"session/internal/replica":     5,
 	"session/internal/mapstore":    6,
 	"session/store":                0,
