@@ -56,7 +56,7 @@ func (m *Map[K, V]) PutIfAbsent(ctx context.Context, key K, value V) (now V, put
 	if err != nil || put || is == nil || is.Gone {
 		return value, put, err
 	}
-	now, err = m.cfg.Values.Decode(is.Value)
+	now, _, _, err = m.valueOf(ctx, *is, true)
 	return now, false, err
 }
 
@@ -96,11 +96,9 @@ func (m *Map[K, V]) update(ctx context.Context, key K, f func(old V, there bool)
 			return zero, err
 		}
 		is, there := m.r.table.Get(k)
-		var old V
-		if there {
-			if old, err = m.cfg.Values.Decode(is.Value); err != nil {
-				return zero, err
-			}
+		old, is, there, err := m.valueOf(ctx, is, there)
+		if err != nil {
+			return zero, err
 		}
 		v, lifetime, keep, err := f(old, there)
 		if err != nil || !keep && !there {

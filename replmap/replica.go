@@ -39,6 +39,15 @@ type replica struct {
 	n     counters
 	// store is told of writes; nil if nobody is.
 	store func(ctx context.Context, e *entry.Entry) error
+	// fetch gets the state of an entry whose value is elsewhere, with the value; there is
+	// false if it has gone meanwhile. It may return the cause of ctx, or ErrNoHolder.
+	fetch func(ctx context.Context, key string) (e entry.Entry, there bool, err error)
+	// gather is fetch for many; what cannot be fetched is not in the result.
+	gather func(ctx context.Context, keys []string) []entry.Entry
+	// placed returns the members that are to have the value of a key.
+	placed func(key string) []*membership.Member
+	// lacking returns how many values are to be here and are not.
+	lacking func() int
 	// writing is held while a key is checked, stored and written here.
 	writing *turns
 
