@@ -26,10 +26,14 @@ type Config struct {
 	Budget time.Duration
 	// MaxData is the most bytes that a session may have; 0 means [DefaultMaxData].
 	MaxData int
-	// Merge makes one of the data of two saves that were made without knowledge of each
-	// other. Each member calls it, so the result must depend on the arguments alone; b is
-	// what was written later. nil, or an error, leaves the one with the higher version.
-	Merge func(a, b []byte) ([]byte, error)
+	// Backups is how many members beside the primary have a session; all others know where
+	// it is. 0 means that all members have all sessions. The same on all members.
+	Backups int
+	// Merge makes one of two saves that were made without knowledge of each other. Each
+	// member calls it, so the result must depend on the arguments alone; b is what was
+	// written later. Data and Timeout of the result are used. nil, or an error, leaves the
+	// one with the higher version.
+	Merge func(a, b *store.Session) (*store.Session, error)
 	// Logger is told of members that come, go and do not answer; nil discards.
 	Logger *slog.Logger
 }
@@ -64,11 +68,15 @@ func New(c Config) (*Store, error) {
 	if c.MaxData < 0 {
 		return nil, fmt.Errorf("tribes: store: MaxData %d: want a positive number", c.MaxData)
 	}
-	m, err := replmap.New(replmap.Config[string, saved]{
+	rc := replmap.Config[string, saved]{
 		Group: c.Group, Name: prefix + c.Name, Keys: replmap.String(), Values: codec{},
-		Wait: c.Wait, Budget: c.Budget, Resolve: resolver(c.Merge),
+		Backups: c.Backups, Wait: c.Wait, Budget: c.Budget,
 		MaxKey: store.MaxID, MaxValue: c.MaxData + headSize, Remember: remember, Logger: c.Logger,
-	})
+	}
+	if c.Backups == 0 { // a map with backups has none
+		rc.Resolve = resolver(c.Merge)
+	}
+	m, err := replmap.New(rc)
 	if err != nil {
 		return nil, err
 	}

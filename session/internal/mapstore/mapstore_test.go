@@ -80,12 +80,13 @@ func (n *node) stop() {
 
 // The store passes the checks of all stores, with handles on different members.
 func TestConformance(t *testing.T) {
-	for _, members := range []int{1, 2, 3} {
-		t.Run(fmt.Sprint(members, " members"), func(t *testing.T) {
+	for _, tt := range []struct{ members, backups int }{{1, 0}, {2, 0}, {3, 0}, {1, 1}, {3, 1}, {5, 2}} {
+		members := tt.members
+		t.Run(fmt.Sprintf("%d members, %d backups", members, tt.backups), func(t *testing.T) {
 			sessiontest.TestStore(t, sessiontest.Options{
 				Virtual: true, Forgets: true, MaxData: 1 << 20,
 				New: func(t testing.TB) func() store.Store {
-					f := newFarm(t, func(c *Config) { c.MaxData = 1 << 20 })
+					f := newFarm(t, func(c *Config) { c.MaxData, c.Backups = 1<<20, tt.backups })
 					var all []*node
 					for range members {
 						all = append(all, f.start())

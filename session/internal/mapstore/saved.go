@@ -118,8 +118,8 @@ func (codec) Decode(b []byte) (v saved, err error) {
 
 // resolver returns a function that makes one of two saves of a session which a partition
 // has let happen; see Config.Merge.
-func resolver(merge func(a, b []byte) ([]byte, error)) func(string, *saved, *saved) *saved {
-	return func(_ string, a, b *saved) *saved {
+func resolver(merge func(a, b *store.Session) (*store.Session, error)) func(string, *saved, *saved) *saved {
+	return func(id string, a, b *saved) *saved {
 		switch {
 		case b == nil: // it has expired on the other side; who deletes leaves an entry
 			return a
@@ -134,21 +134,19 @@ func resolver(merge func(a, b []byte) ([]byte, error)) func(string, *saved, *sav
 		}
 		v := *high
 		v.accessed = max(a.accessed, b.accessed)
-		if a.once == b.once {
+		if a.once == b.once || merge == nil {
 			return &v // one save, with two touches
 		}
-		data := high.data
-		if merge != nil {
-			if m, err := merge(a.data, b.data); err == nil {
-				data = m
-			}
+		m, err := merge(a.session(id), b.session(id))
+		if err != nil {
+			return &v
 		}
-		if low.version == high.version || !bytes.Equal(data, high.data) {
-			v.version++
+		if low.version == high.version || !bytes.Equal(m.Data, high.data) {
+			v.data, v.version = m.Data, high.version+1
+			v.timeout = uint64(max(0, m.Timeout.Milliseconds()))
 			for i := range v.once {
 				v.once[i] = a.once[i] ^ b.once[i]
 			}
-			v.data = data
 		}
 		return &v
 	}

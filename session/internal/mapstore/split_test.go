@@ -12,10 +12,10 @@ import (
 )
 
 // union is a merge: the bytes of both, in order.
-func union(a, b []byte) ([]byte, error) {
-	all := slices.Concat(a, b)
+func union(a, b *store.Session) (*store.Session, error) {
+	all := slices.Concat(a.Data, b.Data)
 	slices.Sort(all)
-	return slices.Compact(all), nil
+	return &store.Session{Data: slices.Compact(all), Timeout: max(a.Timeout, b.Timeout)}, nil
 }
 
 // inBubble runs a test with members that merge, in virtual time.
