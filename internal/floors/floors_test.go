@@ -39,6 +39,7 @@ var floorOf = map[string]int{
 	"session/internal/persist":     4,
 	"session/internal/replica":     5,
 	"session/internal/mapstore":    6,
+	"session/internal/storewire":   2,
 	"session/store":                0,
 	"session":                      7,
 

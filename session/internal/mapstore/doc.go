@@ -6,8 +6,8 @@
 // A save is one conditional write of the map, so the primary of the id decides it, against
 // the version of the session that it replaces. Each save carries an [Once], a random number
 // that tells it from all others: who does not know whether a save has taken place, because
-// the member that was asked is gone, repeats it with the same number, and where it has taken
-// place already that is success and not a conflict.
+// the member that was asked is gone, repeats it with the same number. Where it has taken place already, and not more than a
+// few others since, that is success and not a conflict.
 //
 // # Splits
 //

@@ -127,8 +127,8 @@ func (m *Store) Save(ctx context.Context, s *store.Session, base uint64) error {
 	return m.SaveOnce(ctx, s, base, NewOnce(), time.Since(s.Accessed))
 }
 
-// SaveOnce is Save of somebody who may repeat it: if the last save of the session had the
-// same number, it is done. age is how long ago the session was used.
+// SaveOnce is Save of somebody who may repeat it: if one of the last saves of the session had
+// the same number, it is done. age is how long ago the session was used.
 func (m *Store) SaveOnce(ctx context.Context, s *store.Session, base uint64, once Once, age time.Duration) error {
 	if err := s.Check(base); err != nil {
 		return err
@@ -136,14 +136,15 @@ func (m *Store) SaveOnce(ctx context.Context, s *store.Session, base uint64, onc
 	if len(s.Data) > m.maxData {
 		return fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(s.Data), m.maxData)
 	}
-	v := made(s, once)
+	v := made(s)
 	return m.update(ctx, s.ID, age, func(old saved, there bool) (saved, error) {
 		switch {
-		case there && old.once == once:
-			return v, errDone // also if it was deleted since
+		case there && old.has(once):
+			return v, errDone // also if it was saved or deleted since
 		case there && !old.deleted && old.version != base, (!there || old.deleted) && base != 0:
 			return v, store.ErrConflict
 		}
+		v.follow(once, old.onces)
 		return v, nil
 	})
 }
@@ -180,7 +181,7 @@ func (m *Store) Delete(ctx context.Context, id string) error {
 		if !there || old.deleted {
 			return old, errDone
 		}
-		return saved{deleted: true, once: old.once}, nil
+		return saved{deleted: true, onces: old.onces}, nil
 	})
 }
 

@@ -5,13 +5,18 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gotribes/tribes/session/store"
 )
 
 // Once is a random number that tells a save from all others.
-type Once [16]byte
+type Once [8]byte
+
+// maxOnces is how many saves back one that is repeated is known: as many as others can
+// make of a session before who has made it repeats it.
+const maxOnces = 8
 
 // NewOnce returns the number of a new save.
 func NewOnce() (o Once) {
@@ -22,7 +27,7 @@ func NewOnce() (o Once) {
 // saved is the value of an entry: what was saved of a session, or that it was deleted.
 type saved struct {
 	deleted  bool
-	once     Once // of the last save
+	onces    []Once // of the last saves, the latest first
 	version  uint64
 	accessed int64  // milliseconds since 1970
 	timeout  uint64 // milliseconds, 0 is for ever
@@ -30,11 +35,19 @@ type saved struct {
 }
 
 // made makes what is saved of a session.
-func made(s *store.Session, once Once) saved {
+func made(s *store.Session) saved {
 	return saved{
-		once: once, version: s.Version, accessed: s.Accessed.UnixMilli(),
+		version: s.Version, accessed: s.Accessed.UnixMilli(),
 		timeout: uint64(max(0, s.Timeout.Milliseconds())), data: s.Data,
 	}
+}
+
+// has reports whether a save is one of the last.
+func (v *saved) has(once Once) bool { return slices.Contains(v.onces, once) }
+
+// follow gives v the numbers of the saves up to the one that it is of.
+func (v *saved) follow(once Once, before []Once) {
+	v.onces = append([]Once{once}, before[:min(len(before), maxOnces-1)]...)
 }
 
 // session is what made was given.
@@ -66,23 +79,30 @@ func (v *saved) lifetime(age time.Duration) time.Duration {
 	return min(max(left, time.Millisecond), longest)
 }
 
-// codec is that of saved: a byte that says what it is, the Once, and for a session three
-// numbers as in package encoding/binary, then the data.
+// codec is that of saved: a byte that says what it is, one with the number of Onces, those,
+// and for a session three numbers as in package encoding/binary, then the data.
 type codec struct{}
 
 const (
 	isSession = 1
 	isDeleted = 2
-	headSize  = 1 + len(Once{}) + 3*binary.MaxVarintLen64
+	headSize  = 2 + maxOnces*len(Once{}) + 3*binary.MaxVarintLen64
 )
 
 func (codec) Name() string { return "session-store-1" }
 
 func (codec) Append(b []byte, v saved) ([]byte, error) {
+	kind := byte(isSession)
 	if v.deleted {
-		return append(append(b, isDeleted), v.once[:]...), nil
+		kind = isDeleted
 	}
-	b = append(append(b, isSession), v.once[:]...)
+	b = append(b, kind, byte(len(v.onces)))
+	for i := range v.onces {
+		b = append(b, v.onces[i][:]...)
+	}
+	if v.deleted {
+		return b, nil
+	}
 	b = binary.AppendUvarint(b, v.version)
 	b = binary.AppendVarint(b, v.accessed)
 	b = binary.AppendUvarint(b, v.timeout)
@@ -92,11 +112,17 @@ func (codec) Append(b []byte, v saved) ([]byte, error) {
 var errFormat = errors.New("tribes: store: entry of another form")
 
 func (codec) Decode(b []byte) (v saved, err error) {
-	if len(b) < 1+len(v.once) || b[0] != isSession && b[0] != isDeleted || b[0] == isDeleted && len(b) > 1+len(v.once) {
+	if len(b) < 2 || b[0] != isSession && b[0] != isDeleted || b[1] > maxOnces {
 		return v, errFormat
 	}
 	v.deleted = b[0] == isDeleted
-	b = b[1+copy(v.once[:], b[1:]):]
+	v.onces, b = make([]Once, b[1]), b[2:]
+	if len(b) < len(v.onces)*len(Once{}) || v.deleted && len(b) > len(v.onces)*len(Once{}) {
+		return saved{}, errFormat
+	}
+	for i := range v.onces {
+		b = b[copy(v.onces[i][:], b):]
+	}
 	if v.deleted {
 		return v, nil
 	}
@@ -134,7 +160,7 @@ func resolver(merge func(a, b *store.Session) (*store.Session, error)) func(stri
 		}
 		v := *high
 		v.accessed = max(a.accessed, b.accessed)
-		if a.once == b.once || merge == nil {
+		if slices.Equal(a.onces, b.onces) || merge == nil {
 			return &v // one save, with two touches
 		}
 		m, err := merge(a.session(id), b.session(id))
@@ -144,10 +170,21 @@ func resolver(merge func(a, b *store.Session) (*store.Session, error)) func(stri
 		if low.version == high.version || !bytes.Equal(m.Data, high.data) {
 			v.data, v.version = m.Data, high.version+1
 			v.timeout = uint64(max(0, m.Timeout.Milliseconds()))
-			for i := range v.once {
-				v.once[i] = a.once[i] ^ b.once[i]
-			}
+			v.onces = union(a.onces, b.onces)
 		}
 		return &v
 	}
+}
+
+// union is the latest of both.
+func union(a, b []Once) []Once {
+	var all []Once
+	for i := range maxOnces {
+		for _, from := range [][]Once{b, a} {
+			if i < len(from) && !slices.Contains(all, from[i]) {
+				all = append(all, from[i])
+			}
+		}
+	}
+	return all[:min(len(all), maxOnces)]
 }

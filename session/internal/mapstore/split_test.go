@@ -11,8 +11,8 @@ import (
 	"github.com/gotribes/tribes/session/store"
 )
 
-// union is a merge: the bytes of both, in order.
-func union(a, b *store.Session) (*store.Session, error) {
+// letters is a merge: the bytes of both, in order.
+func letters(a, b *store.Session) (*store.Session, error) {
 	all := slices.Concat(a.Data, b.Data)
 	slices.Sort(all)
 	return &store.Session{Data: slices.Compact(all), Timeout: max(a.Timeout, b.Timeout)}, nil
@@ -21,7 +21,7 @@ func union(a, b *store.Session) (*store.Session, error) {
 // inBubble runs a test with members that merge, in virtual time.
 func inBubble(t *testing.T, members int, f func(t *testing.T, f *farm, all []*node)) {
 	synctest.Test(t, func(t *testing.T) {
-		farm := newFarm(t, func(c *Config) { c.Merge = union })
+		farm := newFarm(t, func(c *Config) { c.Merge = letters })
 		var all []*node
 		for range members {
 			all = append(all, farm.start())
@@ -171,6 +171,15 @@ func TestSaveOnce(t *testing.T) {
 		a.is("s", "")
 		a.save("s", "2", 1, 0, time.Hour) // a new one of that id
 		b.is("s", "2")
+		if err := a.SaveOnce(ctx, s, 0, once, 0); err != nil {
+			t.Error(err)
+		}
+		for v := range uint64(maxOnces) {
+			a.save("s", "n", v+2, v+1, time.Hour)
+		}
+		if err := a.SaveOnce(ctx, s, 0, once, 0); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("after many others: %v", err)
+		}
 	})
 }
 
@@ -208,7 +217,7 @@ func TestLifetime(t *testing.T) {
 		{1<<63 - 1, -1 << 63, longest},
 		{39 * year, -30 * year, longest},
 	} {
-		v := made(&store.Session{ID: "s", Version: 1, Timeout: tt.timeout}, Once{})
+		v := made(&store.Session{ID: "s", Version: 1, Timeout: tt.timeout})
 		if got := v.lifetime(tt.age); got != tt.want {
 			t.Errorf("timeout %v, used %v ago: lifetime %v, want %v", tt.timeout, tt.age, got, tt.want)
 		}
@@ -218,7 +227,7 @@ func TestLifetime(t *testing.T) {
 // What is decoded is encoded to the same bytes, except for numbers that are longer than
 // they need to be; nothing panics.
 func FuzzDecode(f *testing.F) {
-	for _, v := range []saved{{deleted: true, once: Once{7}}, {version: 1}, {once: Once{9}, version: 300, accessed: -5, timeout: 1800000, data: []byte("data")}} {
+	for _, v := range []saved{{deleted: true, onces: []Once{{7}}}, {version: 1}, {onces: []Once{{9}, {8}}, version: 300, accessed: -5, timeout: 1800000, data: []byte("data")}} {
 		b, err := codec{}.Append(nil, v)
 		if err != nil {
 			f.Fatal(err)
@@ -235,7 +244,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%x, %v", again, err)
 		}
 		w, err := codec{}.Decode(again)
-		if err != nil || w.version != v.version || w.accessed != v.accessed || w.timeout != v.timeout || w.once != v.once || string(w.data) != string(v.data) {
+		if err != nil || w.version != v.version || w.accessed != v.accessed || w.timeout != v.timeout || !slices.Equal(w.onces, v.onces) || string(w.data) != string(v.data) {
 			t.Fatalf("%+v became %+v, %v", v, w, err)
 		}
 	})
