@@ -15,9 +15,9 @@ import (
 // agree on views: lists of members that are the same wherever they have the same
 // id (docs/wire.md, Coordinators). The coordinator is the first of a view in
 // absolute order, that of addresses. It is Tribes' interceptor of that name, and
-// takes part in elections with Java nodes. All members need the layer; it stands
-// above TCPFailureDetector and DomainFilter, and below all layers that change the
-// bytes of messages.
+// takes part in elections with Java nodes. All members need the layer, at the same
+// place in their stacks; it stands above TCPFailureDetector, DomainFilter and Encrypt, and
+// below all other layers that change or keep messages.
 //
 // When its members change, the first one sends a request round. Each member adds
 // whom it knows, so that groups that find each other merge, and probes those whom
@@ -83,16 +83,18 @@ type NonBlockingCoordinator struct {
 	// Quorum is how many members a view needs to have a coordinator, for
 	// Leadership, Changes and Lead; zero means 1.
 	Quorum int
+	// ClearTokens allows the layer to stand below Encrypt, as it may in Tribes, for
+	// groups with Java nodes that have it there. Its tokens then go in the clear: who has no
+	// key can read them, and make some up.
+	ClearTokens bool
 	// MaxMembers is how many members a view and a token may have; zero means 1024.
 	MaxMembers int
 
 	leadership
 
+	base
 	set   coordinatorSettings
-	host  channel.Host
-	next  channel.SendFunc
 	above channel.Up
-	drops drops
 	fence atomic.Pointer[chan struct{}] // closed when the view is installed; nil if none is being
 
 	ringMu   sync.Mutex
@@ -109,15 +111,11 @@ var _ channel.Interceptor = (*NonBlockingCoordinator)(nil)
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (c *NonBlockingCoordinator) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if c.host != nil {
-		return below, errBound
-	}
 	set, err := c.settings()
-	if err != nil {
+	if err := c.bind("NonBlockingCoordinator", h, below, err); err != nil {
 		return below, err
 	}
-	c.host, c.set, c.next = h, set, below.Send
-	c.drops.layer, c.drops.host = "NonBlockingCoordinator", h
+	c.set = set
 	c.ringMu.Lock()
 	c.ring = newRing(&c.set)
 	c.ringMu.Unlock()

@@ -142,8 +142,8 @@ func (m *Map[K, V]) Put(ctx context.Context, key K, value V) error {
 // durations and no clock of one member is compared with that of another; on others the
 // entry ends later by the time that it was on its way.
 func (m *Map[K, V]) PutFor(ctx context.Context, key K, value V, lifetime time.Duration) error {
-	if lifetime <= 0 || lifetime > maxLifetime {
-		return fmt.Errorf("tribes: replmap: lifetime %v: want more than 0, at most %v", lifetime, maxLifetime)
+	if err := checkLifetime(lifetime); err != nil {
+		return err
 	}
 	if m.cfg.Tribes != nil {
 		return errNotInTribes
@@ -153,6 +153,13 @@ func (m *Map[K, V]) PutFor(ctx context.Context, key K, value V, lifetime time.Du
 
 // maxLifetime is that of PutFor: fifty years.
 const maxLifetime = 50 * 365 * 24 * time.Hour
+
+func checkLifetime(d time.Duration) error {
+	if d <= 0 || d > maxLifetime {
+		return fmt.Errorf("tribes: replmap: lifetime %v: want more than 0, at most %v", d, maxLifetime)
+	}
+	return nil
+}
 
 func (m *Map[K, V]) put(ctx context.Context, key K, value V, lifetime time.Duration) error {
 	e, err := m.entry(key, &value, lifetime)
@@ -168,6 +175,9 @@ func (m *Map[K, V]) put(ctx context.Context, key K, value V, lifetime time.Durat
 func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 	e, err := m.entry(key, nil, entry.Forever)
 	if err != nil {
+		return false, err
+	}
+	if err := m.reach(ctx, e.Key); err != nil {
 		return false, err
 	}
 	return m.write(ctx, e, nil)
@@ -187,6 +197,9 @@ func (m *Map[K, V]) write(ctx context.Context, e *entry.Entry, condition func(en
 func (m *Map[K, V]) Len() int {
 	if m.usable() != nil {
 		return 0
+	}
+	if m.r.keys != nil {
+		return len(m.r.keys())
 	}
 	return m.r.table.Len()
 }

@@ -25,7 +25,7 @@ type stack struct {
 	// loose says that messages may come in another order.
 	loose bool
 	// split says that messages go in parts, some of which a process may get that has
-	// replaced the one that got the others.
+	// replaced the one that got the others, be it after a crash or an orderly stop.
 	split bool
 	// waits says that a message waits in a process for another, without which it is
 	// dropped: an orderly stop may take it, too.
@@ -73,9 +73,9 @@ var stacks = []stack{
 			new(interceptor.Dispatch), new(interceptor.TwoPhaseCommit), new(interceptor.TCPFailureDetector),
 		}}
 	}},
-	{name: "coordinator", make: func() layers {
+	{name: "coordinator, encrypt", make: func() layers {
 		return layers{agrees: true, stack: []channel.Interceptor{
-			new(interceptor.Dispatch), new(interceptor.NonBlockingCoordinator), new(interceptor.TCPFailureDetector),
+			new(interceptor.Dispatch), new(interceptor.NonBlockingCoordinator), &interceptor.Encrypt{Key: key}, new(interceptor.TCPFailureDetector),
 		}}
 	}},
 	{name: "domain", make: func() layers {

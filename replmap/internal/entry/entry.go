@@ -106,9 +106,13 @@ func Merge(a, b *Entry, resolve Resolver) *Entry {
 	if gone {
 		value = nil
 	}
+	lifetime := newer.Lifetime
+	if newer.Gone {
+		lifetime = older.Lifetime // what is gone has none
+	}
 	return &Entry{
 		Key: newer.Key, Value: value, Gone: gone, Version: newer.Version,
-		Marks: join(older.Marks, newer.Marks), Lifetime: newer.Lifetime,
+		Marks: join(older.Marks, newer.Marks), Lifetime: lifetime,
 	}
 }
 

@@ -110,11 +110,23 @@ func layers(s *settings.Settings) []channel.Interceptor {
 				p.Detector = detector
 			}
 			all = append(all, p)
+		case "views":
+			if !slices.Contains(s.Stack, "coord") {
+				all = append(all, coordinator(s, i))
+			}
+		case "coord":
+			all = append(all, coordinator(s, i))
 		default:
 			all = append(all, layer(s, name))
 		}
 	}
 	return all
+}
+
+// coordinator makes a coordinator for a place in the stack. Where the stack says so, that
+// is also below the encryption.
+func coordinator(s *settings.Settings, i int) *interceptor.NonBlockingCoordinator {
+	return &interceptor.NonBlockingCoordinator{ClearTokens: slices.Contains(s.Stack[:i], "encrypt")}
 }
 
 // layer makes a layer that stands by itself.
@@ -134,8 +146,6 @@ func layer(s *settings.Settings, name string) channel.Interceptor {
 		return new(interceptor.TwoPhaseCommit)
 	case "encrypt":
 		return &interceptor.Encrypt{Key: s.Key, Cipher: s.Cipher.Cipher, OldForm: s.Cipher.OldForm, Clock: s.Now}
-	case "coord":
-		return new(interceptor.NonBlockingCoordinator)
 	}
 	return &interceptor.DomainFilter{Domain: s.Domain}
 }

@@ -11,7 +11,7 @@ func TestAllLayers(t *testing.T) {
 	const key = "000102030405060708090a0b0c0d0e0f"
 	t.Setenv("RN_KEY", key)
 	group := freeGroup(t)
-	layers := []string{"-stack", "dispatch,order,gzip,zstd,2pc,frag,encrypt,coord,domain,ping,tfd", "-domain", "d"}
+	layers := []string{"-stack", "dispatch,order,gzip,zstd,2pc,frag,coord,encrypt,domain,ping,tfd", "-domain", "d"}
 	a, b := joined(t, group, layers...), joined(t, group, layers...)
 	va, vb := a.meets(b), b.meets(a)
 	if va["id"] != vb["id"] || va["coordinator"] != vb["coordinator"] || va["term"].(float64) < 1 {
@@ -59,4 +59,22 @@ func TestNodeWithoutTheKey(t *testing.T) {
 	b.expect("memberAdded", with("member", a.member))
 	b.say("send s 1 100 sync *")
 	b.expect("sendError", with("seq", 1))
+}
+
+// With the word views a message tells the agreed view in which it came, also when the
+// coordinator has a place of its own.
+func TestViewsOfMessages(t *testing.T) {
+	for _, stack := range []string{"dispatch,views,tfd", "dispatch,views,coord,tfd", "dispatch,coord,tfd"} {
+		group := freeGroup(t)
+		a, b := joined(t, group, "-stack", stack), joined(t, group, "-stack", stack)
+		a.meets(b)
+		want := b.meets(a)["id"]
+		if !strings.Contains(stack, "views") {
+			want = nil
+		}
+		a.say("send s 1 100 sync *")
+		if got := b.expect("message", with("seq", 1))["view"]; got != want {
+			t.Errorf("%s: a message of the view %v, want %v", stack, got, want)
+		}
+	}
 }

@@ -1,0 +1,110 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// shards is how many locks a directory has. All its processes must have the same number.
+const shards = 64
+
+// errBusy is the error of a lock that another process, or another Store, holds.
+var errBusy = errors.New("locked")
+
+// How often a lock that another process holds is tried.
+const (
+	firstTry = 100 * time.Microsecond
+	lastTry  = 10 * time.Millisecond
+)
+
+// lock is one of the locks: a semaphore for the goroutines of a Store, and a locked file
+// for other Stores.
+type lock struct {
+	held chan struct{} // has room for one
+	done <-chan struct{}
+	name string
+	file *os.File // opened by the first holder; only the holder may look at it
+}
+
+func newLocks(dir string, done <-chan struct{}) []*lock {
+	all := make([]*lock, shards)
+	for i := range all {
+		all[i] = &lock{held: make(chan struct{}, 1), done: done, name: filepath.Join(dir, fmt.Sprintf("lock-%02d", i))}
+	}
+	return all
+}
+
+// acquire waits for the lock until ctx or the use of the store ends.
+func (l *lock) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case l.held <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.done:
+		return os.ErrClosed
+	}
+	if err := l.lockFile(ctx); err != nil {
+		<-l.held
+		return err
+	}
+	return nil
+}
+
+func (l *lock) lockFile(ctx context.Context) error {
+	if l.file == nil {
+		f, err := os.OpenFile(l.name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		l.file = f
+	}
+	for wait := firstTry; ; wait = min(2*wait, lastTry) {
+		err := tryLock(l.file)
+		if !errors.Is(err, errBusy) {
+			return wrapPath(l.name, err)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-l.done:
+			timer.Stop()
+			return os.ErrClosed
+		}
+	}
+}
+
+// release gives the lock up.
+func (l *lock) release() error {
+	err := unlock(l.file)
+	<-l.held
+	return wrapPath(l.name, err)
+}
+
+func wrapPath(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: "lock", Path: name, Err: err}
+}
+
+// closeAll waits for who holds a lock, and closes them.
+func closeAll(all []*lock) error {
+	var errs []error
+	for _, l := range all {
+		l.held <- struct{}{} // it stays held
+		if l.file != nil {
+			errs = append(errs, l.file.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
