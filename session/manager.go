@@ -20,6 +20,7 @@ type Manager struct {
 	keeper  *persist.Keeper // b, if there is a store; else nil
 	unbind  atomic.Bool     // ids keep the route of another node
 	loading atomic.Bool     // the sessions of a store are not here yet
+	turns   turns
 	n       counters
 }
 

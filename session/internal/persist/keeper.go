@@ -25,7 +25,8 @@ type Keeper struct {
 	n     counters
 	zero  atomic.Int64 // time of day, in nanoseconds, at which the sessions' clock began
 
-	forgets atomic.Bool
+	begun   atomic.Bool // there is a sweep
+	forgets atomic.Bool // Close saves nothing
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -35,11 +36,11 @@ type Keeper struct {
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
-	begun, closed bool
-	flights       map[string]*flight
-	owed          map[string]bool      // ended, and to be deleted
-	past          map[string]lapse     // expired here
-	revived       map[string]time.Time // saved anew although the store did not have them
+	closed  bool
+	flights map[string]*flight
+	owed    map[string]bool      // ended, and to be deleted
+	past    map[string]lapse     // expired here
+	revived map[string]time.Time // saved anew although the store did not have them
 }
 
 // lapse says up to which access a session was known that has expired.
@@ -62,10 +63,13 @@ func New(in Inner, c Config) *Keeper {
 
 // begin starts the sweep, once.
 func (k *Keeper) begin() {
+	if k.begun.Load() {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.begun && !k.closed {
-		k.begun = true
+	if !k.begun.Load() && !k.closed {
+		k.begun.Store(true)
 		k.wg.Go(k.run)
 	}
 }

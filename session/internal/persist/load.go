@@ -23,6 +23,7 @@ var errUnsettled = errors.New("tribes: session: comes and goes")
 // Find returns the session that an id leads to, from memory or from the store, nil if there
 // is none. It stays in memory until it is released.
 func (k *Keeper) Find(ctx context.Context, id string) (*table.Entry, error) {
+	k.begin()
 	for range tries {
 		h, err := k.Inner.Find(ctx, id)
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // tries is how often a save is tried that other nodes overtake. Each time one of them has
-// been successful.
-const tries = 20
+// been successful; one that saves without a pause can overtake another many times.
+const tries = 100
 
 var (
 	errContended = errors.New("tribes: session: saved by too many others at the same time")
@@ -125,7 +125,7 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 			return k.failed(h, j, err)
 		}
 		if try > 2 {
-			pause(ctx, time.Duration(rand.Int64N(int64(try)*int64(2*time.Millisecond))))
+			pause(ctx, rand.N(time.Duration(min(try, 10))*time.Millisecond))
 		}
 	}
 	return k.failed(h, job{}, errContended)
