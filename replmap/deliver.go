@@ -64,7 +64,9 @@ func (d *delivery) run(ctx context.Context) {
 			if len(d.has) == 0 && n.wait != WaitNone {
 				n.n.alone.Add(1)
 			}
-			d.placed(ctx, here, epoch)
+			if len(r.nodes) >= r.want { // else all have the value, and more are to
+				d.placed(ctx, here, epoch)
+			}
 			d.finish(nil)
 			return
 		}

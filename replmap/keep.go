@@ -64,7 +64,7 @@ func (n *native) attend(ctx context.Context, due map[string]int, all bool) {
 		case here && e.Proxy:
 			lacks = append(lacks, e.Key)
 		case !e.Proxy && (!here || !e.Placed):
-			strays = append(strays, &stray{state: e.State(), others: others, here: here, placed: e.Placed})
+			strays = append(strays, &stray{state: e.State(), others: others, here: here, placed: e.Placed, enough: len(r.nodes) >= r.want})
 		}
 	}
 	if all {
@@ -117,7 +117,8 @@ type stray struct {
 	state        entry.State
 	others       []*peer // that are to have it
 	here, placed bool
-	has, holds   int // how many of the others have it, and how many take themselves for one that is to
+	enough       bool // there are as many members as are to have it
+	has, holds   int  // how many of the others have it, and how many take themselves for one that is to
 }
 
 // settle finds out whether all that are to have the values of strays do, and gives them to
@@ -128,7 +129,7 @@ func (n *native) settle(ctx context.Context, epoch uint64, strays []*stray) (aga
 	var placed []entry.State
 	for _, s := range strays {
 		all := s.has == len(s.others)
-		if all && !s.placed {
+		if all && !s.placed && s.enough {
 			n.table.Place(s.state)
 			placed = append(placed, s.state)
 		}

@@ -40,7 +40,7 @@ type Entry struct {
 	Gone    bool   // deleted, or its lifetime has ended; then there is no value
 	Version Version
 	// Proxy says that the entry has a value which is not here; Sum is the hash of it then.
-	// Placed says that all members that were to have the value had it at some time. A table
+	// Placed says that as many members as are to have the value had it at some time. A table
 	// without proxies knows none of the three.
 	Proxy, Placed bool
 	Sum           uint64
