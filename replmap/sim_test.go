@@ -91,7 +91,10 @@ func newWorld(t *testing.T, seed uint64, backups int) *world {
 		c.BlockEntries = 1 + int(seed%10)
 		c.Wait = Wait(seed / 4 % 3)
 		c.Backups = backups
-		if seed%3 == 0 && backups == 0 {
+		if backups > 0 {
+			c.Repair = 3 * time.Second // ten times that is the patience with what is lost
+		}
+		if seed%3 == 0 {
 			c.Resolve = func(_ string, a, b *string) *string {
 				if a == nil || b == nil {
 					return nil
