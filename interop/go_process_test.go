@@ -153,7 +153,7 @@ func (o *console) run(ctx context.Context, re int, words []string) error {
 		return o.received(re, words[1], words[2])
 	case "sendbulk":
 		return o.sendBulk(ctx, re, words[1:])
-	case "mapstart", "mapput", "mapremove", "mapdump", "mapstop":
+	case "mapstart", "mapput", "mapfill", "mapget", "mapremove", "mapdump", "mapdigest", "mapstop":
 		return o.maps(ctx, re, words)
 	case "shutdown":
 		if err := o.group.Stop(ctx); err != nil {

@@ -2,6 +2,7 @@ package replmap
 
 import (
 	"context"
+	"time"
 
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
@@ -55,7 +56,7 @@ func (m *Map[K, V]) PutIfAbsent(ctx context.Context, key K, value V) (now V, put
 	if err != nil || put || is == nil || is.Gone {
 		return value, put, err
 	}
-	now, err = m.cfg.Values.Decode(is.Value)
+	now, _, _, err = m.valueOf(ctx, *is, true)
 	return now, false, err
 }
 
@@ -64,6 +65,27 @@ func (m *Map[K, V]) PutIfAbsent(ctx context.Context, key K, value V) (now V, put
 // between, f is called again with what is there then. An error of f ends the update. See
 // CompareAndSwap.
 func (m *Map[K, V]) Update(ctx context.Context, key K, f func(old V, there bool) (new V, keep bool, err error)) (V, error) {
+	return m.update(ctx, key, func(old V, there bool) (V, time.Duration, bool, error) {
+		v, keep, err := f(old, there)
+		return v, entry.Forever, keep, err
+	})
+}
+
+// UpdateFor is Update with a lifetime, as that of PutFor, which f returns; 0 is for ever.
+func (m *Map[K, V]) UpdateFor(ctx context.Context, key K, f func(old V, there bool) (new V, lifetime time.Duration, keep bool, err error)) (V, error) {
+	return m.update(ctx, key, func(old V, there bool) (V, time.Duration, bool, error) {
+		v, lifetime, keep, err := f(old, there)
+		switch {
+		case err != nil || !keep || lifetime == 0:
+			lifetime = entry.Forever
+		default:
+			err = checkLifetime(lifetime)
+		}
+		return v, lifetime, keep, err
+	})
+}
+
+func (m *Map[K, V]) update(ctx context.Context, key K, f func(old V, there bool) (V, time.Duration, bool, error)) (V, error) {
 	var zero V
 	for {
 		if err := m.usable(); err != nil {
@@ -74,13 +96,11 @@ func (m *Map[K, V]) Update(ctx context.Context, key K, f func(old V, there bool)
 			return zero, err
 		}
 		is, there := m.r.table.Get(k)
-		var old V
-		if there {
-			if old, err = m.cfg.Values.Decode(is.Value); err != nil {
-				return zero, err
-			}
+		old, is, there, err := m.valueOf(ctx, is, there)
+		if err != nil {
+			return zero, err
 		}
-		v, keep, err := f(old, there)
+		v, lifetime, keep, err := f(old, there)
 		if err != nil || !keep && !there {
 			return zero, err
 		}
@@ -88,7 +108,7 @@ func (m *Map[K, V]) Update(ctx context.Context, key K, f func(old V, there bool)
 		if !keep {
 			to = nil
 		}
-		e, err := m.entry(key, to, entry.Forever)
+		e, err := m.entry(key, to, lifetime)
 		if err != nil {
 			return zero, err
 		}

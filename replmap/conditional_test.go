@@ -191,3 +191,43 @@ func TestWriteWithCancelledContext(t *testing.T) {
 		all[1].stop()
 	})
 }
+
+// An update can give the entry a lifetime, which it has on each member, whoever decides.
+func TestUpdateFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFarm(t, nil)
+		all := f.start("a", "b")
+		ctx := context.Background()
+		for _, key := range []string{"k1", "k2", "k3", "k4"} { // of both primaries
+			for i, lifetime := range []time.Duration{time.Second, 5 * time.Second, 0} {
+				v, err := all[i%2].UpdateFor(ctx, key, func(old string, there bool) (string, time.Duration, bool, error) {
+					if there {
+						t.Errorf("%s is there", key)
+					}
+					return "v", lifetime, true, nil
+				})
+				if v != "v" || err != nil {
+					t.Fatal(v, err)
+				}
+				time.Sleep(lifetime - 20*time.Millisecond)
+				for _, n := range all {
+					if n.get(key) != "v" {
+						t.Errorf("%s: %s is over too early", n.name, key)
+					}
+				}
+				time.Sleep(25 * time.Millisecond)
+				for _, n := range all {
+					if got := n.get(key); (got == "-") != (lifetime > 0) {
+						t.Errorf("%s: %s is %s after %v", n.name, key, got, lifetime)
+					}
+				}
+			}
+		}
+		if _, err := all[0].UpdateFor(ctx, "k", func(string, bool) (string, time.Duration, bool, error) { return "", -1, true, nil }); err == nil {
+			t.Error("a negative lifetime is accepted")
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}

@@ -21,6 +21,12 @@ type Config[K comparable, V any] struct {
 	Keys   Codec[K]
 	Values Codec[V]
 
+	// Backups is how many members beside the primary have the value of an entry; all
+	// others have a proxy of it: all but the value, which Get fetches. The members are those
+	// that weigh most for the key by a hash ([Map.Holders]). 0 means that all members have
+	// all values. The same on all members.
+	Backups int
+
 	// Wait says what a write promises when it returns.
 	Wait Wait
 	// Budget is how long a member may be silent while writes wait for it; 0 means 500 ms.
@@ -73,6 +79,12 @@ type Config[K comparable, V any] struct {
 // Wait says what a write promises when it returns without an error: that other members
 // have applied it. A member that has no other to tell, or none that answers, goes on
 // alone; that is counted in Stats.Alone.
+//
+// With Config.Backups a write goes to the members that are to have the value first, and
+// when they have it to the others. WaitAll waits for both, so the value survives that as
+// many members crash at the same time as there are backups. WaitOne waits for one member
+// that is to have the value; the member that writes keeps it until all have it, so the
+// value survives that any one member crashes.
 type Wait uint8
 
 // The modes of Config.Wait.
@@ -99,6 +111,7 @@ type settings struct {
 	wait                            Wait
 	budget, discover, stall, repair time.Duration
 	blockEntries, blockBytes        int
+	backups                         int
 	resolves                        bool
 	log                             *slog.Logger
 }
@@ -107,6 +120,7 @@ const (
 	defaultMaxKey   = 64 << 10
 	defaultMaxValue = 16 << 20
 	maxName         = 200
+	maxBackups      = 100
 )
 
 // settings checks the Config and fills in defaults. The error joins all problems.
@@ -122,6 +136,7 @@ func (c *Config[K, V]) settings() (settings, error) {
 	check(c.Keys == nil, "no codec of keys")
 	check(c.Values == nil, "no codec of values")
 	check(c.Wait > WaitNone, "unknown wait mode")
+	check(c.Backups < 0 || c.Backups > maxBackups, fmt.Sprintf("%d backups, want 0 to %d", c.Backups, maxBackups))
 	check(min(c.Budget, c.Remember, c.Discover, c.Stall, c.Repair) < 0, "negative duration")
 	check(min(c.MaxKey, c.MaxValue, c.BlockEntries, c.BlockBytes) < 0, "negative limit")
 	check(c.BlockEntries > 1<<20, "BlockEntries: want 0 to 1048576")
@@ -132,6 +147,8 @@ func (c *Config[K, V]) settings() (settings, error) {
 		check(!isJava(c.Keys.Append(nil, k)) || !isJava(c.Values.Append(nil, v)), "a map of Tribes needs codecs of Java objects, such as JavaString")
 	}
 	check(c.Tribes != nil && c.Resolve != nil, "a map of Tribes has no Resolve")
+	check(c.Tribes != nil && c.Backups > 0, "a map of Tribes has no Backups")
+	check(c.Backups > 0 && c.Resolve != nil, "a map with Backups has no Resolve")
 	if err := errors.Join(all...); err != nil {
 		return settings{}, err
 	}
@@ -142,6 +159,10 @@ func (c *Config[K, V]) settings() (settings, error) {
 		group: c.Group, name: c.Name, codecs: c.Keys.Name() + "/" + c.Values.Name(),
 		wait: c.Wait, budget: c.Budget, discover: c.Discover, stall: c.Stall, repair: c.Repair,
 		blockEntries: c.BlockEntries, blockBytes: c.BlockBytes, resolves: c.Resolve != nil, log: c.Logger,
+		backups: c.Backups,
+	}
+	if c.Backups > 0 {
+		s.codecs += fmt.Sprintf(" +backups=%d", c.Backups)
 	}
 	setDefault(&s.budget, 500*time.Millisecond)
 	setDefault(&s.discover, 300*time.Millisecond)

@@ -15,20 +15,11 @@ import (
 // decider returns the peer that is the primary of a key; nil if this member is. Only
 // members count that are ready, so ok is false if none is.
 func (n *native) decider(key string) (p *peer, ok bool) {
-	var nodes [][16]byte
-	var peers []*peer
-	if n.ready() {
-		nodes, peers = append(nodes, n.node), append(peers, nil)
-	}
-	for _, p := range *n.peers.Load() {
-		if s, _ := p.is(); s == isCurrent {
-			nodes, peers = append(nodes, p.node), append(peers, p)
-		}
-	}
-	if len(nodes) == 0 {
+	all := n.current(n.ready(), nil)
+	if len(all.nodes) == 0 {
 		return nil, false
 	}
-	return peers[entry.Heaviest(key, nodes)], true
+	return all.peers[entry.Heaviest(key, all.nodes)], true
 }
 
 // primary implements replication.
@@ -111,7 +102,7 @@ func notDone(err error) bool {
 // decided takes what a primary has decided.
 func (n *native) decided(p *peer, a *mapwire.Written) (*entry.Entry, bool, error) {
 	if a.Entry != nil {
-		if err := n.merge(p, []entry.Entry{*a.Entry}); err != nil {
+		if err := n.take(p, a.Entry); err != nil {
 			return nil, false, err
 		}
 	}
@@ -133,16 +124,20 @@ func (n *native) decided(p *peer, a *mapwire.Written) (*entry.Entry, bool, error
 // decideHere decides on this member if it is the primary.
 func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
 	condition := holds(w)
-	other := false
+	var other, lacks bool
 	now, written, err := n.write(ctx, &w.Entry, func(e entry.Entry, there bool) bool {
 		if p, ok := n.decider(w.Entry.Key); !ok || p != nil {
 			other = true
 			return false
 		}
-		return condition(e, there)
+		lacks = w.Condition == mapwire.IfValue && there && e.Proxy
+		return !lacks && condition(e, there)
 	})
-	if other {
+	switch {
+	case other:
 		return nil, false, errNotPrimary
+	case lacks && err == nil:
+		return n.decideFetched(ctx, w)
 	}
 	if written {
 		err = n.publish(ctx, &now)
@@ -151,6 +146,19 @@ func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry
 		return nil, written, err
 	}
 	return &now, written, err
+}
+
+// decideFetched is decideHere when the value is not here: then its hash is not enough to
+// decide. It is fetched first, and kept, as this member is to have it.
+func (n *native) decideFetched(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+	e, there, err := n.fetch(ctx, w.Entry.Key)
+	if err != nil {
+		return nil, false, err
+	}
+	if there && n.table.Holds(e.State()) || !there {
+		return n.decideHere(ctx, w)
+	}
+	return nil, false, errNotPrimary // it is not to have the value, so it is not the primary
 }
 
 // decide answers a Write.

@@ -9,6 +9,7 @@ import (
 type flight struct {
 	mode Wait
 	done chan struct{} // closed when it is settled as mode asks
+	all  chan struct{} // closed when all current peers have answered
 
 	mu      sync.Mutex
 	left    int // current peers that have not answered
@@ -18,7 +19,7 @@ type flight struct {
 }
 
 func newFlight(mode Wait, peers int) *flight {
-	f := &flight{mode: mode, left: peers, done: make(chan struct{})}
+	f := &flight{mode: mode, left: peers, done: make(chan struct{}), all: make(chan struct{})}
 	if mode == WaitNone {
 		f.settled = true
 		close(f.done)
@@ -38,6 +39,9 @@ func (f *flight) settle(acked bool, refused error) {
 	if f.err == nil {
 		f.err = refused
 	}
+	if f.left == 0 {
+		close(f.all)
+	}
 	if !f.settled && (f.left == 0 || f.mode == WaitOne && f.acked > 0) {
 		f.settled = true
 		close(f.done)
@@ -51,6 +55,11 @@ func (f *flight) wait(ctx context.Context) (acked int, err error) {
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
+	return f.outcome()
+}
+
+// outcome is how it stands.
+func (f *flight) outcome() (acked int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.mode == WaitNone || f.mode == WaitOne && f.acked > 0 {

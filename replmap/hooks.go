@@ -12,19 +12,18 @@ func (m *Map[K, V]) inside(ctx context.Context) context.Context {
 }
 
 // load asks Config.Load for what is not there, and puts it into the map.
-func (m *Map[K, V]) load(ctx context.Context, key K, k string) (V, bool, error) {
-	var v V
+func (m *Map[K, V]) load(ctx context.Context, key K, k string) (v V, ver Version, there bool, err error) {
 	e, loaded, err := m.loaded(ctx, key, k)
 	if err != nil || e == nil {
-		return v, false, err
+		return v, ver, false, err
 	}
 	if loaded {
 		if err := m.rep.publish(ctx, e); err != nil {
-			return v, false, err
+			return v, ver, false, err
 		}
 	}
-	v, err = m.cfg.Values.Decode(e.Value)
-	return v, err == nil, err
+	v, is, there, err := m.valueOf(ctx, *e, true)
+	return v, Version{is.State()}, there, err
 }
 
 // loaded returns the entry that is there then, nil if there is none, and whether it was
@@ -145,12 +144,12 @@ func (m *Map[K, V]) event(c entry.Change) (e Event[K, V], ok bool) {
 	if e.Key, err = m.cfg.Keys.Decode([]byte(c.Key)); err != nil {
 		return e, false
 	}
-	if c.Had {
+	if e.OldHere = c.Had && !c.OldProxy; e.OldHere {
 		if e.Old, err = m.cfg.Values.Decode(c.Old); err != nil {
 			return e, false
 		}
 	}
-	if c.Has {
+	if e.NewHere = c.Has && !c.NewProxy; e.NewHere {
 		if e.New, err = m.cfg.Values.Decode(c.New); err != nil {
 			return e, false
 		}

@@ -85,7 +85,10 @@ func (n *native) announce(ctx context.Context, s mapwire.State) {
 // primary of a key that is this member's from now on.
 func (n *native) joined(ctx context.Context) {
 	n.announce(ctx, mapwire.Ready)
+	n.mu.Lock()
+	n.moved()
 	close(n.isReady)
+	n.mu.Unlock()
 	n.log.Info("entries are here", "entries", n.table.Len(), "members", len(*n.peers.Load()))
 	for _, p := range *n.peers.Load() {
 		n.mend(p) // what others wrote while the provider read may have passed by
@@ -131,6 +134,6 @@ func (n *native) provide(ctx context.Context, p *peer, m *mapwire.Request) {
 	entries := max(1, min(int(m.Entries), n.blockEntries))
 	bytes := max(1, min(int(m.Bytes), n.blockBytes))
 	b := &mapwire.Block{Request: m.Request}
-	b.Entries, b.Next = n.table.Block(m.From, entries, bytes)
+	b.Entries, b.Next = n.table.Block(m.From, entries, bytes, n.outgoing(p))
 	n.answer(ctx, p, b)
 }

@@ -3,7 +3,6 @@ package replmap
 import (
 	"context"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
@@ -72,7 +71,7 @@ func (m *Map[K, V]) Start(ctx context.Context) error {
 		m.begun = true
 		begin := time.Now()
 		m.r.table = entry.NewTable(local.ID(), entry.Config{
-			Resolve: m.resolver(), Keep: m.cfg.Remember, Changed: m.r.changed,
+			Resolve: m.resolver(), Proxies: m.cfg.Backups > 0, Keep: m.cfg.Remember, Changed: m.r.changed,
 			Now: func() time.Duration { return time.Since(begin) },
 		})
 		m.wg.Go(func() { m.r.sweep(m.ctx) })
@@ -124,23 +123,13 @@ func (m *Map[K, V]) Close(ctx context.Context) error {
 
 // Get returns the value of a key and whether there is one. It reads what this member has
 // and asks nobody but Config.Load. The value is the caller's.
+//
+// With Config.Backups it asks a member that has the value, if this one has not; then the
+// next if that does not answer, and at last all. If none has it the error is [ErrNoHolder]:
+// an entry that exists is never said not to be there.
 func (m *Map[K, V]) Get(ctx context.Context, key K) (value V, there bool, err error) {
-	if err := m.usable(); err != nil {
-		return value, false, err
-	}
-	k, err := m.key(key)
-	if err != nil {
-		return value, false, err
-	}
-	e, there := m.r.table.Get(k)
-	if !there && m.cfg.Load != nil {
-		return m.load(ctx, key, k)
-	}
-	if !there {
-		return value, false, nil
-	}
-	value, err = m.cfg.Values.Decode(e.Value)
-	return value, err == nil, err
+	value, _, there, err = m.GetVersion(ctx, key)
+	return value, there, err
 }
 
 // Put sets the value of a key. It returns when the other members have it, as Config.Wait
@@ -153,8 +142,8 @@ func (m *Map[K, V]) Put(ctx context.Context, key K, value V) error {
 // durations and no clock of one member is compared with that of another; on others the
 // entry ends later by the time that it was on its way.
 func (m *Map[K, V]) PutFor(ctx context.Context, key K, value V, lifetime time.Duration) error {
-	if lifetime <= 0 || lifetime > maxLifetime {
-		return fmt.Errorf("tribes: replmap: lifetime %v: want more than 0, at most %v", lifetime, maxLifetime)
+	if err := checkLifetime(lifetime); err != nil {
+		return err
 	}
 	if m.cfg.Tribes != nil {
 		return errNotInTribes
@@ -164,6 +153,13 @@ func (m *Map[K, V]) PutFor(ctx context.Context, key K, value V, lifetime time.Du
 
 // maxLifetime is that of PutFor: fifty years.
 const maxLifetime = 50 * 365 * 24 * time.Hour
+
+func checkLifetime(d time.Duration) error {
+	if d <= 0 || d > maxLifetime {
+		return fmt.Errorf("tribes: replmap: lifetime %v: want more than 0, at most %v", d, maxLifetime)
+	}
+	return nil
+}
 
 func (m *Map[K, V]) put(ctx context.Context, key K, value V, lifetime time.Duration) error {
 	e, err := m.entry(key, &value, lifetime)
@@ -179,6 +175,9 @@ func (m *Map[K, V]) put(ctx context.Context, key K, value V, lifetime time.Durat
 func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 	e, err := m.entry(key, nil, entry.Forever)
 	if err != nil {
+		return false, err
+	}
+	if err := m.reach(ctx, e.Key); err != nil {
 		return false, err
 	}
 	return m.write(ctx, e, nil)
@@ -199,28 +198,10 @@ func (m *Map[K, V]) Len() int {
 	if m.usable() != nil {
 		return 0
 	}
-	return m.r.table.Len()
-}
-
-// All goes through the entries of this member, in no order; each is as it was at some
-// moment of the walk. What cannot be decoded is left out. While the map is not ready there
-// is nothing.
-func (m *Map[K, V]) All() iter.Seq2[K, V] {
-	return func(yield func(K, V) bool) {
-		if m.usable() != nil {
-			return
-		}
-		for e := range m.r.table.All() {
-			k, err := m.cfg.Keys.Decode([]byte(e.Key))
-			v, err2 := m.cfg.Values.Decode(e.Value)
-			if err != nil || err2 != nil {
-				continue
-			}
-			if !yield(k, v) {
-				return
-			}
-		}
+	if m.r.keys != nil {
+		return len(m.r.keys())
 	}
+	return m.r.table.Len()
 }
 
 // Primary returns the member that decides about conditional writes to a key; it may be
@@ -245,6 +226,12 @@ func (m *Map[K, V]) Stats() Stats {
 	s := m.r.n.stats()
 	all, current := m.rep.members()
 	s.Entries, s.Members, s.Current = m.Len(), len(all), current
+	if m.usable() == nil {
+		s.Held = m.r.table.Here()
+		if m.r.lacking != nil {
+			s.Lacking = m.r.lacking()
+		}
+	}
 	return s
 }
 

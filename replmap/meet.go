@@ -144,6 +144,7 @@ func (n *native) met(m *membership.Member, h *mapwire.Hello) error {
 	if isNew {
 		p = n.newPeer(m, h.State)
 		all := append(append([]*peer(nil), *n.peers.Load()...), p)
+		n.moved()
 		n.peers.Store(&all)
 	}
 	mine := n.state

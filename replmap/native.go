@@ -25,6 +25,9 @@ type native struct {
 	isReady  chan struct{}  // closed when all entries are here
 	requests atomic.Uint64  // the last number of a question of ours
 	peers    atomic.Pointer[[]*peer]
+	epoch    atomic.Uint64 // counts what may move entries to other members
+	leaving  atomic.Bool   // nothing is to be here any more
+	att      *attention
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
@@ -51,6 +54,8 @@ func newNative(r *replica) (*native, error) {
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.peers.Store(new([]*peer))
+	n.att = newAttention()
+	r.fetch, r.gather, r.placed, r.lacking = n.fetch, n.gather, n.holderMembers, n.att.lacking
 	return n, nil
 }
 
@@ -67,6 +72,9 @@ func (n *native) start(ctx context.Context) error {
 		n.undo = append(n.undo, n.topic.Listen(n.receive), n.group.Watch(memberWatcher{n}))
 		n.spawn(n.join)
 		n.spawn(n.compareAll)
+		if n.backups > 0 {
+			n.spawn(n.keep)
+		}
 	}
 	n.mu.Unlock()
 	select {
@@ -115,6 +123,9 @@ func (n *native) ready() bool {
 
 // close implements replication.
 func (n *native) close() {
+	if n.backups > 0 && n.ready() {
+		n.handOver()
+	}
 	n.mu.Lock()
 	n.closed = true
 	undo, begun := n.undo, n.begun
@@ -136,6 +147,9 @@ func (n *native) close() {
 
 // publish implements replication.
 func (n *native) publish(ctx context.Context, e *entry.Entry) error {
+	if n.backups > 0 && !e.Gone {
+		return n.deliver(ctx, e)
+	}
 	body := mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}})
 	peers := *n.peers.Load()
 	f := newFlight(n.wait, len(peers)+1) // one more, until all is posted

@@ -62,8 +62,14 @@ func (p *peer) heard(m *membership.Member, s mapwire.State) {
 		p.state = s
 	}
 	if p.stands == catching && !p.behind && p.state == mapwire.Ready {
-		p.stands = isCurrent
+		p.stand(isCurrent)
 	}
+}
+
+// stand notes what the peer counts as from now on. The caller holds p.mu.
+func (p *peer) stand(s standing) {
+	p.n.moved()
+	p.stands = s
 }
 
 // post sends a change to the peer. It reports whether the outcome is to be waited for:
@@ -162,7 +168,7 @@ func (p *peer) leaveOut(why string) {
 		p.mu.Unlock()
 		return
 	}
-	p.stands = silent
+	p.stand(silent)
 	m := p.m
 	waiting := p.release()
 	p.mu.Unlock()
@@ -197,7 +203,7 @@ func (p *peer) let(waiting map[*flight]bool) {
 // leave is the end of the peer.
 func (p *peer) leave() {
 	p.mu.Lock()
-	p.stands = hasLeft
+	p.stand(hasLeft)
 	waiting := p.release()
 	p.mu.Unlock()
 	p.let(waiting)
@@ -292,7 +298,7 @@ func (p *peer) catchUp() bool {
 	}
 	p.behind = false
 	if p.state == mapwire.Ready {
-		p.stands = isCurrent
+		p.stand(isCurrent)
 	}
 	return true
 }
@@ -305,6 +311,7 @@ func (n *native) drop(node membership.ID) {
 	i := slices.IndexFunc(all, func(p *peer) bool { return p.node == node })
 	if i >= 0 {
 		rest := slices.Delete(slices.Clone(all), i, i+1)
+		n.moved()
 		n.peers.Store(&rest)
 	}
 	n.mu.Unlock()

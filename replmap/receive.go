@@ -52,6 +52,14 @@ func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 		return n.later(func(ctx context.Context) { n.compared(ctx, p, m) })
 	case *mapwire.Write:
 		return n.later(func(ctx context.Context) { n.decide(ctx, p, m) })
+	case *mapwire.Ask:
+		return n.later(func(ctx context.Context) { n.provideValues(ctx, p, m) })
+	case *mapwire.Check:
+		return n.later(func(ctx context.Context) { n.provideChecked(ctx, p, m) })
+	case *mapwire.Values:
+		n.answered(p, m.Request, m)
+	case *mapwire.Checked:
+		n.answered(p, m.Request, m)
 	case *mapwire.Block:
 		n.answered(p, m.Request, m)
 	case *mapwire.Digests:
@@ -82,6 +90,7 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 			}
 			continue
 		}
+		n.look(e.Key)
 		for _, mine := range n.table.States([]string{e.Key}) {
 			if mine.Compare(e) > 0 && (mine.Version.Node != p.node || mine.Version == e.Version) {
 				stale = append(stale, e.Key)

@@ -88,9 +88,12 @@ func (n *native) repairWith(ctx context.Context, p *peer) error {
 func (n *native) push(ctx context.Context, p *peer, keys []string) error {
 	for len(keys) > 0 {
 		var c mapwire.Change
-		bytes := 0
+		bytes, as := 0, n.outgoing(p)
 		for len(keys) > 0 && len(c.Entries) < n.blockEntries && bytes < n.blockBytes {
 			for _, e := range n.table.States(keys[:1]) {
+				if !as(&e) {
+					continue
+				}
 				c.Entries = append(c.Entries, e)
 				bytes += len(e.Key) + len(e.Value)
 			}

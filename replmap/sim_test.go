@@ -27,14 +27,17 @@ func TestSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
+			synctest.Test(t, func(t *testing.T) { newWorld(t, seed, 0).run() })
 		})
 	}
 }
 
 // simSeeds says how many seeds to run, and from which on.
-func simSeeds(t *testing.T) (seeds, first uint64) {
-	seeds, first = 20, 1
+func simSeeds(t *testing.T) (seeds, first uint64) { return seedsOr(t, 20) }
+
+// seedsOr is simSeeds with another number where nothing is set.
+func seedsOr(t *testing.T, usual uint64) (seeds, first uint64) {
+	seeds, first = usual, 1
 	if text := os.Getenv("TRIBES_MAP_SEEDS"); text != "" {
 		if _, err := fmt.Sscan(text, &seeds); err != nil {
 			t.Fatalf("TRIBES_MAP_SEEDS: %v", err)
@@ -54,9 +57,12 @@ type world struct {
 	f     *farm
 	names []string
 
+	backups int // of the map
+
 	mu     sync.Mutex
 	nodes  map[string]*node // that run
 	writes []*deed
+	downs  int            // crashes
 	tasks  sync.WaitGroup // starts
 }
 
@@ -67,17 +73,20 @@ type deed struct {
 	ver   entry.Version
 	acked bool // it returned without an error on a member that has not crashed since
 	alone bool // no other member was told
+	downs int  // crashes before it
+	safe  int  // how many crashes it is to survive
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64, backups int) *world {
 	w := &world{
-		t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)),
+		t: t, seed: seed, backups: backups, rnd: rand.New(rand.NewPCG(seed, 1)),
 		names: []string{"a", "b", "c", "d", "e"}[:2+seed%4], nodes: make(map[string]*node),
 	}
 	w.f = &farm{t: t, net: mem.NewNetwork(mem.Config{Seed: seed, Link: w.link()}), cfg: func(c *Config[string, string]) {
 		c.BlockEntries = 1 + int(seed%10)
 		c.Wait = Wait(seed / 4 % 3)
-		if seed%3 == 0 {
+		c.Backups = backups
+		if seed%3 == 0 && backups == 0 {
 			c.Resolve = func(_ string, a, b *string) *string {
 				if a == nil || b == nil {
 					return nil
@@ -168,6 +177,7 @@ func (w *world) fault() {
 		if n := w.nodes[name]; n != nil {
 			w.mu.Lock()
 			delete(w.nodes, name)
+			w.downs++
 			w.mu.Unlock()
 			n.crash()
 		}
@@ -212,13 +222,7 @@ func (c *client) act(n *node) {
 	var err error
 	switch what := c.rnd.IntN(20); {
 	case what < 10:
-		alone := n.Stats().Members == 0
-		err = n.Put(ctx, key, value)
-		if e, there := n.r.table.Get(key); there && string(e.Value) == value {
-			c.w.mu.Lock()
-			c.w.writes = append(c.w.writes, &deed{n: n, key: key, ver: e.Version, acked: err == nil, alone: alone})
-			c.w.mu.Unlock()
-		}
+		c.put(ctx, n, key, value)
 	case what < 13:
 		_, err = n.Delete(ctx, key)
 	case what < 15:
@@ -228,7 +232,7 @@ func (c *client) act(n *node) {
 	default:
 		_, _, err = n.PutIfAbsent(ctx, key, value)
 	}
-	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrUncertain) && !errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && !errors.Is(err, ErrNoHolder) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrUncertain) && !errors.Is(err, context.DeadlineExceeded) {
 		c.w.t.Errorf("%s: %v", n.name, err)
 	}
 }
@@ -252,6 +256,9 @@ func (w *world) judge() {
 		}
 	}
 	checkSame(w.t, all...)
+	if w.backups > 0 {
+		w.judgeValues(all)
+	}
 	for _, d := range w.writes {
 		if d.n.down.Load() {
 			continue

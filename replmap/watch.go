@@ -14,6 +14,9 @@ type Event[K comparable, V any] struct {
 	Key  K
 	Old  V // zero for Added
 	New  V // zero for Removed and Expired
+	// OldHere and NewHere say whether Old and New are values. With Config.Backups they are
+	// zero too where the member does not have the value; Get fetches it.
+	OldHere, NewHere bool
 }
 
 // EventKind says what an event is about.
@@ -68,7 +71,7 @@ func (w *watcher) put(c entry.Change) {
 // note adds a change to what is pending. The caller holds w.mu.
 func (w *watcher) note(c entry.Change) {
 	if p := w.pending[c.Key]; p != nil {
-		p.New, p.Has, p.Expired = c.New, c.Has, c.Expired
+		p.New, p.Has, p.NewProxy, p.Expired = c.New, c.Has, c.NewProxy, c.Expired
 		return
 	}
 	w.pending[c.Key] = &c
@@ -89,7 +92,7 @@ func (w *watcher) replay(bucket int, all []entry.Entry) {
 	w.seen[bucket] = true
 	for i := range all {
 		if !w.one || all[i].Key == w.only {
-			w.note(entry.Change{Key: all[i].Key, New: all[i].Value, Has: true})
+			w.note(entry.Change{Key: all[i].Key, New: all[i].Value, Has: true, NewProxy: all[i].Proxy})
 		}
 	}
 }

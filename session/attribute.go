@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/table"
 )
 
 // Get returns a copy of an attribute and whether it is there. Its error is an
@@ -231,7 +232,6 @@ func (m *Manager) keep(h *held, name string, v any) error {
 	case h.Local == nil:
 		h.Local = make(map[string]localValue)
 	}
-	h.Writes++
-	h.Local[name] = localValue{V: v, Version: h.Writes}
+	h.Local[name] = table.NewLocal(v)
 	return nil
 }

@@ -136,6 +136,9 @@ func (m *Manager) remote(ev replica.Event) {
 		}
 		return
 	}
+	if ev.Kind == replica.Destroyed && m.keeper != nil {
+		m.keeper.Gone(ev.ID)
+	}
 	if !c.RemoteSessionEvents {
 		return
 	}
@@ -151,18 +154,32 @@ func (m *Manager) remote(ev replica.Event) {
 
 // Start joins the other nodes of the cluster, whose group must run, and returns when
 // their sessions are here. If ctx ends before, the error wraps ErrNotReady and the manager
-// goes on to try; requests get 503 until [Manager.Ready]. Without a cluster it does
-// nothing.
+// goes on to try; requests get 503 until [Manager.Ready]. Then it loads what is in the store
+// of Persist.Preload, while requests are served. Without either it does nothing.
 func (m *Manager) Start(ctx context.Context) error {
-	if m.group == nil {
+	if m.group != nil {
+		if err := m.group.Start(ctx); err != nil {
+			return err
+		}
+	}
+	if m.keeper == nil || !m.config.Persist.Preload {
 		return nil
 	}
-	return m.group.Start(ctx)
+	m.loading.Store(true)
+	defer m.loading.Store(false)
+	err := m.keeper.Preload(ctx)
+	if err != nil && ctx.Err() == nil && m.config.Persist.OnError == ServeFromMemory {
+		m.config.Persist.Logger.Error("sessions were not loaded from the store", "err", err)
+		return nil
+	}
+	return err
 }
 
 // Ready reports whether the manager has all sessions and is not about to leave: whether
 // a load balancer should send requests.
-func (m *Manager) Ready() bool { return m.group == nil || m.group.Ready() }
+func (m *Manager) Ready() bool {
+	return !m.loading.Load() && (m.group == nil || m.group.Ready())
+}
 
 // ReadyHandler answers 200 if the manager is ready, else 503, for load balancers.
 func (m *Manager) ReadyHandler() http.Handler {
@@ -191,12 +208,16 @@ func (m *Manager) primary(h *held) bool {
 // requests that come, and Drain returns when the other nodes have everything. Stop the
 // HTTP server in between: first Drain, so that load balancers turn away, then Shutdown,
 // then Drain again for what came meanwhile, then Close. The error says how many changes
-// are not confirmed when ctx ends.
+// are not confirmed when ctx ends. With Config.Persist it also saves what is not stored.
 func (m *Manager) Drain(ctx context.Context) error {
-	if m.group == nil {
-		return nil
+	var all []error
+	if m.group != nil {
+		all = append(all, m.group.Drain(ctx))
 	}
-	return m.group.Drain(ctx)
+	if m.keeper != nil {
+		all = append(all, m.keeper.Flush(ctx))
+	}
+	return errors.Join(all...)
 }
 
 // BindRoute says whether a session that comes from another node gets the route of this
@@ -220,7 +241,7 @@ func (s *Session) take(h *held, id ID) bool {
 	}
 	s.h, s.known, s.primary = h, true, primary
 	if route := s.m.idRoute(); route != "" && !s.m.unbind.Load() {
-		s.primary = id.Route() == route || s.m.group == nil
+		s.primary = id.Route() == route || s.m.group == nil && s.m.keeper == nil
 		if id.Route() != route {
 			s.bind(h, id, route)
 		}

@@ -44,6 +44,8 @@ type Config struct {
 	Unavailable func(http.ResponseWriter, *http.Request, error)
 	// Cluster shares the sessions with other nodes; nil keeps them in this process.
 	Cluster *Cluster
+	// Persist keeps the sessions in a store too, with or without a Cluster; nil does not.
+	Persist *Persist
 	// Listener is told what happens to sessions.
 	Listener Listener
 }
@@ -102,6 +104,10 @@ func (c Config) withDefaults() (Config, error) {
 		own := *c.Cluster
 		c.Cluster = &own
 		errs = append(errs, own.validate())
+	}
+	if c.Persist != nil {
+		c.Persist = c.Persist.withDefaults()
+		errs = append(errs, c.Persist.validate(c.Cluster != nil))
 	}
 	return c, errors.Join(errs...)
 }

@@ -11,6 +11,8 @@ type Listener struct {
 	IDChanged        func(Event)
 	AttributeSet     func(Event) // also by Update and Add
 	AttributeRemoved func(Event) // by Delete; not by the end of the session
+	Activated        func(Event) // it came from the store of Config.Persist into memory
+	Passivated       func(Event) // it left memory, and is in the store; it has not ended
 }
 
 // Event is what happened to a session.

@@ -17,7 +17,7 @@ type local struct {
 
 func newLocal(c *Config, expire func(*held)) *local {
 	return &local{
-		Table: table.New(table.Config{Max: c.Limits.Sessions, Every: c.Sweep, Expire: expire}),
+		Table: table.New(table.Config{Max: c.Limits.Sessions, Every: c.Sweep, Expire: expire, Keyed: c.Persist != nil}),
 		site:  record.NewSite(membership.NewID(), c.Limits.record(), false),
 	}
 }
@@ -59,3 +59,14 @@ func (l *local) End(h *held, why record.Reason) error {
 }
 
 func (l *local) Commit(context.Context, *held) error { return nil }
+
+// Adopt takes a session that comes from a store.
+func (l *local) Adopt(sn *record.Snapshot, note func(h *held, isNew bool)) (*held, error) {
+	return l.Table.Adopt(l.site, sn, func(h *held, isNew bool) {
+		note(h, isNew)
+		h.Arm(l.Now(), 0)
+	})
+}
+
+// Evict drops a session that is in a store. The caller holds h.Mu.
+func (l *local) Evict(h *held) { l.Remove(h, h.Rec.ID()) }

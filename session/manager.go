@@ -1,9 +1,11 @@
 package session
 
 import (
+	"errors"
 	"iter"
 	"sync/atomic"
 
+	"github.com/gotribes/tribes/session/internal/persist"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/replica"
 )
@@ -12,11 +14,14 @@ import (
 // Config.Cluster in that of the other nodes too. Its methods can be called from any number
 // of goroutines.
 type Manager struct {
-	config Config
-	b      backend
-	group  *replica.Engine // b, if there is a cluster; else nil
-	unbind atomic.Bool     // ids keep the route of another node
-	n      counters
+	config  Config
+	b       backend
+	group   *replica.Engine // b or beneath it, if there is a cluster; else nil
+	keeper  *persist.Keeper // b, if there is a store; else nil
+	unbind  atomic.Bool     // ids keep the route of another node
+	loading atomic.Bool     // the sessions of a store are not here yet
+	turns   turns
+	n       counters
 }
 
 // counters are the numbers of Stats.
@@ -33,24 +38,33 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{config: c}
+	var in persist.Inner
 	if c.Cluster == nil {
-		m.b = newLocal(&m.config, func(h *held) { m.end(h, Expired) })
-		return m, nil
-	}
-	if m.group, err = m.newEngine(); err != nil {
+		in = newLocal(&m.config, m.expire)
+	} else if m.group, err = m.newEngine(); err != nil {
 		return nil, err
+	} else {
+		in = m.group
 	}
-	m.b = m.group
+	m.b = in
+	if c.Persist != nil {
+		m.keeper = m.newKeeper(in)
+		m.b = m.keeper
+	}
 	return m, nil
 }
 
 // Close drops all sessions and waits for a sweep that runs. The other nodes of a cluster
 // keep them, but see [Cluster].ExpireOnStop. Listeners, which are told of those only that
 // this ends, must not call it. From then on no request has a session, and writes that would
-// make one fail with ErrClosed. It always returns nil; a second call does nothing.
+// make one fail with ErrClosed. A second call does nothing. The error is that of
+// Config.Persist, whose store did not take everything.
 func (m *Manager) Close() error {
 	if c := m.config.Cluster; c != nil && c.ExpireOnStop {
 		m.group.EndOwn(func(h *held) bool { return m.primary(h) && m.end(h, Invalidated) })
+	}
+	if m.keeper != nil {
+		return m.keeper.Stop()
 	}
 	m.b.Close()
 	return nil
@@ -86,22 +100,28 @@ func (m *Manager) Stats() Stats {
 // Lookup returns the session that an id leads to, outside of a request: to look into
 // it, or to end it from elsewhere. That does not count as an access. What needs a
 // cookie, such as Renew, fails with ErrHeaderWritten. It looks at what this node has, also
-// while that is not ready; each write goes to the other nodes by itself.
+// while that is not ready, and with Config.Persist at the store; each write goes to the
+// other nodes, and there with EachRequest, by itself. A store that does not work is counted
+// in Stats.Failed.
 func (m *Manager) Lookup(id string) (*Session, bool) {
 	parsed, ok := parseID(id)
 	if !ok {
 		return nil, false
 	}
-	h := m.b.Peek(string(parsed))
-	if h == nil {
+	h, err := m.look(string(parsed))
+	if err != nil {
+		m.n.failed.Add(1)
+	}
+	if h == nil || err != nil {
 		return nil, false
 	}
 	s := m.outside(h)
 	return s, s != nil
 }
 
-// All goes through the sessions, as Lookup would return them, in no order. Sessions
-// that come or go meanwhile may be in it or not.
+// All goes through the sessions in memory, as Lookup would return them, in no order.
+// Sessions that come or go meanwhile may be in it or not. See [Manager.Stored] for those
+// that only a store has.
 func (m *Manager) All() iter.Seq[*Session] {
 	return func(yield func(*Session) bool) {
 		for h := range m.b.All() {
@@ -152,6 +172,9 @@ func (m *Manager) write(h *held, f func(*held) error) error {
 	if h.Expired(m.b.Now()) {
 		return ErrEnded
 	}
+	if swappedOut(h) {
+		return errSwapped
+	}
 	if err := f(h); err != nil {
 		return err
 	}
@@ -159,10 +182,21 @@ func (m *Manager) write(h *held, f func(*held) error) error {
 	return nil
 }
 
+// errSwapped is the error of a write to a session that has left memory for a store.
+var errSwapped = errors.New("tribes: session: not in memory any more")
+
+// swappedOut reports whether the session has left memory, so that h is only what it was then.
+// The caller holds h.Mu.
+func swappedOut(h *held) bool { return h.Kept != nil && h.Kept.Swapped }
+
 // end ends a session, an expired one only if it still is, and reports whether it did.
 func (m *Manager) end(h *held, why Reason) bool {
 	h.Mu.Lock()
 	if why == Expired && !h.Expired(m.b.Now()) {
+		h.Mu.Unlock()
+		return false
+	}
+	if swappedOut(h) {
 		h.Mu.Unlock()
 		return false
 	}

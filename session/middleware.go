@@ -47,16 +47,19 @@ func (m *Manager) begin(r *http.Request) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h == nil || !s.take(h, id) {
-			m.n.unknown.Add(1)
-			continue
+		if h != nil && s.take(h, id) {
+			s.pinned = append(s.pinned, h)
+			break
 		}
-		break
+		if h != nil {
+			m.release(h)
+		}
+		m.n.unknown.Add(1)
 	}
 	if name := m.config.Cookie.RouteName; name != "" {
 		n, _ := cookieValues(r.Header["Cookie"], name, &values)
 		s.routed = n == 1 && values[0] == m.config.Route
-		s.primary = s.routed || !s.known || m.group == nil
+		s.primary = s.routed || !s.known || m.group == nil && m.keeper == nil
 	}
 	return s, nil
 }
@@ -78,6 +81,10 @@ func (m *Manager) finish(s *Session, ctx context.Context) {
 	if err := s.commit(ctx); err != nil {
 		m.n.failed.Add(1)
 	}
+	for _, h := range s.pinned {
+		m.release(h)
+	}
+	s.pinned = nil
 }
 
 // commit makes what this request wrote as safe as configured. The caller holds s.mu.

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -40,20 +42,27 @@ func scsID(token string) (ID, bool) {
 	return ID(scsPrefix + token), true
 }
 
-func (s *SCS) find(token string) *held {
+// hashToken returns what the session of a token is stored under: a store takes only some
+// characters.
+func hashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return "scs-" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func (s *SCS) find(token string) (*held, error) {
 	id, ok := scsID(token)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	h := s.m.b.Peek(string(id))
-	if h == nil {
-		return nil
+	h, err := s.m.look(string(id))
+	if h == nil || err != nil {
+		return nil, err
 	}
 	if h.Expired(s.m.b.Now()) {
 		s.m.end(h, Expired)
-		return nil
+		return nil, nil
 	}
-	return h
+	return h, nil
 }
 
 // Find returns the data of a token, and false if there is none or it has expired.
@@ -61,9 +70,9 @@ func (s *SCS) Find(token string) ([]byte, bool, error) {
 	if err := s.m.b.Usable(); err != nil {
 		return nil, false, err // not "none": the client would lose it
 	}
-	h := s.find(token)
-	if h == nil {
-		return nil, false, nil
+	h, err := s.find(token)
+	if h == nil || err != nil {
+		return nil, false, err
 	}
 	h.Mu.RLock()
 	defer h.Mu.RUnlock()
@@ -89,7 +98,7 @@ func (s *SCS) Commit(token string, data []byte, expiry time.Time) error {
 	for {
 		err := s.commit(id, token, val, left)
 		switch {
-		case errors.Is(err, table.ErrTaken), errors.Is(err, ErrEnded): // came or went meanwhile
+		case errors.Is(err, table.ErrTaken), errors.Is(err, ErrEnded), errors.Is(err, errSwapped): // came or went meanwhile
 		case err != nil:
 			return wrap("set", scsName, err)
 		default:
@@ -111,13 +120,17 @@ func (s *SCS) commit(id ID, token string, val Value, left time.Duration) error {
 		h.Arm(now, 0)
 		return err
 	}
-	h := s.find(token)
+	h, err := s.find(token)
+	if err != nil {
+		return err
+	}
 	if h != nil {
 		if err := s.m.write(h, put); err != nil {
 			return err
 		}
 	} else {
 		h = s.m.b.Create()
+		defer s.m.release(h)
 		if err := h.Begin(string(id), left, s.m.b.Now()); err != nil {
 			return err
 		}
@@ -138,17 +151,24 @@ var errToken = errors.New("token is empty, has a dot or is longer than 200 bytes
 
 // Delete removes a token; it is no error if there is none.
 func (s *SCS) Delete(token string) error {
-	h := s.find(token)
-	if h == nil || !s.m.end(h, Invalidated) {
-		return nil
+	h, err := s.find(token)
+	for err == nil && h != nil && !s.m.end(h, Invalidated) {
+		h, err = s.find(token) // it has ended meanwhile, or left memory
+	}
+	if h == nil || err != nil {
+		return err
 	}
 	return s.m.b.Commit(context.Background(), h)
 }
 
-// All returns the data of all tokens that have not expired.
+// All returns the data of all tokens that have not expired, also of those that only the
+// store of Config.Persist has; it fails if that cannot list.
 func (s *SCS) All() (map[string][]byte, error) {
 	all := make(map[string][]byte)
-	for h := range s.m.b.All() {
+	for h, err := range s.m.everything(context.Background()) {
+		if err != nil {
+			return nil, err
+		}
 		token, ok := strings.CutPrefix(string(ID(h.ID())), scsPrefix)
 		if !ok {
 			continue

@@ -20,6 +20,7 @@ type Session struct {
 	// The rest is guarded by mu, which is taken before that of held.
 	h       *held          // nil: there is none yet
 	over    []*held        // invalidated by this request
+	pinned  []*held        // stay in memory as long as the request lasts
 	isNew   bool           // made by this request
 	send    bool           // the client needs a cookie
 	known   bool           // the client has sent an id that led to a session
@@ -56,11 +57,44 @@ func (s *Session) held() *held {
 
 // view runs f on the record, if there is one, while nobody writes to it.
 func (s *Session) view(f func(h *held)) {
-	if h := s.held(); h != nil {
+	h := s.held()
+	for range maxReloads {
+		if h == nil {
+			return
+		}
 		h.Mu.RLock()
+		if !swappedOut(h) {
+			break
+		}
+		h.Mu.RUnlock()
+		again, err := s.reload(h)
+		if err != nil { // what was known last
+			h.Mu.RLock()
+			break
+		}
+		h = again
+	}
+	if h != nil {
 		defer h.Mu.RUnlock()
 		f(h)
 	}
+}
+
+// maxReloads is how often a session is loaded again that leaves memory at once.
+const maxReloads = 10
+
+// reload finds a session again that has left memory: only outside of a request it does.
+func (s *Session) reload(h *held) (*held, error) {
+	again, err := s.m.look(h.ID())
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.h == h {
+		s.h = again
+	}
+	return again, nil
 }
 
 // write runs f on the record while nobody else uses it. If there is no session yet it
@@ -73,36 +107,51 @@ func (s *Session) write(f func(h *held) error) error {
 	s.used = true
 	if h := s.h; h != nil {
 		s.mu.Unlock()
-		return s.save(h, s.m.write(h, f))
+		return s.change(h, f)
 	}
-	id, err := s.create(f)
+	id, h, err := s.create(f)
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	s.m.n.created.Add(1)
 	tell(s.m.config.Listener.Created, Event{ID: id})
-	return nil
+	return s.save(h, nil)
 }
 
-// save commits what was written outside of a request.
+// change runs f on a session that there is.
+func (s *Session) change(h *held, f func(h *held) error) error {
+	err := s.m.write(h, f)
+	for i := 0; i < maxReloads && errors.Is(err, errSwapped); i++ {
+		if h, err = s.reload(h); err != nil {
+			return err
+		}
+		if h == nil {
+			return ErrEnded
+		}
+		err = s.m.write(h, f)
+	}
+	return s.save(h, err)
+}
+
+// save commits what was written outside of a request, or what is not to wait for its end.
 func (s *Session) save(h *held, err error) error {
 	s.mu.Lock()
-	alone := s.alone
+	now := s.alone || s.m.config.Persist != nil && s.m.config.Persist.WriteThrough
 	s.mu.Unlock()
-	if err != nil || !alone {
+	if err != nil || !now {
 		return err
 	}
 	return s.m.b.Commit(context.Background(), h)
 }
 
 // create makes a session with what f writes in it. The caller holds s.mu.
-func (s *Session) create(f func(h *held) error) (ID, error) {
+func (s *Session) create(f func(h *held) error) (ID, *held, error) {
 	if s.written {
-		return "", ErrHeaderWritten
+		return "", nil, ErrHeaderWritten
 	}
 	if err := s.m.b.Usable(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	h, id, timeout := s.m.b.Create(), newID(s.m.idRoute()), s.m.config.Timeout
 	if s.timeout != nil {
@@ -110,16 +159,17 @@ func (s *Session) create(f func(h *held) error) (ID, error) {
 	}
 	now := s.m.b.Now()
 	if err := h.Begin(string(id), timeout, now); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := f(h); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := s.m.add(h); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	s.h, s.isNew, s.send = h, true, true
-	return id, nil
+	s.pinned = append(s.pinned, h)
+	return id, h, nil
 }
 
 // add makes a new session known.
@@ -213,18 +263,20 @@ func (s *Session) SetTimeout(d time.Duration) error {
 		return nil
 	}
 	s.mu.Unlock()
-	return s.save(h, s.m.write(h, func(h *held) error {
+	return s.change(h, func(h *held) error {
 		now := s.m.b.Now()
 		err := h.Rec.SetTimeout(d, now)
 		h.Arm(now, 0)
 		return err
-	}))
+	})
 }
 
 // Touch counts as an access: the session has its whole timeout again. The beginning and
 // the end of each request do so by themselves; it is for responses that last longer.
 func (s *Session) Touch() {
-	if h := s.held(); h != nil {
+	var h *held
+	s.view(func(now *held) { h = now })
+	if h != nil {
 		_, _ = s.m.access(h)
 	}
 }
@@ -289,13 +341,16 @@ func (s *Session) renew(f func(*held) error) error {
 	}
 	s.m.n.renewed.Add(1)
 	tell(s.m.config.Listener.IDChanged, Event{ID: id, OldID: old})
-	return nil
+	return s.save(h, nil)
 }
 
 // Invalidate ends the session: its content is gone for all requests, and the client's
 // cookie is removed if the header is not written yet. It reports whether there was one.
 // A write afterwards begins a new session.
 func (s *Session) Invalidate() bool {
+	if s.m != nil {
+		s.view(func(*held) {}) // it may have left memory
+	}
 	s.mu.Lock()
 	h := s.h
 	s.h, s.isNew, s.send, s.used = nil, false, false, true

@@ -40,6 +40,8 @@ type world struct {
 	posted    map[posted]int               // outcomes of what was not waited for
 	dropped   map[string]uint64            // messages that the layer Order says it did not deliver, by host
 	views     map[membership.ViewID]string // the members of each, as one string
+	handled   map[handled]bool
+	replies   int // to remote calls
 	outcomes  int
 	wrong     []string
 }
@@ -49,6 +51,7 @@ type node struct {
 	w       *world
 	name    string
 	g       *group.Group
+	rpc     *group.RPC
 	id      membership.ID
 	layers  layers
 	ctx     context.Context // of its callers
@@ -70,7 +73,7 @@ func newWorld(seed uint64) *world {
 		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), crashed: make(map[string]bool),
 		delivered: make(map[delivery]bool), last: make(map[stream]uint64),
 		acked: make(map[delivery]bool), refused: make(map[delivery]bool), posted: make(map[posted]int),
-		dropped: make(map[string]uint64), views: make(map[membership.ViewID]string),
+		handled: make(map[handled]bool), dropped: make(map[string]uint64), views: make(map[membership.ViewID]string),
 	}
 	w.net = mem.NewNetwork(mem.Config{Seed: seed, Window: 30_000, Link: w.link()})
 	return w
@@ -126,6 +129,7 @@ func (w *world) start(name string) {
 		panic(err)
 	}
 	n.g = g
+	n.serve()
 	g.Listen(group.ListenerFunc(n.receive))
 	g.Watch(channel.MembershipListenerFunc(n.event))
 	if err := g.Start(context.Background()); err != nil {
@@ -148,6 +152,8 @@ func (w *world) start(name string) {
 		rnd := rand.New(rand.NewPCG(w.seed, w.rnd.Uint64()))
 		n.callers.Go(func() { n.call(caller, rnd) })
 	}
+	rnd := rand.New(rand.NewPCG(w.seed, w.rnd.Uint64()))
+	n.callers.Go(func() { n.ask(rnd) })
 }
 
 // end stops what runs on a host, or the remains of what has crashed, and checks that all
@@ -158,7 +164,7 @@ func (w *world) end(name string) {
 	n.stop()
 	begun := time.Now()
 	err := n.g.Stop(context.Background())
-	if err != nil || w.stack.waits { // messages that it had taken may not be delivered
+	if err != nil || w.stack.waits || w.stack.split { // messages that it had taken may not be delivered
 		w.mu.Lock()
 		w.crashed[name] = true
 		w.mu.Unlock()

@@ -2,6 +2,7 @@ package entry
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -22,17 +23,25 @@ type Digest struct {
 
 // sum is the hash of a state that is not gone: FNV-1a over key, version and value, strings
 // with their length in front, numbers as eight bytes, big-endian, followed by the
-// finaliser of MurmurHash3. It is part of the protocol.
-func (e *Entry) sum() uint64 {
+// finaliser of MurmurHash3. Where there are proxies, the hash of the value alone stands for
+// the value. It is part of the protocol.
+func (e *Entry) sum(proxies bool) uint64 {
 	h := newHasher().string(e.Key).uint64(e.Version.Counter)
 	for _, b := range e.Version.Node {
 		h = h.byte(b)
 	}
-	h = h.uint64(uint64(len(e.Value)))
-	for _, b := range e.Value {
-		h = h.byte(b)
+	if proxies {
+		return h.uint64(e.Sum).end()
 	}
-	return h.end()
+	return h.value(e.Value).end()
+}
+
+// valueSum is the hash of a value, by which proxies know it; 0 for all values where there are none.
+func (t *Table) valueSum(e *Entry) uint64 {
+	if !t.cfg.Proxies || e.Gone {
+		return 0
+	}
+	return newHasher().value(e.Value).end()
 }
 
 type hasher uint64
@@ -52,6 +61,14 @@ func (h hasher) string(s string) hasher {
 	h = h.uint64(uint64(len(s)))
 	for i := range len(s) {
 		h = h.byte(s[i])
+	}
+	return h
+}
+
+func (h hasher) value(v []byte) hasher {
+	h = h.uint64(uint64(len(v)))
+	for _, b := range v {
+		h = h.byte(b)
 	}
 	return h
 }
@@ -86,6 +103,30 @@ func Heaviest(key string, nodes [][16]byte) int {
 		}
 	}
 	return best
+}
+
+// Ranked returns the places of the members in the order of what they weigh for a key, the
+// heaviest first.
+func Ranked(key string, nodes [][16]byte) []int {
+	type ranked struct {
+		at     int
+		weight uint64
+	}
+	all := make([]ranked, len(nodes))
+	for i, n := range nodes {
+		all[i] = ranked{i, Weight(key, n)}
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		if c := cmp.Compare(b.weight, a.weight); c != 0 {
+			return c
+		}
+		return bytes.Compare(nodes[b.at][:], nodes[a.at][:])
+	})
+	order := make([]int, len(all))
+	for i, r := range all {
+		order[i] = r.at
+	}
+	return order
 }
 
 // Sums returns the sum of the hashes of each bucket, modulo 2^64, and how many entries

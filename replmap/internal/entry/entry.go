@@ -39,6 +39,11 @@ type Entry struct {
 	Value   []byte // shared: never modify it
 	Gone    bool   // deleted, or its lifetime has ended; then there is no value
 	Version Version
+	// Proxy says that the entry has a value which is not here; Sum is the hash of it then.
+	// Placed says that as many members as are to have the value had it at some time. A table
+	// without proxies knows none of the three.
+	Proxy, Placed bool
+	Sum           uint64
 	// Marks are the last writes of members that are in the state, in order of members.
 	// They are there only with a Resolver.
 	Marks []Version
@@ -51,7 +56,8 @@ type Entry struct {
 const Forever time.Duration = -1
 
 // Compare orders states of one key: by version; of one version, which no two honest writes
-// have, a gone one is the greater, then the one with the greater bytes.
+// have, a gone one is the greater, then the one with the greater sum, then the one with the
+// greater bytes. A proxy and the entry that it stands for are equal.
 func (e *Entry) Compare(o *Entry) int {
 	if c := e.Version.Compare(o.Version); c != 0 {
 		return c
@@ -62,7 +68,17 @@ func (e *Entry) Compare(o *Entry) int {
 		}
 		return -1
 	}
+	if c := cmp.Compare(e.Sum, o.Sum); c != 0 || e.Proxy || o.Proxy {
+		return c
+	}
 	return bytes.Compare(e.Value, o.Value)
+}
+
+// Strip makes a proxy of an entry that has a value.
+func (e *Entry) Strip() {
+	if !e.Gone {
+		e.Value, e.Proxy, e.Placed = nil, true, true
+	}
 }
 
 // Resolver makes one value of two that were written without knowledge of each other. The
@@ -90,9 +106,13 @@ func Merge(a, b *Entry, resolve Resolver) *Entry {
 	if gone {
 		value = nil
 	}
+	lifetime := newer.Lifetime
+	if newer.Gone {
+		lifetime = older.Lifetime // what is gone has none
+	}
 	return &Entry{
 		Key: newer.Key, Value: value, Gone: gone, Version: newer.Version,
-		Marks: join(older.Marks, newer.Marks), Lifetime: newer.Lifetime,
+		Marks: join(older.Marks, newer.Marks), Lifetime: lifetime,
 	}
 }
 

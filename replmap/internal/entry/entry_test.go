@@ -224,7 +224,7 @@ func checkSums(t *testing.T, x *Table) {
 				t.Errorf("%q is in bucket %d", key, i)
 			}
 			if !it.Gone {
-				sum += it.sum()
+				sum += it.sum(false)
 				n--
 			}
 		}
@@ -234,5 +234,22 @@ func checkSums(t *testing.T, x *Table) {
 	}
 	if n != 0 {
 		t.Errorf("%d entries too many are counted", n)
+	}
+}
+
+// What a resolver keeps of an entry that is gone elsewhere lives as long as it did.
+func TestMergeWithGoneKeepsTheLifetime(t *testing.T) {
+	keep := func(older, newer *Entry) ([]byte, bool) {
+		if newer.Gone {
+			return older.Value, older.Gone
+		}
+		return newer.Value, false
+	}
+	there := &Entry{Key: "k", Value: []byte("1"), Version: ver(1, 'a'), Marks: []Version{ver(1, 'a')}, Lifetime: time.Minute}
+	for _, counter := range []uint64{1, 2} {
+		gone := &Entry{Key: there.Key, Gone: true, Version: ver(counter, 'b'), Marks: []Version{ver(counter, 'b')}, Lifetime: Forever}
+		if got := Merge(there, gone, keep); got.Gone || got.Lifetime != time.Minute {
+			t.Errorf("merged with a gone one of version %v: %+v", gone.Version, got)
+		}
 	}
 }

@@ -14,17 +14,23 @@ import (
 // ErrVersion is the error of a state whose version nobody can have given.
 var ErrVersion = errors.New("tribes: replmap: impossible version")
 
+// ErrProxy is the error of a state without a value in a table that has all values.
+var ErrProxy = errors.New("tribes: replmap: entry without its value")
+
 // Change is what has happened to one key of a table.
 type Change struct {
 	Key      string
 	Old, New []byte // nil if there was none, or is none
 	Had, Has bool
-	Expired  bool // its lifetime has ended
+	// OldProxy and NewProxy say that there was, or is, a value which is not here.
+	OldProxy, NewProxy bool
+	Expired            bool // its lifetime has ended
 }
 
 // Config is how a table is set up.
 type Config struct {
 	Resolve Resolver             // nil: the higher version stays
+	Proxies bool                 // there may be entries whose values are elsewhere
 	Keep    time.Duration        // how long to remember what is gone
 	Now     func() time.Duration // a clock that never goes back
 	Changed func(Change)         // is told each change, in order for each key, under a lock: it must not call the table
@@ -43,6 +49,7 @@ type bucket struct {
 	items map[string]*item
 	sum   uint64 // of the hashes of those that are not gone
 	live  int
+	here  int              // live ones whose values are here
 	timed map[string]*item // those that end or are to be forgotten at a time
 }
 
@@ -113,7 +120,7 @@ func (t *Table) Write(e Entry, condition func(Entry, bool) bool) (now Entry, wri
 		return before, false
 	}
 	e.Version = Version{Counter: t.clock.Add(1), Node: t.node}
-	e.Marks = nil
+	e.Marks, e.Proxy, e.Placed, e.Sum = nil, false, false, t.valueSum(&e)
 	if t.cfg.Resolve != nil {
 		e.Marks = join(before.Marks, []Version{e.Version})
 	}
@@ -123,8 +130,13 @@ func (t *Table) Write(e Entry, condition func(Entry, bool) bool) (now Entry, wri
 
 // Merge takes a state that another replica has. It reports whether that was news.
 func (t *Table) Merge(e *Entry) (news bool, err error) {
-	if e.Version.IsZero() || e.Version.Counter > MaxCounter {
+	switch {
+	case e.Version.IsZero() || e.Version.Counter > MaxCounter:
 		return false, ErrVersion
+	case e.Proxy && !t.cfg.Proxies:
+		return false, ErrProxy
+	case !e.Proxy:
+		e.Sum = t.valueSum(e)
 	}
 	for {
 		c := t.clock.Load()
@@ -141,8 +153,14 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 		return true, nil
 	}
 	merged := Merge(&it.Entry, e, t.cfg.Resolve)
+	if merged != e && merged != &it.Entry {
+		merged.Sum = t.valueSum(merged)
+	}
 	if merged == &it.Entry || merged.Compare(&it.Entry) == 0 {
 		it.Marks = merged.Marks
+		if it.Compare(e) == 0 {
+			t.fill(b, it, e)
+		}
 		return false, nil
 	}
 	t.set(b, it, merged, false)
@@ -151,27 +169,29 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 
 // set replaces it, which is nil for a new key. The caller holds b.mu.
 func (t *Table) set(b *bucket, it *item, e *Entry, expired bool) {
-	c := Change{Key: e.Key, New: e.Value, Has: !e.Gone, Expired: expired}
+	c := Change{Key: e.Key, New: e.Value, Has: !e.Gone, NewProxy: e.Proxy, Expired: expired}
 	if it == nil {
 		it = &item{}
 		b.items[e.Key] = it
 	} else if !it.Gone {
-		c.Old, c.Had = it.Value, true
+		c.Old, c.Had, c.OldProxy = it.Value, true, it.Proxy
 		b.sum -= it.hash
 		b.live--
+		b.here -= one(!it.Proxy)
 	}
 	it.Entry, it.hash, it.until = *e, 0, -1
 	switch {
 	case e.Gone:
-		it.Value = nil
+		it.Value, it.Proxy, it.Sum = nil, false, 0
 		it.until = t.cfg.Now() + t.cfg.Keep
 	case e.Lifetime >= 0:
 		it.until = t.cfg.Now() + e.Lifetime
 	}
 	if !e.Gone {
-		it.hash = it.sum()
+		it.hash = it.sum(t.cfg.Proxies)
 		b.sum += it.hash
 		b.live++
+		b.here += one(!it.Proxy)
 	}
 	if it.until >= 0 {
 		b.timed[e.Key] = it
@@ -197,7 +217,7 @@ func (t *Table) Sweep() {
 				delete(b.items, key)
 			default:
 				e := it.Entry
-				e.Value, e.Gone = nil, true
+				e.Value, e.Gone, e.Proxy, e.Sum = nil, true, false, 0
 				t.set(b, it, &e, true)
 			}
 		}
@@ -271,8 +291,9 @@ type Place struct {
 
 // Block returns states from a place on, gone ones too, at most entries of them and one
 // more than bytes have room for. It returns where to go on; the bucket is Buckets when
-// there is nothing more.
-func (t *Table) Block(at Place, entries, bytes int) ([]Entry, Place) {
+// there is nothing more. If as is not nil it may change a state, and says whether to
+// return it; it must not call the table.
+func (t *Table) Block(at Place, entries, bytes int, as func(*Entry) bool) ([]Entry, Place) {
 	var all []Entry
 	for ; at.Bucket < Buckets; at = (Place{Bucket: at.Bucket + 1}) {
 		b := &t.buckets[at.Bucket]
@@ -290,9 +311,12 @@ func (t *Table) Block(at Place, entries, bytes int) ([]Entry, Place) {
 				return all, at
 			}
 			e := t.entry(b.items[key])
+			at.After, at.Begun = key, true
+			if as != nil && !as(&e) {
+				continue
+			}
 			all = append(all, e)
 			bytes -= len(key) + len(e.Value)
-			at.After, at.Begun = key, true
 		}
 		b.mu.RUnlock()
 	}

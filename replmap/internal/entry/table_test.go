@@ -130,7 +130,7 @@ func TestBlocks(t *testing.T) {
 		from := []*Table{x, y}
 		for at := (Place{}); at.Bucket < Buckets; from[0], from[1] = from[1], from[0] {
 			var block []Entry
-			block, at = from[0].Block(at, size.entries, size.bytes)
+			block, at = from[0].Block(at, size.entries, size.bytes, nil)
 			if len(block) > size.entries {
 				t.Fatalf("%d entries in a block of %d", len(block), size.entries)
 			}
@@ -150,7 +150,7 @@ func TestBlocks(t *testing.T) {
 func TestHashesStay(t *testing.T) {
 	e := Entry{Key: "key", Value: []byte("value"), Version: ver(7, 'a')}
 	const want = "0x7d63468efb5084b8 210 0x4b47359526bb1fe4"
-	if got := fmt.Sprintf("%#x %d %#x", e.sum(), Bucket("key"), Weight("key", membership.ID{'a'})); got != want {
+	if got := fmt.Sprintf("%#x %d %#x", e.sum(false), Bucket("key"), Weight("key", membership.ID{'a'})); got != want {
 		t.Errorf("hashes %s, want %s", got, want)
 	}
 }

@@ -163,14 +163,22 @@ const (
 	leastVersion = 2
 	leastDigest  = 1 + leastVersion + 8
 	leastKey     = 1
+	leastHas     = 1
 )
 
 // state takes an entry up to its version.
 func (d *decoder) state(most uint8) (e entry.Entry, flags uint8) {
 	e.Key, e.Lifetime = d.string(), entry.Forever
 	flags = d.within(most)
-	e.Gone = flags&flagGone != 0
-	if !e.Gone {
+	e.Gone, e.Proxy = flags&flagGone != 0, flags&flagProxy != 0
+	e.Placed = flags&(flagProxy|flagPlaced) != 0
+	switch {
+	case e.Gone && e.Placed || e.Proxy && flags&flagPlaced != 0:
+		d.Fail(wire.NotCanonical, d.Offset())
+	case e.Gone:
+	case e.Proxy:
+		e.Sum = d.Uint64()
+	default:
 		e.Value = d.bytes()
 	}
 	if flags&flagLifetime != 0 {
@@ -180,7 +188,7 @@ func (d *decoder) state(most uint8) (e entry.Entry, flags uint8) {
 }
 
 func (d *decoder) entry() entry.Entry {
-	e, flags := d.state(flagGone | flagLifetime | flagMarks)
+	e, flags := d.state(flagGone | flagLifetime | flagMarks | flagProxy | flagPlaced)
 	e.Version = d.version()
 	if flags&flagMarks == 0 {
 		return e

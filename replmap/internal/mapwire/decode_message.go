@@ -98,3 +98,43 @@ func (m *Written) decode(d *decoder) {
 		m.Entry = &e
 	}
 }
+
+func (m *Ask) decode(d *decoder) {
+	m.Request = d.Uvarint()
+	m.Bytes = uint32(d.atMost(math.MaxUint32))
+	for range d.count(leastKey) {
+		k := d.string()
+		if d.failed() {
+			return
+		}
+		m.Keys = append(m.Keys, k)
+	}
+}
+
+func (m *Values) decode(d *decoder) {
+	m.Request = d.Uvarint()
+	m.Keys = uint32(d.atMost(math.MaxUint32))
+	m.Entries = d.entries()
+}
+
+func (m *Check) decode(d *decoder) {
+	m.Request = d.Uvarint()
+	for range d.count(leastDigest) {
+		s := entry.State{Key: d.string(), Version: d.version(), Sum: d.Uint64()}
+		if d.failed() {
+			return
+		}
+		m.States = append(m.States, s)
+	}
+}
+
+func (m *Checked) decode(d *decoder) {
+	m.Request = d.Uvarint()
+	for range d.count(leastHas) {
+		h := Has(d.within(uint8(Holds)))
+		if d.failed() {
+			return
+		}
+		m.Has = append(m.Has, h)
+	}
+}

@@ -17,6 +17,11 @@
 //	10 write    n request, u8 condition (1 absent, 2 version, 3 value), entry without
 //	            version and marks, then with condition 2 a version, with 3 a text value
 //	11 written  n request, u8 outcome, text error, u8 there, then an entry if that is 1
+//	12 ask      n request, n bytes, list of text key
+//	13 values   n request, n how many keys are answered, list of entries
+//	14 check    n request, list of (text key, version, u64 sum of the value)
+//	15 checked  n request, list of u8 (0 not the state, 1 a proxy, 2 the value,
+//	            3 the value, and is to have it)
 //
 // made of
 //
@@ -30,10 +35,14 @@
 //	place     n bucket, u8 begun, then with 1 a text key
 //	entry     text key, u8 flags, value, version, marks
 //	          flags: 1 gone (no value follows), 2 lifetime follows the value,
-//	          4 marks follow the version: a list of versions, in order of members
+//	          4 marks follow the version: a list of versions, in order of members;
+//	          8 proxy: the value is elsewhere, a u64 sum of it stands in its place;
+//	          16 the value is where it is to be
 //
 // Fixed numbers are big endian. Flags of the hello: 1, the map has a function that resolves
-// conflicts; 2, its sender has heard a hello of who gets it. There is one way to write each message, and [Decode] refuses all others.
+// conflicts; 2, its sender has heard a hello of who gets it. Codecs are those of keys and
+// values, with a slash between; in a map whose values have backups " +backups=N" follows,
+// and only there are kinds from 12 on and the flags 8 and 16. There is one way to write each message, and [Decode] refuses all others.
 //
 // # Limits
 //

@@ -78,6 +78,8 @@ const (
 	flagGone = 1 << iota
 	flagLifetime
 	flagMarks
+	flagProxy
+	flagPlaced
 )
 
 // Flags of a hello.
@@ -97,7 +99,11 @@ func (e *encoder) state(x *entry.Entry, more byte) {
 		flags |= flagLifetime
 	}
 	e.byte(flags)
-	if !x.Gone {
+	switch {
+	case x.Gone:
+	case x.Proxy:
+		e.uint64(x.Sum)
+	default:
 		e.bytes(x.Value)
 	}
 	if x.Lifetime >= 0 {
@@ -106,13 +112,22 @@ func (e *encoder) state(x *entry.Entry, more byte) {
 }
 
 func (e *encoder) entry(x *entry.Entry) {
+	more := byte(0)
+	if len(x.Marks) > 0 {
+		more |= flagMarks
+	}
+	switch {
+	case x.Gone:
+	case x.Proxy:
+		more |= flagProxy
+	case x.Placed:
+		more |= flagPlaced
+	}
+	e.state(x, more)
+	e.version(x.Version)
 	if len(x.Marks) == 0 {
-		e.state(x, 0)
-		e.version(x.Version)
 		return
 	}
-	e.state(x, flagMarks)
-	e.version(x.Version)
 	e.uvarint(uint64(len(x.Marks)))
 	for _, m := range x.Marks {
 		e.version(m)
@@ -209,5 +224,39 @@ func (m *Written) append(e *encoder) {
 	e.bool(m.Entry != nil)
 	if m.Entry != nil {
 		e.entry(m.Entry)
+	}
+}
+
+func (m *Ask) append(e *encoder) {
+	e.uvarint(m.Request)
+	e.uvarint(uint64(m.Bytes))
+	e.uvarint(uint64(len(m.Keys)))
+	for _, k := range m.Keys {
+		e.string(k)
+	}
+}
+
+func (m *Values) append(e *encoder) {
+	e.uvarint(m.Request)
+	e.uvarint(uint64(m.Keys))
+	e.entries(m.Entries)
+}
+
+func (m *Check) append(e *encoder) {
+	e.uvarint(m.Request)
+	e.uvarint(uint64(len(m.States)))
+	for i := range m.States {
+		s := &m.States[i]
+		e.string(s.Key)
+		e.version(s.Version)
+		e.uint64(s.Sum)
+	}
+}
+
+func (m *Checked) append(e *encoder) {
+	e.uvarint(m.Request)
+	e.uvarint(uint64(len(m.Has)))
+	for _, h := range m.Has {
+		e.byte(byte(h))
 	}
 }

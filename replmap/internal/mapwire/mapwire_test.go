@@ -23,7 +23,11 @@ func samples() []Message {
 	gone := entry.Entry{Key: "g", Gone: true, Version: ver(9, 'a'), Lifetime: entry.Forever}
 	marked := live
 	marked.Marks = []entry.Version{ver(3, 'a'), ver(2, 'c')}
-	all := []entry.Entry{live, timed, gone, marked}
+	placed, proxy, timedProxy := live, live, marked
+	placed.Placed = true
+	proxy.Value, proxy.Proxy, proxy.Placed, proxy.Sum = nil, true, true, 1<<63
+	timedProxy.Value, timedProxy.Proxy, timedProxy.Placed, timedProxy.Lifetime = nil, true, true, time.Second
+	all := []entry.Entry{live, timed, gone, marked, placed, proxy, timedProxy}
 	sums := &Buckets{Request: 7, Entries: 1}
 	sums.Sums[255] = 1<<64 - 1
 	return []Message{
@@ -42,6 +46,10 @@ func samples() []Message {
 		&Write{Request: 9, Condition: IfValue, Value: []byte("v"), Entry: entry.Entry{Key: "k", Value: []byte("w"), Lifetime: time.Second}},
 		&Written{Request: 9, Outcome: Wrote, Entry: &live},
 		&Written{Request: 9, Outcome: Failed, Error: "store"},
+		&Ask{Request: 10, Bytes: 1 << 18, Keys: []string{"k", ""}}, &Ask{},
+		&Values{Request: 10, Keys: 2, Entries: all}, &Values{},
+		&Check{Request: 11, States: []entry.State{{Key: "k", Version: ver(3, 'a'), Sum: 42}, {Key: "l", Version: ver(4, 'a')}}},
+		&Checked{Request: 11, Has: []Has{HasNot, HasProxy, HasValue, Holds}},
 	}
 }
 
@@ -55,7 +63,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		seen[m.Kind()] = true
 	}
-	for k := KindHello; k <= KindWritten; k++ {
+	for k := KindHello; k <= KindChecked; k++ {
 		if !seen[k] {
 			t.Errorf("no sample of %v", k)
 		}
@@ -93,8 +101,13 @@ func TestRefused(t *testing.T) {
 		{"node twice", "\x01\x03\x02\x01k\x01\x01\x00" + node + "\x01l\x01\x01\x01" + node, format(wire.NotCanonical)},
 		{"no marks", "\x01\x03\x01\x01k\x05\x01\x00" + node + "\x00", format(wire.NotCanonical)},
 		{"marks out of order", "\x01\x03\x01\x01k\x05\x01\x00" + node + "\x02\x01\x00\x02\x00", format(wire.NotCanonical)},
-		{"flags", "\x01\x03\x01\x01k\x08\x01\x00" + node, format(wire.BadNumber)},
+		{"flags", "\x01\x03\x01\x01k\x20\x01\x00" + node, format(wire.BadNumber)},
 		{"lifetime of nothing", "\x01\x03\x01\x01k\x03\x00\x01\x00" + node, format(wire.NotCanonical)},
+		{"proxy of what is gone", "\x01\x03\x01\x01k\x09\x01\x00" + node, format(wire.NotCanonical)},
+		{"gone and placed", "\x01\x03\x01\x01k\x11\x01\x00" + node, format(wire.NotCanonical)},
+		{"proxy that is placed", "\x01\x03\x01\x01k\x18\x01\x00" + node, format(wire.NotCanonical)},
+		{"short sum", "\x01\x03\x01\x01k\x08\x01\x00", format(wire.Truncated)},
+		{"has 4", "\x01\x0f\x01\x01\x04", format(wire.BadNumber)},
 		{"no condition", "\x01\x0a\x01\x00\x01k\x01", format(wire.BadNumber)},
 		{"bucket 257", "\x01\x04\x01\x81\x02\x00\x01\x01", format(wire.BadNumber)},
 	}
@@ -109,7 +122,7 @@ func TestRefused(t *testing.T) {
 	if _, err := Decode([]byte("\x02\x02")); !errors.As(err, &v) || v.Got != 2 {
 		t.Errorf("version 2: %v", err)
 	}
-	for _, b := range []string{"\x01\x00", "\x01\x0c", "\x01\xff"} {
+	for _, b := range []string{"\x01\x00", "\x01\x10", "\x01\xff"} {
 		var k *KindError
 		if _, err := Decode([]byte(b)); !errors.As(err, &k) {
 			t.Errorf("%q: %v, want a KindError", b, err)

@@ -25,9 +25,13 @@ const (
 	KindDone
 	KindWrite
 	KindWritten
+	KindAsk
+	KindValues
+	KindCheck
+	KindChecked
 )
 
-var kindText = [...]string{"", "hello", "bye", "change", "request", "block", "buckets", "digests", "fetch", "done", "write", "written"}
+var kindText = [...]string{"", "hello", "bye", "change", "request", "block", "buckets", "digests", "fetch", "done", "write", "written", "ask", "values", "check", "checked"}
 
 // String returns the name of the kind, usable as a metric label.
 func (k Kind) String() string {
@@ -150,6 +154,44 @@ type Written struct {
 	Entry   *entry.Entry // nil if there is none
 }
 
+// Ask asks for the values of some entries. Who asks says what becomes of them.
+type Ask struct {
+	Request uint64
+	Bytes   uint32 // how many bytes the answer should have
+	Keys    []string
+}
+
+// Values answers an Ask.
+type Values struct {
+	Request uint64
+	Keys    uint32        // how many of the keys, from the first on, are answered
+	Entries []entry.Entry // those of the keys that are known; proxies where the value is not there
+}
+
+// Check asks whether a member has the values of some states, as one of those that are to
+// have them.
+type Check struct {
+	Request uint64
+	States  []entry.State
+}
+
+// Checked answers a Check: what the member has of each state.
+type Checked struct {
+	Request uint64
+	Has     []Has
+}
+
+// Has says what a member has of a state.
+type Has uint8
+
+// What a member may have.
+const (
+	HasNot   Has = iota // it does not have the state, but maybe another
+	HasProxy            // it has the state without the value
+	HasValue            // it has the value, but is not one of those that are to have it
+	Holds               // it has the value, and is one of those that are to have it
+)
+
 // Kind implements Message.
 func (*Hello) Kind() Kind { return KindHello }
 
@@ -183,6 +225,18 @@ func (*Write) Kind() Kind { return KindWrite }
 // Kind implements Message.
 func (*Written) Kind() Kind { return KindWritten }
 
+// Kind implements Message.
+func (*Ask) Kind() Kind { return KindAsk }
+
+// Kind implements Message.
+func (*Values) Kind() Kind { return KindValues }
+
+// Kind implements Message.
+func (*Check) Kind() Kind { return KindCheck }
+
+// Kind implements Message.
+func (*Checked) Kind() Kind { return KindChecked }
+
 var empty = [...]func() Message{
 	KindHello:   func() Message { return new(Hello) },
 	KindBye:     func() Message { return new(Bye) },
@@ -195,4 +249,8 @@ var empty = [...]func() Message{
 	KindDone:    func() Message { return new(Done) },
 	KindWrite:   func() Message { return new(Write) },
 	KindWritten: func() Message { return new(Written) },
+	KindAsk:     func() Message { return new(Ask) },
+	KindValues:  func() Message { return new(Values) },
+	KindCheck:   func() Message { return new(Check) },
+	KindChecked: func() Message { return new(Checked) },
 }

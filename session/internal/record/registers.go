@@ -82,6 +82,18 @@ func (s *Session) Remaining(now time.Duration) time.Duration {
 	return max(s.touch.deadline-now, 0)
 }
 
+// SetAccess notes that the session was last in use at a time, for an owner that knows that
+// better than what was merged: from then on it has its timeout. Other nodes are not told.
+func (s *Session) SetAccess(at time.Duration) {
+	if s.hasEnded {
+		return
+	}
+	s.touch.deadline = Never
+	if s.timeout.After > 0 {
+		s.touch.deadline = later(at, s.timeout.After)
+	}
+}
+
 // Expired reports whether the session was not in use for longer than its timeout, as
 // far as this node knows. It does not end the session.
 func (s *Session) Expired(now time.Duration) bool { return s.Remaining(now) == 0 }

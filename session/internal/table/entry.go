@@ -21,10 +21,10 @@ type Entry struct {
 
 	Mu sync.RWMutex
 	// The rest is guarded by Mu.
-	Rec    *record.Session
-	Local  map[string]Local // values that stay here
-	Writes uint64           // to Local
-	Sent   Waiter           // what was handed to the network last; nil if nothing waits
+	Rec   *record.Session
+	Local map[string]Local // values that stay here
+	Kept  *Kept            // what is known of it in a store; nil if nothing is
+	Sent  Waiter           // what was handed to the network last; nil if nothing waits
 
 	// Whole is nil if all of the session is here. Else something of it is still to come
 	// from another node, and Whole is closed when it has.
@@ -42,6 +42,12 @@ type Local struct {
 	V       any
 	Version uint64
 }
+
+// locals counts the values of all sessions that stay here.
+var locals atomic.Uint64
+
+// NewLocal returns a value with a version that no other has.
+func NewLocal(v any) Local { return Local{V: v, Version: locals.Add(1)} }
 
 // Waiter is something that others have to confirm.
 type Waiter interface {

@@ -1,0 +1,239 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/replmap"
+	"github.com/gotribes/tribes/session/store"
+)
+
+// Config is how a [Store] is set up.
+type Config struct {
+	// Group is the member of the group. It must run before [Store.Start], and be stopped
+	// after [Store.Close]. Required.
+	Group *group.Group
+	// Name is that of the sessions, the same on all members; at most [MaxName] bytes.
+	Name string
+	// Wait says what a save promises when it returns, and Budget how long a member may be
+	// silent while saves wait for it; 0 means 500 ms.
+	Wait   replmap.Wait
+	Budget time.Duration
+	// MaxData is the most bytes that a session may have; 0 means [DefaultMaxData].
+	MaxData int
+	// Backups is how many members beside the primary have a session; all others know where
+	// it is. 0 means that all members have all sessions. The same on all members.
+	Backups int
+	// Merge makes one of two saves that were made without knowledge of each other. Each
+	// member calls it, so the result must depend on the arguments alone; b is what was
+	// written later. Data and Timeout of the result are used. nil, or an error, leaves the
+	// one with the higher version.
+	Merge func(a, b *store.Session) (*store.Session, error)
+	// Logger is told of members that come, go and do not answer; nil discards.
+	Logger *slog.Logger
+}
+
+const (
+	// MaxName is the length of the longest name in bytes.
+	MaxName = 150
+	// DefaultMaxData is the default of Config.MaxData.
+	DefaultMaxData = 16 << 20
+	prefix         = "sessions:"
+)
+
+// Store keeps sessions in a map that members of a group share. It is safe for concurrent use.
+type Store struct {
+	m       *replmap.Map[string, saved]
+	maxData int
+}
+
+var (
+	_ store.Store  = (*Store)(nil)
+	_ store.Lister = (*Store)(nil)
+)
+
+// New returns a store that is not started.
+func New(c Config) (*Store, error) {
+	if len(c.Name) > MaxName {
+		return nil, fmt.Errorf("tribes: store: name of %d bytes, want at most %d", len(c.Name), MaxName)
+	}
+	if c.MaxData == 0 {
+		c.MaxData = DefaultMaxData
+	}
+	if c.MaxData < 0 {
+		return nil, fmt.Errorf("tribes: store: MaxData %d: want a positive number", c.MaxData)
+	}
+	rc := replmap.Config[string, saved]{
+		Group: c.Group, Name: prefix + c.Name, Keys: replmap.String(), Values: codec{},
+		Backups: c.Backups, Wait: c.Wait, Budget: c.Budget,
+		MaxKey: store.MaxID, MaxValue: c.MaxData + headSize, Remember: remember, Logger: c.Logger,
+	}
+	if c.Backups == 0 { // a map with backups has none
+		rc.Resolve = resolver(c.Merge)
+	}
+	m, err := replmap.New(rc)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{m: m, maxData: c.MaxData}, nil
+}
+
+// remember is how long members know that an entry has expired: only so long as it takes
+// until it has expired on all of them. Deletions are entries of their own.
+const remember = 5 * time.Minute
+
+// Start joins the other members that have the store. The group must run. It returns when
+// all sessions can be found, or when ctx ends; the store goes on to try.
+func (m *Store) Start(ctx context.Context) error { return m.m.Start(ctx) }
+
+// Ready reports whether all sessions can be found.
+func (m *Store) Ready() bool { return m.m.Ready() }
+
+// Close leaves the other members, which keep what they have, and waits until everything has
+// ended, or until ctx ends.
+func (m *Store) Close(ctx context.Context) error { return m.m.Close(ctx) }
+
+// Stats returns the numbers of the map.
+func (m *Store) Stats() replmap.Stats { return m.m.Stats() }
+
+// MaxData is that of the Config, or its default.
+func (m *Store) MaxData() int { return m.maxData }
+
+// Load implements [store.Store].
+func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
+	if err := store.CheckID(id); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	v, there, err := m.m.Get(ctx, id)
+	switch {
+	case err != nil:
+		return nil, failed(err)
+	case !there || v.deleted:
+		return nil, store.ErrNotFound
+	}
+	return v.session(id), nil
+}
+
+// Save implements [store.Store].
+func (m *Store) Save(ctx context.Context, s *store.Session, base uint64) error {
+	return m.SaveOnce(ctx, s, base, NewOnce(), time.Since(s.Accessed))
+}
+
+// SaveOnce is Save of somebody who may repeat it: if one of the last saves of the session had
+// the same number, it is done. age is how long ago the session was used.
+func (m *Store) SaveOnce(ctx context.Context, s *store.Session, base uint64, once Once, age time.Duration) error {
+	if err := s.Check(base); err != nil {
+		return err
+	}
+	if len(s.Data) > m.maxData {
+		return fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(s.Data), m.maxData)
+	}
+	v := made(s)
+	return m.update(ctx, s.ID, age, func(old saved, there bool) (saved, error) {
+		switch {
+		case there && old.has(once):
+			return v, errDone // also if it was saved or deleted since
+		case there && !old.deleted && old.version != base, (!there || old.deleted) && base != 0:
+			return v, store.ErrConflict
+		}
+		v.follow(once, old.onces)
+		return v, nil
+	})
+}
+
+// Touch implements [store.Store].
+func (m *Store) Touch(ctx context.Context, id string, accessed time.Time) error {
+	return m.TouchAged(ctx, id, accessed, time.Since(accessed))
+}
+
+// TouchAged is Touch of a session that was used age ago.
+func (m *Store) TouchAged(ctx context.Context, id string, accessed time.Time, age time.Duration) error {
+	if err := store.CheckID(id); err != nil {
+		return err
+	}
+	return m.update(ctx, id, age, func(v saved, there bool) (saved, error) {
+		switch at := accessed.UnixMilli(); {
+		case !there || v.deleted:
+			return v, store.ErrNotFound
+		case at <= v.accessed:
+			return v, errDone
+		default:
+			v.accessed = at
+			return v, nil
+		}
+	})
+}
+
+// Delete implements [store.Store].
+func (m *Store) Delete(ctx context.Context, id string) error {
+	if err := store.CheckID(id); err != nil {
+		return err
+	}
+	return m.update(ctx, id, 0, func(old saved, there bool) (saved, error) {
+		if !there || old.deleted {
+			return old, errDone
+		}
+		return saved{deleted: true, onces: old.onces}, nil
+	})
+}
+
+// errDone ends an update that has nothing to do.
+var errDone = errors.New("done")
+
+// maxTries is how often a save is tried whose decision was lost with a member.
+const maxTries = 4
+
+// update replaces what is kept of a session. f can be called several times.
+func (m *Store) update(ctx context.Context, id string, age time.Duration, f func(saved, bool) (saved, error)) error {
+	for try := 1; ; try++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		_, err := m.m.UpdateFor(ctx, id, func(old saved, there bool) (saved, time.Duration, bool, error) {
+			v, err := f(old, there)
+			return v, v.lifetime(age), true, err
+		})
+		if errors.Is(err, replmap.ErrUncertain) && try < maxTries {
+			continue
+		}
+		return failed(err)
+	}
+}
+
+// failed is how a user of the store sees an error of the map.
+func failed(err error) error {
+	switch {
+	case err == nil, errors.Is(err, errDone):
+		return nil
+	case errors.Is(err, replmap.ErrTooLarge):
+		return fmt.Errorf("%w: %w", store.ErrTooLarge, err)
+	}
+	return err
+}
+
+// IDs implements [store.Lister].
+func (m *Store) IDs(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if !m.Ready() {
+			yield("", replmap.ErrNotReady)
+			return
+		}
+		for id, v := range m.m.All() {
+			if err := ctx.Err(); err != nil {
+				yield("", err)
+				return
+			}
+			if !v.deleted && !yield(id, nil) {
+				return
+			}
+		}
+	}
+}

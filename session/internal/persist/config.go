@@ -1,0 +1,68 @@
+package persist
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/table"
+	"github.com/gotribes/tribes/session/store"
+)
+
+// Inner holds the sessions in memory. Its methods are those of package session's backend.
+type Inner interface {
+	Usable() error
+	Create() *table.Entry
+	Add(h *table.Entry) error
+	Peek(id string) *table.Entry
+	Find(ctx context.Context, id string) (*table.Entry, error)
+	All() iter.Seq[*table.Entry]
+	Accessed(h *table.Entry)
+	Wrote(h *table.Entry)
+	Renamed(h *table.Entry, old string)
+	End(h *table.Entry, why record.Reason) error
+	Commit(ctx context.Context, h *table.Entry) error
+	Now() time.Duration
+	Count() int
+	Close()
+
+	// Adopt merges a session that comes from the store into what is here, and calls note
+	// with the lock of the entry. It fails with record.ErrEnded if it is known to have ended.
+	Adopt(sn *record.Snapshot, note func(h *table.Entry, isNew bool)) (*table.Entry, error)
+	// Evict drops a session from memory that has not ended. The caller holds h.Mu.
+	Evict(h *table.Entry)
+}
+
+// Config is how a [Keeper] is set up. It has no defaults: the manager's are package
+// session's. Durations that are negative are off.
+type Config struct {
+	Store  store.Store
+	Codec  string
+	Limits record.Limits
+	ID     func(id string) string // what a session with this id is stored under; "" is not
+	Route  string                 // of ids made here; a session that was elsewhere is looked up
+	Shared bool                   // other nodes hold the sessions too, and tell of what ends
+
+	EachRequest   bool // a commit saves what is dirty
+	Check         bool // each look-up compares with the store
+	Strict        bool // a commit fails if its save does, and a look-up if its comparison does
+	SaveAfterIdle time.Duration
+	SaveWithin    time.Duration
+	SwapAfterIdle time.Duration
+	SwapMinIdle   time.Duration
+	InMemory      int // 0 is no limit
+	Forget        bool
+
+	Touch   time.Duration
+	Timeout time.Duration
+	Calls   int
+	Sweep   time.Duration
+	Expire  time.Duration
+
+	Lapse  func(h *table.Entry)         // ends a session if it has expired, by End
+	Lost   func(h *table.Entry)         // ends a session that was deleted elsewhere, by Drop
+	Moved  func(id string, loaded bool) // is told of sessions that come from the store or leave for it
+	Logger *slog.Logger
+}

@@ -1,0 +1,343 @@
+package persist
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gotribes/tribes/session/internal/record"
+	"github.com/gotribes/tribes/session/internal/stored"
+	"github.com/gotribes/tribes/session/internal/table"
+	"github.com/gotribes/tribes/session/store"
+)
+
+// tries is how often a save is tried that other nodes overtake. Each time one of them has
+// been successful; one that saves without a pause can overtake another many times.
+const tries = 100
+
+var (
+	errContended = errors.New("tribes: session: saved by too many others at the same time")
+	errOther     = errors.New("tribes: session: another session is stored under this id")
+)
+
+func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }
+
+// Commit makes what was written as safe as configured, in memory first.
+func (k *Keeper) Commit(ctx context.Context, h *table.Entry) error {
+	if err := k.Inner.Commit(ctx, h); err != nil {
+		return err
+	}
+	if !k.now(h) {
+		return nil
+	}
+	// Who has asked for it may go away; what is begun is finished.
+	err := k.settle(context.WithoutCancel(ctx), h)
+	if err != nil && k.cfg.Strict {
+		return err
+	}
+	return nil // the sweep tries again
+}
+
+// now reports whether a commit has something to do in the store.
+func (k *Keeper) now(h *table.Entry) bool {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	at := h.Kept
+	if at == nil {
+		return false
+	}
+	if len(at.Doomed) > 0 {
+		return true
+	}
+	moved := at.ID != "" && h.Rec.ID() != "" && at.ID != k.cfg.ID(h.Rec.ID())
+	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || moved)
+}
+
+// acquire waits until nothing else is done to a session in the store.
+func (k *Keeper) acquire(ctx context.Context, h *table.Entry) error {
+	for {
+		h.Mu.Lock()
+		busy := kept(h).Busy
+		if busy == nil {
+			h.Kept.Busy = make(chan struct{})
+			h.Mu.Unlock()
+			return nil
+		}
+		h.Mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (k *Keeper) release(h *table.Entry) {
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	close(h.Kept.Busy)
+	h.Kept.Busy = nil
+}
+
+// job is a save, or the removal of a session that has ended.
+type job struct {
+	id     string         // what it is stored under
+	s      *store.Session // nil: nothing to save, or not before it is known what is stored
+	look   bool           // that is to be found out
+	base   uint64
+	old    string // what it was stored under, if that is another id
+	writes uint64
+	doomed []string
+}
+
+// settle makes the store have what this node has of a session. It returns when that is so,
+// or ErrStore or another reason why not.
+func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
+	if err := k.acquire(ctx, h); err != nil {
+		return err
+	}
+	defer k.release(h)
+	for try := range tries {
+		j := k.next(h)
+		for _, id := range j.doomed {
+			if err := k.remove(ctx, id); err != nil {
+				return err
+			}
+		}
+		if j.s == nil && !j.look {
+			k.buried(h, j.doomed)
+			return nil
+		}
+		err := k.put(ctx, j)
+		if err == nil {
+			k.saved(h, j)
+			return nil
+		}
+		if errors.Is(err, store.ErrConflict) {
+			if !j.look {
+				k.n.conflicts.Add(1)
+			}
+			err = k.reconcile(ctx, h, j)
+		}
+		if err != nil {
+			return k.failed(h, j, err)
+		}
+		if try > 2 {
+			pause(ctx, rand.N(time.Duration(min(try, 10))*time.Millisecond))
+		}
+	}
+	return k.failed(h, job{}, errContended)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// next returns what there is to do for a session.
+func (k *Keeper) next(h *table.Entry) job {
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	at := h.Kept
+	if _, ended := h.Rec.Ended(); ended {
+		return job{doomed: at.Doomed}
+	}
+	id := k.cfg.ID(h.Rec.ID())
+	if at.Writes == at.Saved || h.Gone() || id == "" {
+		return job{}
+	}
+	j := job{id: id, base: at.Version, writes: at.Writes, look: !at.Known}
+	if j.look {
+		return j
+	}
+	if at.ID != "" && at.ID != id && at.Version > 0 {
+		j.old = at.ID
+	}
+	now := k.Now()
+	timeout := h.Rec.Timeout()
+	j.s = &store.Session{
+		ID: id, Version: at.Version + 1, Accessed: k.wall(k.accessed(h)), Timeout: stored.Kept(timeout, k.cfg.Touch),
+		Data: stored.Encode(k.cfg.Codec, h.Rec.Snapshot(now)),
+	}
+	if at.Version == 0 && !fresh(h) {
+		// Not the first save of the session: no base that another node has may fit.
+		j.s.Version = 1<<32 + rand.Uint64N(1<<48)
+	}
+	return j
+}
+
+// fresh reports whether a session was made here and never stored. The caller holds h.Mu.
+func fresh(h *table.Entry) bool { return h.Kept.Known && h.Kept.Noted.IsZero() }
+
+// put saves.
+func (k *Keeper) put(ctx context.Context, j job) error {
+	if j.look {
+		return store.ErrConflict
+	}
+	if k.isOwed(j.id) { // a session of this id has ended before
+		if err := k.remove(ctx, j.id); err != nil {
+			return err
+		}
+	}
+	renamer, can := k.cfg.Store.(store.Renamer)
+	if j.old != "" && can {
+		return k.calls.do(ctx, "rename", func(ctx context.Context) error { return renamer.Rename(ctx, j.old, j.s, j.base) })
+	}
+	base := j.base
+	if j.old != "" {
+		base = 0
+	}
+	err := k.calls.do(ctx, "save", func(ctx context.Context) error { return k.cfg.Store.Save(ctx, j.s, base) })
+	if err != nil || j.old == "" {
+		return err
+	}
+	k.mu.Lock()
+	k.owed[j.old] = true // until it is deleted, whatever happens
+	k.mu.Unlock()
+	_ = k.remove(ctx, j.old) // or the sweep does it
+	return nil
+}
+
+func (k *Keeper) isOwed(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.owed[id]
+}
+
+// saved notes that a save was successful.
+func (k *Keeper) saved(h *table.Entry, j job) {
+	k.n.saves.Add(1)
+	k.n.bytes.Add(uint64(len(j.s.Data)))
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	at := h.Kept
+	if k.cfg.Shared && j.base == 0 && !fresh(h) {
+		k.mu.Lock()
+		k.revived[j.s.ID] = time.Now()
+		k.mu.Unlock()
+	}
+	at.ID, at.Version, at.Known, at.Noted = j.s.ID, j.s.Version, true, j.s.Accessed
+	k.clean(at, j.writes)
+}
+
+// clean notes that changes are stored. The caller holds the lock of the entry.
+func (k *Keeper) clean(at *table.Kept, writes uint64) {
+	at.Saved, at.Failed, at.TooLarge = writes, false, false
+	at.Since = k.Now()
+}
+
+// failed notes that a session could not be saved, and why.
+func (k *Keeper) failed(h *table.Entry, j job, err error) error {
+	k.n.failed.Add(1)
+	large := errors.Is(err, store.ErrTooLarge)
+	h.Mu.Lock()
+	at := h.Kept
+	at.Failed = true
+	first := large && !at.TooLarge
+	at.TooLarge = large && at.Writes == j.writes
+	key := h.Rec.Key()
+	h.Mu.Unlock()
+	switch {
+	case first:
+		k.n.tooLarge.Add(1)
+		k.cfg.Logger.Warn("session is too large for its store", "session", key, "bytes", len(j.s.Data))
+	case !large && !errors.Is(err, ErrStore):
+		k.cfg.Logger.Log(context.Background(), slog.LevelWarn, "session not saved", "session", key, "err", err)
+	}
+	return err
+}
+
+// buried notes that a session that has ended was deleted.
+func (k *Keeper) buried(h *table.Entry, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	h.Mu.Lock()
+	h.Kept.Doomed = nil
+	h.Mu.Unlock()
+}
+
+// reconcile merges what another node has saved. If the store has everything then, the
+// session is clean; else the next try saves what both have.
+func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
+	row, err := k.get(ctx, j.id)
+	if isNotFound(err) && j.old != "" {
+		row, err = k.get(ctx, j.old)
+	}
+	if isNotFound(err) {
+		k.lost(h, j.base)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sn, err := k.decode(row)
+	if err != nil {
+		return err
+	}
+	if sn.Key != h.Rec.Key() {
+		return k.usurp(h, row)
+	}
+	theirs := record.New(k.site, sn.Key)
+	if _, err := theirs.MergeSnapshot(sn, 0); err != nil {
+		return err
+	}
+	if _, err := k.adopt(row, sn); errors.Is(err, record.ErrEnded) {
+		return k.remove(ctx, row.ID)
+	} else if err != nil {
+		return err
+	}
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	at := h.Kept
+	at.ID, at.Version, at.Known = row.ID, row.Version, true
+	if theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()) && at.Writes == j.writes {
+		k.clean(at, j.writes)
+	}
+	return nil
+}
+
+// usurp takes the place of a session that has expired; only ids that a program has chosen
+// are used twice. One that lives is not overwritten.
+func (k *Keeper) usurp(h *table.Entry, row *store.Session) error {
+	if !row.Expired(time.Now()) && !k.lapsed(row) {
+		return errOther
+	}
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	h.Kept.ID, h.Kept.Version, h.Kept.Known = row.ID, row.Version, true
+	return nil
+}
+
+// lost is told that the store does not have a session that had a version there. It has ended
+// elsewhere, unless something else explains it.
+func (k *Keeper) lost(h *table.Entry, version uint64) {
+	h.Mu.Lock()
+	at := h.Kept
+	if _, ended := h.Rec.Ended(); ended || h.Gone() || at.Version != version {
+		h.Mu.Unlock()
+		return
+	}
+	t := h.Rec.Timeout()
+	lapsed := t > 0 && !at.Noted.IsZero() && !time.Now().Before(at.Noted.Add(stored.Kept(t, k.cfg.Touch)))
+	if k.cfg.Shared || lapsed || version == 0 {
+		if at.Noted.IsZero() {
+			at.Noted = time.UnixMilli(1) // it is not fresh
+		}
+		at.Version, at.Known, at.ID = 0, true, ""
+		if at.Writes == at.Saved {
+			at.Writes, at.Since = at.Writes+1, k.Now()
+		}
+		h.Mu.Unlock()
+		return
+	}
+	h.Mu.Unlock()
+	k.n.lost.Add(1)
+	k.cfg.Lost(h)
+}
