@@ -39,15 +39,20 @@ func (t *tribesMap) backUpAll() {
 	if others, _ := t.members(); len(keys) == 0 || len(others) == 0 {
 		return
 	}
-	t.later(func(ctx context.Context) {
-		for _, key := range keys {
-			to, _ := t.members()
-			if t.spread(ctx, to, key) != nil {
-				return
+	for i := range spreaders {
+		t.later(func(ctx context.Context) {
+			for j := i; j < len(keys); j += spreaders {
+				to, _ := t.members()
+				if t.spread(ctx, to, keys[j]) != nil {
+					return
+				}
 			}
-		}
-	})
+		})
+	}
 }
+
+// spreaders is how many keys get a backup at the same time.
+const spreaders = 4
 
 // bereave notes that a member with some keys is gone. It returns those that this member has
 // to take over, being their backup. The caller holds t.mu.

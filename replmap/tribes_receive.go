@@ -122,7 +122,11 @@ func (t *tribesMap) asked(ctx context.Context, req *group.Request) (group.Body, 
 	}
 	a := &tribeswire.Message{Type: m.Type, Key: m.Key, Primary: t.local()}
 	switch m.Type {
-	case tribeswire.Init, tribeswire.Start:
+	case tribeswire.Init:
+		if !t.cfg.Lazy { // the list of entries would make a proxy of what it was given before
+			t.found(req.From, false)
+		}
+	case tribeswire.Start:
 		t.found(req.From, false)
 	case tribeswire.Ping:
 		a.Value, err = tribeswire.StateValue(t.now())

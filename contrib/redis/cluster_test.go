@@ -48,6 +48,7 @@ func startCluster(t *testing.T) *goredis.ClusterClient {
 
 // Redis Cluster is a store like one server is, and IDs finds the sessions of all masters.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	cluster, n := startCluster(t), 0
 	sessiontest.TestStore(t, sessiontest.Options{MaxData: mostData, Forgets: true,
 		New: func(t testing.TB) func() store.Store {
@@ -65,6 +66,7 @@ func TestCluster(t *testing.T) {
 
 // With Replicas a save that has returned nil is on a replica; one that is not says so.
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	master := startServer(t)
 	_, port, err := net.SplitHostPort(master.addr)
 	must(t, err)

@@ -16,6 +16,7 @@ import (
 const mostData = 1 << 20
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	server, n := startServer(t, "--appendfsync", "no"), 0
 	sessiontest.TestStore(t, sessiontest.Options{MaxData: mostData, Forgets: true,
 		New: func(t testing.TB) func() store.Store {
@@ -27,6 +28,7 @@ func TestConformance(t *testing.T) {
 
 // Redis is told when a session expires, also by a touch, and removes it.
 func TestRedisRemovesWhatHasExpired(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	s, client := server.open(Config{Grace: 10 * time.Second}), server.client()
 	ttl := func(low, high time.Duration) {
@@ -58,6 +60,7 @@ func TestRedisRemovesWhatHasExpired(t *testing.T) {
 
 // Applications with other prefixes, and keys of others, are not mixed up.
 func TestPrefixes(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	shop, admin := server.open(Config{Prefix: "shop:"}), server.open(Config{Prefix: "shop:admin:"})
 	must(t, shop.Save(t.Context(), some("a", 1), 0))
@@ -80,6 +83,7 @@ func TestPrefixes(t *testing.T) {
 
 // What somebody else has put there is an error and stays.
 func TestForeignKeys(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	s, client := server.open(Config{}), server.client()
 	must(t, client.Set(t.Context(), "session:s", "text", 0).Err())
