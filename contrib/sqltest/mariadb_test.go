@@ -3,10 +3,12 @@
 package sqltest
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,5 +125,25 @@ func TestGrants(t *testing.T) {
 	must(t, st.Rename(t.Context(), "s", session("t", 2, "y"), 1))
 	if n, err := st.Expire(t.Context(), time.Now().Add(2*time.Hour)); n != 1 || err != nil {
 		t.Errorf("Expire = %d, %v", n, err)
+	}
+}
+
+// TestServerIsStopped: a server that is there and says nothing costs no more than the
+// context, and nothing when it goes on.
+func TestServerIsStopped(t *testing.T) {
+	s, d := mariadbDatabase(t, "")
+	st := d.stored(t, sqlstore.Config{Table: table()})
+	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
+	must(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	for range 2 { // with a connection that there is, and with a new one
+		begin := time.Now()
+		_, err := st.Load(within(t, 200*time.Millisecond), "s")
+		if !errors.Is(err, context.DeadlineExceeded) || !outage(err) || time.Since(begin) > 10*time.Second {
+			t.Errorf("Load = %v after %v", err, time.Since(begin))
+		}
+	}
+	must(t, s.cmd.Process.Signal(syscall.SIGCONT))
+	if v, err := st.Load(t.Context(), "s"); err != nil || v.Version != 1 {
+		t.Errorf("Load = %v, %v", v, err)
 	}
 }
