@@ -102,7 +102,7 @@ func TestHazelcast(t *testing.T) {
 	})
 	t.Run("expiry", func(t *testing.T) {
 		c := c
-		c.Prefix, c.Grace = "expiry:", -1
+		c.Prefix = "expiry:"
 		hazelcastForgets(t, c)
 	})
 	t.Run("lock of a dead node", func(t *testing.T) { hazelcastLock(t, c) })
