@@ -137,7 +137,7 @@ func (m *Manager) remote(ev replica.Event) {
 		return
 	}
 	if ev.Kind == replica.Destroyed && m.keeper != nil {
-		m.keeper.Gone(ev.ID)
+		m.keeper.Gone(ev.ID, Reason(ev.Reason) == Expired)
 	}
 	if !c.RemoteSessionEvents {
 		return
@@ -178,7 +178,7 @@ func (m *Manager) Start(ctx context.Context) error {
 // Ready reports whether the manager has all sessions and is not about to leave: whether
 // a load balancer should send requests.
 func (m *Manager) Ready() bool {
-	return !m.loading.Load() && (m.group == nil || m.group.Ready())
+	return !m.loading.Load() && !m.draining.Load() && (m.group == nil || m.group.Ready())
 }
 
 // ReadyHandler answers 200 if the manager is ready, else 503, for load balancers.
@@ -215,6 +215,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 		all = append(all, m.group.Drain(ctx))
 	}
 	if m.keeper != nil {
+		m.draining.Store(true)
 		all = append(all, m.keeper.Flush(ctx))
 	}
 	return errors.Join(all...)

@@ -14,14 +14,15 @@ import (
 // Config.Cluster in that of the other nodes too. Its methods can be called from any number
 // of goroutines.
 type Manager struct {
-	config  Config
-	b       backend
-	group   *replica.Engine // b or beneath it, if there is a cluster; else nil
-	keeper  *persist.Keeper // b, if there is a store; else nil
-	unbind  atomic.Bool     // ids keep the route of another node
-	loading atomic.Bool     // the sessions of a store are not here yet
-	turns   turns
-	n       counters
+	config   Config
+	b        backend
+	group    *replica.Engine // b or beneath it, if there is a cluster; else nil
+	keeper   *persist.Keeper // b, if there is a store; else nil
+	unbind   atomic.Bool     // ids keep the route of another node
+	loading  atomic.Bool     // the sessions of a store are not here yet
+	draining atomic.Bool     // the node is about to leave
+	turns    turns
+	n        counters
 }
 
 // counters are the numbers of Stats.
