@@ -78,6 +78,10 @@ func (s *stack) checkPair(above, below *stacked) {
 		s.bad("%s stands below %s, whose probes it would change on one side only: put %s below it",
 			below.name, above.name, above.name)
 	}
+	if above.Prompt && below.Transforms && !below.Encrypts {
+		s.bad("%s stands below %s, whose own messages it would change or keep: put %s below it",
+			below.name, above.name, above.name)
+	}
 	if above.Detects && below.Detects {
 		s.bad("%s stands above another %s: leave one of them out", above.name, below.name)
 	}

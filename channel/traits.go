@@ -23,6 +23,10 @@ type Traits struct {
 	// Probes: it makes frames that pass none of the layers above it (Host.Probe), so
 	// that no layer below it may change bytes.
 	Probes bool
+	// Prompt: what it sends by itself must be with the same layer of the other side
+	// before it is acknowledged, so that no layer below it may change or keep messages,
+	// but for one that encrypts.
+	Prompt bool
 	// Detects: it says by its probes who is a member, which one layer can.
 	Detects bool
 	// Encrypts: what the layers above it hand down is encrypted.

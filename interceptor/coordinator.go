@@ -15,9 +15,9 @@ import (
 // agree on views: lists of members that are the same wherever they have the same
 // id (docs/wire.md, Coordinators). The coordinator is the first of a view in
 // absolute order, that of addresses. It is Tribes' interceptor of that name, and
-// takes part in elections with Java nodes. All members need the layer; it stands
-// above TCPFailureDetector and DomainFilter, and below all layers that change the
-// bytes of messages.
+// takes part in elections with Java nodes. All members need the layer, at the same
+// place in their stacks; it stands above TCPFailureDetector, DomainFilter and Encrypt, and
+// below all other layers that change or keep messages.
 //
 // When its members change, the first one sends a request round. Each member adds
 // whom it knows, so that groups that find each other merge, and probes those whom
@@ -83,6 +83,10 @@ type NonBlockingCoordinator struct {
 	// Quorum is how many members a view needs to have a coordinator, for
 	// Leadership, Changes and Lead; zero means 1.
 	Quorum int
+	// ClearTokens allows the layer to stand below Encrypt, as it may in Tribes, for
+	// groups with Java nodes that have it there. Its tokens then go in the clear: who has no
+	// key can read them, and make some up.
+	ClearTokens bool
 	// MaxMembers is how many members a view and a token may have; zero means 1024.
 	MaxMembers int
 

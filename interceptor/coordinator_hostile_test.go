@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -30,7 +29,8 @@ type lonely struct {
 func newLonely(t *testing.T, others ...int) *lonely {
 	t.Helper()
 	l := &lonely{t: t, c: &NonBlockingCoordinator{Alone: -1}, probed: make(map[membership.Key]int), dead: make(map[membership.Key]bool)}
-	l.Harness = interceptortest.New(t, interceptortest.Config{Local: interceptortest.Member(10), Probe: l.probe}, l.c)
+	l.Harness = interceptortest.New(t, interceptortest.Config{Local: interceptortest.Member(10)}, l.c)
+	l.Bottom.Use(l.send)
 	l.Start()
 	synctest.Wait()
 	for _, n := range others {
@@ -40,16 +40,22 @@ func newLonely(t *testing.T, others ...int) *lonely {
 	return l
 }
 
-func (l *lonely) probe(_ context.Context, m *membership.Member, p channel.Probe) error {
+// send answers probes, and takes all else.
+func (l *lonely) send(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+	if string(m.Payload()) != aliveBytes {
+		return l.Bottom.Take(ctx, to, m, r)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p.Kind != channel.ProbeRead || string(p.Message.Payload()) != aliveBytes || p.Message.Options != message.UseAck {
-		l.t.Errorf("a probe of the kind %s with %x, options %s", p.Kind, p.Message.Payload(), p.Message.Options)
+	if len(to) != 1 || m.Options != message.UseAck {
+		l.t.Errorf("a probe of %v with the options %s, want one member and UseAck", to, m.Options)
 	}
-	l.probed[m.Key()]++
-	if l.dead[m.Key()] {
-		return message.ErrTimeout
+	l.probed[to[0].Key()]++
+	if l.dead[to[0].Key()] {
+		r.SettleAll(to, message.NotSent, message.ErrTimeout)
+		return nil
 	}
+	r.SettleAll(to, message.Acknowledged, nil)
 	return nil
 }
 

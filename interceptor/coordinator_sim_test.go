@@ -25,7 +25,7 @@ type electors struct {
 	lists  map[membership.ViewID]string // members of each view that was installed anywhere
 	wrong  []string
 	layers func() *NonBlockingCoordinator
-	below  channel.Interceptor // a layer below the next coordinator; may be nil
+	below  []channel.Interceptor // layers below the next coordinator
 }
 
 // elector is one run of a member.
@@ -50,9 +50,7 @@ func (e *electors) start(name string) *elector {
 	cfg.Local.Payload = name
 	cfg.Trace = &channel.Trace{ViewAgreed: func(v *membership.Agreed) { e.installed(n, v) }}
 	cfg.Interceptors = []channel.Interceptor{n.co}
-	if e.below != nil {
-		cfg.Interceptors = append(cfg.Interceptors, e.below)
-	}
+	cfg.Interceptors = append(cfg.Interceptors, e.below...)
 	cfg.Interceptors = append(cfg.Interceptors, new(TCPFailureDetector))
 	c, err := channel.New(cfg)
 	if err != nil {

@@ -222,9 +222,9 @@ func TestLostTokensAreMadeUpFor(t *testing.T) {
 				for _, host := range []string{"a", "b", "c"} {
 					e.below = nil
 					if host == name {
-						e.below = &mute{lose: func(t coordToken) bool {
+						e.below = []channel.Interceptor{&mute{lose: func(t coordToken) bool {
 							return armed.Load() && t.confirm == confirm && lost.Add(1) <= 2
-						}}
+						}}}
 					}
 					e.start(host)
 				}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -118,12 +117,18 @@ func (c *NonBlockingCoordinator) send(ctx context.Context, t coordToken, to *mem
 		return false
 	}
 	m := c.host.NewMessage(size)
-	defer m.Release()
 	t.append(m.Payload()[:0])
 	m.Options = message.UseAck
 	if t.confirm {
 		m.Options = message.Sync // the ack says that it was taken, not that it waits behind other messages
 	}
+	return c.acknowledged(ctx, m, to)
+}
+
+// acknowledged sends a message, which it releases, and reports whether that was
+// acknowledged.
+func (c *NonBlockingCoordinator) acknowledged(ctx context.Context, m *message.Message, to *membership.Member) bool {
+	defer m.Release()
 	r := message.NewReceipt(1, nil)
 	if err := c.next(ctx, []*membership.Member{to}, m, r); err != nil {
 		return false
@@ -138,19 +143,16 @@ func (c *NonBlockingCoordinator) send(ctx context.Context, t coordToken, to *mem
 }
 
 // probe asks a member whether it is there, by the message that Tribes' coordinator
-// ignores.
-func (c *NonBlockingCoordinator) probe(ctx context.Context, m *membership.Member) {
+// ignores. It goes the way of the tokens, through a layer that encrypts, too.
+func (c *NonBlockingCoordinator) probe(ctx context.Context, to *membership.Member) {
 	ctx, cancel := context.WithTimeout(ctx, 2*c.set.connect)
 	defer cancel()
-	msg := c.host.NewMessage(len(aliveBytes))
-	defer msg.Release()
-	copy(msg.Payload(), aliveBytes)
-	msg.Options = message.UseAck
-	err := c.host.Probe(ctx, m, channel.Probe{
-		Kind: channel.ProbeRead, Message: msg, Connect: c.set.connect, Read: c.set.connect,
-	})
+	m := c.host.NewMessage(len(aliveBytes))
+	copy(m.Payload(), aliveBytes)
+	m.Options = message.UseAck
+	there := c.acknowledged(ctx, m, to)
 	c.counts.probes.Add(1)
 	c.host.Serial(func() {
-		c.apply(func(r *ring, now time.Time) { r.probed(m.Key(), err == nil, now) })
+		c.apply(func(r *ring, now time.Time) { r.probed(to.Key(), there, now) })
 	})
 }

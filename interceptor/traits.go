@@ -64,4 +64,6 @@ func (c *Compress) Traits() channel.Traits {
 }
 
 // Traits implements channel.Checked.
-func (c *NonBlockingCoordinator) Traits() channel.Traits { return channel.Traits{Probes: true} }
+func (c *NonBlockingCoordinator) Traits() channel.Traits {
+	return channel.Traits{Prompt: true, Confidential: !c.ClearTokens}
+}

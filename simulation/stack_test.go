@@ -73,9 +73,9 @@ var stacks = []stack{
 			new(interceptor.Dispatch), new(interceptor.TwoPhaseCommit), new(interceptor.TCPFailureDetector),
 		}}
 	}},
-	{name: "coordinator", make: func() layers {
+	{name: "coordinator, encrypt", make: func() layers {
 		return layers{agrees: true, stack: []channel.Interceptor{
-			new(interceptor.Dispatch), new(interceptor.NonBlockingCoordinator), new(interceptor.TCPFailureDetector),
+			new(interceptor.Dispatch), new(interceptor.NonBlockingCoordinator), &interceptor.Encrypt{Key: key}, new(interceptor.TCPFailureDetector),
 		}}
 	}},
 	{name: "domain", make: func() layers {

@@ -41,6 +41,9 @@ var floorOf = map[string]int{
 	"session/internal/mapstore":    6,
 	"session/internal/storewire":   2,
 	"session/store":                0,
+	"session/store/filestore":      1,
+	"session/store/sqlstore":       1,
+	"contrib/sqltest":              8,
 	"session":                      7,
 
 	"replmap/internal/entry":      3,

@@ -87,6 +87,7 @@ func TestReceiverTimeouts(t *testing.T) {
 		{"second frame stops", []string{whole + whole[:500]}, reasonPartial},
 	}
 	eachPoller(t, func(t *testing.T, p Poller) {
+		t.Parallel()
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
@@ -142,6 +143,7 @@ func TestReceiverIdle(t *testing.T) {
 // part comes 25 times in each limit, so that a busy machine may be late.
 func TestReceiverSlowButSteady(t *testing.T) {
 	eachPoller(t, func(t *testing.T, p Poller) {
+		t.Parallel()
 		limits := ReceiverLimits{FirstFrameTimeout: time.Second, PartialTimeout: time.Second}
 		g := newRx(t, ReceiverConfig{Poller: p, Limits: limits}, nil)
 		c := g.dial()
@@ -323,7 +325,8 @@ func TestReceiverIdleMemory(t *testing.T) {
 		var before runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		g := newRx(t, ReceiverConfig{Poller: p}, nil)
+		often := ReceiverLimits{WriteTimeout: 400 * time.Millisecond} // connections are looked at four times in it
+		g := newRx(t, ReceiverConfig{Poller: p, Limits: often}, nil)
 		f := newFrames(t)
 		var all []net.Conn
 		for range conns {

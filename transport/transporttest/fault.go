@@ -12,12 +12,8 @@ import (
 )
 
 var faultChecks = []check{
-	{"nobody there", nobodyThere},
 	{"somebody there again", somebodyThereAgain},
 	{"receiver stops", receiverStops},
-	{"stuck listener, sync ack", stuckSync},
-	{"stuck listener, full buffers", stuckFull},
-	{"context ends while there is no room", contextEnds},
 	{"forget", forget},
 	{"told of members early", prepared},
 }

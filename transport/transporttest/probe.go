@@ -15,7 +15,6 @@ var probeChecks = []check{
 	{"probe of a live member", probeLive},
 	{"probe of a member that is gone", probeGone},
 	{"probe beside a stuck listener", probeStuck},
-	{"probe that is not answered in time", probeTimeout},
 	{"probe whose context ends", probeContext},
 }
 

@@ -34,17 +34,40 @@ type Node struct {
 // Maker reach each other at the addresses that their receivers return.
 type Maker func(s Settings) Node
 
-// Run runs every check as a subtest, in real time. open is called once for each
-// check; what it makes may be undone by t.Cleanup.
+// Run runs every check as a subtest, in real time; those that wait for a time to pass,
+// at the same time. open is called once for each check; what it makes may be undone by
+// t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) Maker) {
-	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			before := goleak.IgnoreCurrent()
-			run(t, open(t), c.run)
-			if err := goleak.Find(before); err != nil {
-				t.Errorf("goroutines after the check: %v", err)
+	for _, c := range quickChecks() {
+		t.Run(c.name, func(t *testing.T) { watch(t, func() { attempt(t, open(t), c.run) }) })
+	}
+	watch(t, func() {
+		t.Run("at the same time", func(t *testing.T) {
+			for _, c := range waitingChecks {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					attempt(t, open(t), c.run)
+				})
 			}
 		})
+	})
+}
+
+// watch looks for goroutines and messages that f leaves behind.
+func watch(t testing.TB, f func()) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	f()
+	if err := goleak.Find(before); err != nil {
+		t.Errorf("goroutines after the check: %v", err)
+	}
+	checkLive(t)
+}
+
+func checkLive(t testing.TB) {
+	t.Helper()
+	if err := message.CheckLive(); err != nil {
+		t.Errorf("after the check: %v", err)
 	}
 }
 
@@ -58,16 +81,17 @@ func RunVirtual(t *testing.T, open func(t *testing.T) Maker) {
 	}
 }
 
-// run runs one check and looks at what it leaves behind.
+// run runs one check and looks for messages that it leaves behind.
 func run(t testing.TB, maker Maker, check func(g *rig)) {
+	attempt(t, maker, check)
+	checkLive(t)
+}
+
+// attempt runs one check.
+func attempt(t testing.TB, maker Maker, check func(g *rig)) {
 	g := &rig{TB: t, make: maker}
-	func() {
-		defer g.stopAll()
-		check(g)
-	}()
-	if err := message.CheckLive(); err != nil {
-		t.Errorf("after the check: %v", err)
-	}
+	defer g.stopAll()
+	check(g)
 }
 
 // check is one line of the list.
@@ -77,7 +101,18 @@ type check struct {
 }
 
 // checks is the whole list.
-func checks() []check {
+func checks() []check { return append(quickChecks(), waitingChecks...) }
+
+// waitingChecks spend their time waiting for a timeout, not working.
+var waitingChecks = []check{
+	{"stuck listener, full buffers", stuckFull},
+	{"stuck listener, sync ack", stuckSync},
+	{"probe that is not answered in time", probeTimeout},
+	{"nobody there", nobodyThere},
+	{"context ends while there is no room", contextEnds},
+}
+
+func quickChecks() []check {
 	var all []check
 	all = append(all, payloadChecks...)
 	all = append(all, outcomeChecks...)

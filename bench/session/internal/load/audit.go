@@ -11,7 +11,7 @@ import (
 
 const (
 	auditLimit  = 500
-	settleLimit = 3 * time.Second
+	settleLimit = 3 * time.Second // unless it is chosen
 	settleStep  = 50 * time.Millisecond
 	auditors    = 4
 )
@@ -31,7 +31,7 @@ type finding struct {
 }
 
 // audit carries out checks, again until all is well or the time for settling is over.
-func audit(ctx context.Context, dials []web.Dial, all []check) ([]finding, error) {
+func audit(ctx context.Context, dials []web.Dial, all []check, settle time.Duration) ([]finding, error) {
 	found := make([]finding, len(all))
 	todo := make([]int, len(all))
 	for i := range todo {
@@ -47,7 +47,7 @@ func audit(ctx context.Context, dials []web.Dial, all []check) ([]finding, error
 				bad = append(bad, i)
 			}
 		}
-		if todo = bad; len(todo) == 0 || time.Since(begin) > settleLimit {
+		if todo = bad; len(todo) == 0 || time.Since(begin) > settle {
 			return found, nil
 		}
 		select {
@@ -109,7 +109,7 @@ func Audit(ctx context.Context, dials []web.Dial, sessions []*Session, limit int
 		everywhere[i] = i
 	}
 	all := checks(sessions, func(*Session) []int { return everywhere }, limit)
-	found, err := audit(ctx, dials, all)
+	found, err := audit(ctx, dials, all, settleLimit)
 	r.Checked = len(all)
 	for _, f := range found {
 		if f.stale {

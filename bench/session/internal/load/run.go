@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -25,6 +26,8 @@ type Times struct {
 	Lead, Window, Probe time.Duration
 	// Think is how long a connection waits between requests.
 	Think time.Duration
+	// Settle is how long replicas have to become alike after the load. Zero means 3 s.
+	Settle time.Duration
 	// Max bounds the requests of a window that makes new sessions.
 	Max int
 }
@@ -191,7 +194,7 @@ func (r *run) collect() {
 // audit looks at all copies at rest.
 func (r *run) audit(ctx context.Context) error {
 	all := r.checks()
-	found, err := audit(ctx, r.t.Dials, all)
+	found, err := audit(ctx, r.t.Dials, all, cmp.Or(r.times.Settle, settleLimit))
 	if err != nil {
 		return err
 	}

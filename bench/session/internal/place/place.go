@@ -21,6 +21,7 @@ const (
 	Multicast
 	Redis
 	Front // what stands before the nodes
+	Postgres
 )
 
 // network is what hosts are made of.
@@ -96,7 +97,7 @@ func (p *Place) Addr(host int) string { return p.net.addr(host) }
 func (p *Place) Port(host int, s Service) int {
 	switch {
 	case p.base == 0:
-		return map[Service]int{HTTP: 8080, Channel: 4000, Multicast: 45564, Redis: 6379, Front: 8000}[s]
+		return map[Service]int{HTTP: 8080, Channel: 4000, Multicast: 45564, Redis: 6379, Front: 8000, Postgres: 5432}[s]
 	case s == Multicast:
 		return p.base + int(s)
 	}

@@ -38,8 +38,12 @@ func Columns() []Column {
 		{"tomcat-sync-pool1", "tomcat", Opts{"options": "6", "pool": "1"}, "tomcat-alone"},
 		{"tomcat-noack-pool1", "tomcat", Opts{"options": "0", "pool": "1"}, "tomcat-alone"},
 		{"tomcat-sync-chunk", "tomcat", Opts{"options": "6", "chunk": "1000"}, "tomcat-alone"},
+		{"tomcat-backup", "tomcat", Opts{"options": "6", "manager": "backup"}, "tomcat-alone"},
+		{"tomcat-file", "tomcat", Opts{"store": "file"}, "tomcat-alone"},
+		{"tomcat-postgres", "tomcat", Opts{"store": "postgres"}, "tomcat-alone"},
 		{"tomcat-alone", "tomcat", nil, ""},
 		{"scs-redis", "scs", Opts{"store": "redis"}, "scs-memory"},
+		{"scs-postgres", "scs", Opts{"store": "postgres"}, "scs-memory"},
 		{"scs-memory", "scs", Opts{"store": "memory"}, ""},
 	}
 	for _, manager := range []string{"delta", "full"} {

@@ -54,11 +54,7 @@ func (k Kit) Missing(c Column) error {
 	if err := d.missing(); err != nil {
 		return err
 	}
-	if c.Opts["store"] == "redis" {
-		_, err := exec.LookPath("redis-server")
-		return err
-	}
-	return nil
+	return missingStore(c)
 }
 
 // BuildDemo builds tribes-demo from this repository, whose root must be the current
@@ -123,9 +119,11 @@ func (c scs) node(s *System, host int, _ string) ([]string, error) {
 		return nil, err
 	}
 	args := []string{program, "-listen", s.listen(host), "-name", nodeName(host)}
-	if s.Column.Opts["store"] == "redis" {
-		redis := s.others[place.Redis].host
-		args = append(args, "-redis", fmt.Sprintf("%s:%d", s.place.Addr(redis), s.place.Port(redis, place.Redis)))
+	switch s.Column.Opts["store"] {
+	case "redis":
+		args = append(args, "-redis", s.at(place.Redis))
+	case "postgres":
+		args = append(args, "-postgres", s.postgresURL())
 	}
 	return args, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -24,14 +25,9 @@ type System struct {
 	asides []*web.Conn      // for figures; one goroutine at a time
 	// others are what the store needs beside its nodes, by what they are.
 	others  map[place.Service]*other
+	shared  string // a folder for all nodes; "" is none
 	planned bool
 	spread  bool
-}
-
-// other is Redis or the balancer.
-type other struct {
-	host    int
-	process *place.Process // nil before it is started
 }
 
 // startLimit bounds the start of a node, awaitStep is how often it is asked.
@@ -66,11 +62,9 @@ func (k Kit) Start(ctx context.Context, c Column, conf Config) (*System, error) 
 	}
 	hosts := conf.Nodes + conf.Spare
 	s := &System{Column: c, driver: d, nodes: make([]*place.Process, hosts), others: make(map[place.Service]*other), planned: conf.Planned, spread: conf.Spread}
-	for service, wanted := range map[place.Service]bool{place.Redis: c.Opts["store"] == "redis", place.Front: conf.Balancer} {
-		if wanted {
-			s.others[service] = &other{host: hosts}
-			hosts++
-		}
+	for _, service := range needs(c, conf.Balancer) {
+		s.others[service] = &other{host: hosts}
+		hosts++
 	}
 	conf.Place.Hosts = hosts
 	if s.place, err = place.New(ctx, conf.Place); err != nil {
@@ -86,10 +80,8 @@ func (k Kit) Start(ctx context.Context, c Column, conf Config) (*System, error) 
 }
 
 func (s *System) startAll(ctx context.Context, nodes int) error {
-	if s.others[place.Redis] != nil {
-		if err := s.startRedis(); err != nil {
-			return err
-		}
+	if err := s.startStores(ctx); err != nil {
+		return err
 	}
 	for i := range nodes {
 		if err := s.Launch(i); err != nil {
@@ -110,18 +102,6 @@ func (s *System) startAll(ctx context.Context, nodes int) error {
 		return s.startBalancer(ctx)
 	}
 	return nil
-}
-
-func (s *System) startRedis() error {
-	o := s.others[place.Redis]
-	folder := s.Column.Name + "-redis"
-	_, err := s.place.Folder(folder)
-	if err != nil {
-		return err
-	}
-	o.process, err = s.place.Start(o.host, folder, []string{"redis-server", "--bind", s.place.Addr(o.host),
-		"--port", strconv.Itoa(s.place.Port(o.host, place.Redis)), "--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil)
-	return err
 }
 
 func nodeName(host int) string { return "n" + strconv.Itoa(host+1) }
@@ -220,7 +200,7 @@ func (s *System) Up() []int {
 	return up
 }
 
-// CPU is the processor time that all nodes, and Redis, have used.
+// CPU is the processor time that all nodes, and their database, have used.
 func (s *System) CPU(ctx context.Context) (time.Duration, error) {
 	var sum time.Duration
 	for _, i := range s.Up() {
@@ -230,8 +210,10 @@ func (s *System) CPU(ctx context.Context) (time.Duration, error) {
 		}
 		sum += time.Duration(r.CPU) * time.Microsecond
 	}
-	if redis := s.others[place.Redis]; redis != nil {
-		sum += redis.process.CPU()
+	for service, o := range s.others {
+		if service != place.Front {
+			sum += o.process.CPU()
+		}
 	}
 	return sum, nil
 }
@@ -272,13 +254,17 @@ func (s *System) Close() error {
 	for _, i := range s.Up() {
 		s.Kill(i)
 	}
+	var errs []error
 	for _, o := range s.others {
 		if o.process != nil {
 			o.process.Kill()
+		}
+		if o.dir != "" {
+			errs = append(errs, os.RemoveAll(o.dir))
 		}
 	}
 	for _, c := range s.asides {
 		c.Close()
 	}
-	return s.place.Close()
+	return errors.Join(append(errs, s.place.Close())...)
 }

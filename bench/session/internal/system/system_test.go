@@ -45,7 +45,7 @@ func TestTomcatFolder(t *testing.T) {
 	for _, clustered := range []bool{false, true} {
 		dir := t.TempDir()
 		v := tomcat.Values{}
-		for _, mark := range []string{"ROUTE", "IP", "HTTP", "CHANNEL", "MCAST", "OPTS", "POOL", "BINDER", "MANAGER"} {
+		for _, mark := range []string{"ROUTE", "IP", "HTTP", "CHANNEL", "MCAST", "OPTS", "POOL", "BINDER", "MANAGER", "CONTEXT"} {
 			v[mark] = "value"
 		}
 		if err := tomcat.Write(dir, clustered, v); err != nil {

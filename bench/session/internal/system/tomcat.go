@@ -10,7 +10,8 @@ import (
 	"github.com/gotribes/tribes/bench/session/peers/tomcat"
 )
 
-// tomcatDriver runs Tomcat with its DeltaManager, or without a cluster.
+// tomcatDriver runs Tomcat with its DeltaManager or BackupManager, with its
+// PersistentManager, or with nothing of that.
 type tomcatDriver struct {
 	home     string
 	javaOpts []string
@@ -26,10 +27,6 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	chunk := ""
-	if n := o["chunk"]; n != "" {
-		chunk = fmt.Sprintf(` sendAllSessions="false" sendAllSessionsSize="%s" sendAllSessionsWaitTime="20"`, n)
-	}
 	binder := `<Valve className="org.apache.catalina.ha.session.JvmRouteBinderValve"/>`
 	if s.spread {
 		binder = ""
@@ -43,7 +40,8 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 		"OPTS":    o["options"],
 		"POOL":    o.or("pool", "25"),
 		"BINDER":  binder,
-		"MANAGER": `<Manager className="org.apache.catalina.ha.session.DeltaManager"` + chunk + `/>`,
+		"MANAGER": clusterManager(o),
+		"CONTEXT": s.persistence(),
 	})
 	if err != nil {
 		return nil, err
@@ -61,4 +59,39 @@ func (t tomcatDriver) node(s *System, host int, dir string) ([]string, error) {
 		"-Djava.util.logging.config.file="+filepath.Join(dir, "conf/logging.properties"),
 		"-Djava.util.logging.manager=org.apache.juli.ClassLoaderLogManager",
 		"-cp", filepath.Join(home, "lib", "*"), "org.apache.catalina.startup.Bootstrap", "start"), nil
+}
+
+func clusterManager(o Opts) string {
+	if o["manager"] == "backup" {
+		return `<Manager className="org.apache.catalina.ha.session.BackupManager"/>`
+	}
+	chunk := ""
+	if n := o["chunk"]; n != "" {
+		chunk = fmt.Sprintf(` sendAllSessions="false" sendAllSessionsSize="%s" sendAllSessionsWaitTime="20"`, n)
+	}
+	return `<Manager className="org.apache.catalina.ha.session.DeltaManager"` + chunk + `/>`
+}
+
+// Tomcat's valve loads a session at the beginning of each request and stores it at the
+// end, so that any node can have the next.
+const persistentManager = `<Valve className="org.apache.catalina.valves.PersistentValve"/>` +
+	`<Manager className="org.apache.catalina.session.PersistentManager">%s</Manager>`
+
+const tomcatDatabase = `<Resource name="jdbc/sessions" auth="Container" type="javax.sql.DataSource" ` +
+	`factory="org.apache.tomcat.dbcp.dbcp2.BasicDataSourceFactory" driverClassName="org.postgresql.Driver" ` +
+	`url="jdbc:postgresql://%s/postgres" username="postgres" maxTotal="64" maxIdle="64"/>`
+
+const tomcatStore = `<Store className="org.apache.catalina.session.DataSourceStore" dataSourceName="jdbc/sessions" localDataSource="true" ` +
+	`sessionTable="sessions_of_tomcat" sessionIdCol="session_id" sessionValidCol="valid_session" sessionMaxInactiveCol="max_inactive" ` +
+	`sessionLastAccessedCol="last_access" sessionAppCol="app_name" sessionDataCol="session_data"/>`
+
+// persistence is what the context of a node has for its store.
+func (s *System) persistence() string {
+	switch s.Column.Opts["store"] {
+	case "file":
+		return fmt.Sprintf(persistentManager, `<Store className="org.apache.catalina.session.FileStore" directory="`+s.shared+`"/>`)
+	case "postgres":
+		return fmt.Sprintf(tomcatDatabase, s.at(place.Postgres)) + fmt.Sprintf(persistentManager, tomcatStore)
+	}
+	return ""
 }

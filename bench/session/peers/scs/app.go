@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"math/rand/v2"
@@ -139,7 +140,7 @@ func (a *app) invalidate(r *http.Request) (object, error) {
 
 func (a *app) lookup(r *http.Request) (object, error) {
 	q := r.URL.Query()
-	b, found, err := a.manager.Store.Find(q.Get("id"))
+	b, found, err := a.find(r.Context(), q.Get("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +155,14 @@ func (a *app) lookup(r *http.Request) (object, error) {
 		return attr(v), nil
 	}
 	return object{"found": found, "attrs": len(values)}, nil
+}
+
+// find asks the store, some of which have methods with a context alone.
+func (a *app) find(ctx context.Context, token string) ([]byte, bool, error) {
+	if store, ok := a.manager.Store.(scs.CtxStore); ok {
+		return store.FindCtx(ctx, token)
+	}
+	return a.manager.Store.Find(token)
 }
 
 func (a *app) countMemory() (int, error) {

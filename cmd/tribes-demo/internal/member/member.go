@@ -110,6 +110,9 @@ func layers(s *settings.Settings) []channel.Interceptor {
 				p.Detector = detector
 			}
 			all = append(all, p)
+		case "coord":
+			// Where the stack says so, also below the encryption.
+			all = append(all, &interceptor.NonBlockingCoordinator{ClearTokens: slices.Contains(s.Stack[:i], "encrypt")})
 		default:
 			all = append(all, layer(s, name))
 		}
@@ -134,8 +137,6 @@ func layer(s *settings.Settings, name string) channel.Interceptor {
 		return new(interceptor.TwoPhaseCommit)
 	case "encrypt":
 		return &interceptor.Encrypt{Key: s.Key, Cipher: s.Cipher.Cipher, OldForm: s.Cipher.OldForm, Clock: s.Now}
-	case "coord":
-		return new(interceptor.NonBlockingCoordinator)
 	}
 	return &interceptor.DomainFilter{Domain: s.Domain}
 }

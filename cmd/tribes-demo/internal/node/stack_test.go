@@ -11,7 +11,7 @@ func TestAllLayers(t *testing.T) {
 	const key = "000102030405060708090a0b0c0d0e0f"
 	t.Setenv("RN_KEY", key)
 	group := freeGroup(t)
-	layers := []string{"-stack", "dispatch,order,gzip,zstd,2pc,frag,encrypt,coord,domain,ping,tfd", "-domain", "d"}
+	layers := []string{"-stack", "dispatch,order,gzip,zstd,2pc,frag,coord,encrypt,domain,ping,tfd", "-domain", "d"}
 	a, b := joined(t, group, layers...), joined(t, group, layers...)
 	va, vb := a.meets(b), b.meets(a)
 	if va["id"] != vb["id"] || va["coordinator"] != vb["coordinator"] || va["term"].(float64) < 1 {

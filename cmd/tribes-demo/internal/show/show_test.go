@@ -100,7 +100,7 @@ func TestDemoFromStartToEnd(t *testing.T) {
 }
 
 func TestDemoEndsAfterItsTime(t *testing.T) {
-	r := run(t, "-for", "5s", "-mcast-port", freeUDPPort(t))
+	r := run(t, "-for", "3s", "-mcast-port", freeUDPPort(t))
 	r.expect("all members have left")
 	if status := <-r.status; status != 0 {
 		t.Errorf("exit status %d, want 0", status)
