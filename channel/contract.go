@@ -20,7 +20,9 @@ type (
 	// return. With an error nothing was accepted and none of to was or will be
 	// settled: the caller does that. m is borrowed (see message.Message); to must
 	// not be changed or kept after the return, the members in it may be kept. ctx
-	// bounds the wait for room, not the delivery.
+	// bounds the wait for room, not the delivery. Once all are settled, whoever sent
+	// the message may use r and to for another one, also before the return: a layer
+	// that has to look at them holds r (message.Receipt.Hold).
 	SendFunc func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error
 
 	// ReceiveFunc takes a message that has arrived. It returns when the message

@@ -60,11 +60,9 @@ type Compress struct {
 	// are sent as they are. All members should have the same.
 	MaxRatio int
 
+	base
 	set    compressSettings
-	host   channel.Host
-	next   channel.SendFunc
 	above  channel.ReceiveFunc
-	drops  drops
 	codecs [2]codec
 	splits sync.Pool // of *split
 	slow   atomic.Bool
@@ -124,15 +122,11 @@ func (s *compressSettings) limit(size int) int {
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (c *Compress) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if c.host != nil {
-		return below, errBound
-	}
 	set, err := c.settings()
-	if err != nil {
+	if err := c.bind("Compress", h, below, err); err != nil {
 		return below, err
 	}
-	c.host, c.set, c.next = h, set, below.Send
-	c.drops.layer, c.drops.host = "Compress", h
+	c.set = set
 	c.codecs = [...]codec{Zstd: newZstdCodec(set.level, set.maxSize), S2: newS2Codec(set.level)}
 	for _, k := range c.codecs {
 		h.Announce(k.caps())

@@ -92,11 +92,9 @@ type NonBlockingCoordinator struct {
 
 	leadership
 
+	base
 	set   coordinatorSettings
-	host  channel.Host
-	next  channel.SendFunc
 	above channel.Up
-	drops drops
 	fence atomic.Pointer[chan struct{}] // closed when the view is installed; nil if none is being
 
 	ringMu   sync.Mutex
@@ -113,15 +111,11 @@ var _ channel.Interceptor = (*NonBlockingCoordinator)(nil)
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (c *NonBlockingCoordinator) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if c.host != nil {
-		return below, errBound
-	}
 	set, err := c.settings()
-	if err != nil {
+	if err := c.bind("NonBlockingCoordinator", h, below, err); err != nil {
 		return below, err
 	}
-	c.host, c.set, c.next = h, set, below.Send
-	c.drops.layer, c.drops.host = "NonBlockingCoordinator", h
+	c.set = set
 	c.ringMu.Lock()
 	c.ring = newRing(&c.set)
 	c.ringMu.Unlock()

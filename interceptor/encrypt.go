@@ -102,11 +102,9 @@ type Encrypt struct {
 	// Clock is the wall clock; nil means time.Now.
 	Clock func() time.Time
 
+	base
 	set    encryptSettings
-	host   channel.Host
-	next   channel.SendFunc
 	above  channel.ReceiveFunc
-	drops  drops
 	mark   message.Mark
 	ring   atomic.Pointer[keyring]
 	window atomic.Pointer[replayWindow]
@@ -169,16 +167,12 @@ func (e *Encrypt) settings() (encryptSettings, error) {
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (e *Encrypt) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if e.host != nil {
-		return below, errBound
-	}
 	set, err := e.settings()
 	ring, keyErr := newKeyring(&set, nil, e.Key, e.Accept)
-	if err := errors.Join(err, keyErr); err != nil {
+	if err := e.bind("Encrypt", h, below, errors.Join(err, keyErr)); err != nil {
 		return below, err
 	}
-	e.host, e.set, e.next = h, set, below.Send
-	e.drops.layer, e.drops.host = "Encrypt", h
+	e.set = set
 	e.ring.Store(ring)
 	e.newWindow()
 	h.OnStart(func(context.Context) error { e.newWindow(); return nil }) // its floor is the time of the start

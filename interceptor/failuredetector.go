@@ -2,7 +2,6 @@ package interceptor
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,9 +110,6 @@ type TCPFailureDetector struct {
 }
 
 var _ channel.Interceptor = (*TCPFailureDetector)(nil)
-
-// errBound: a layer was given to a second channel.
-var errBound = errors.New("tribes: interceptor: a layer serves one channel and this one is bound")
 
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.

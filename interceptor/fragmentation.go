@@ -2,7 +2,6 @@ package interceptor
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
-	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -86,13 +84,9 @@ type Fragmentation struct {
 	// means 1024, negative no bound.
 	MaxMessages int
 
-	set   fragmentSettings
-	host  channel.Host
-	next  channel.SendFunc
-	above channel.Up
-	drops drops
-	room  allowance
+	keeping
 
+	set     fragmentSettings
 	flights sync.Pool // of *flight
 
 	mu     sync.Mutex // guards what follows; taken after the lock of a gathering
@@ -113,61 +107,43 @@ var ErrPartLost = errors.New("tribes: fragmentation: a part of the message was n
 
 // The defaults of a Fragmentation.
 const (
-	defaultFragment       = 102400
-	defaultLeastFragment  = 128
-	defaultFragmentExpire = 60 * time.Second
-	defaultFragmentBytes  = 256 << 20
-	defaultFragmentSender = 128 << 20
-	defaultFragmentSets   = 1024
+	defaultFragment      = 102400
+	defaultLeastFragment = 128
+	defaultFragmentSets  = 1024
 
-	mostMessage  = math.MaxInt32 // a Java array
-	mostPartTick = time.Second
-	mostFlights  = 1024
-	heldEntry    = 1 << 10 // bytes that something kept takes beside its payload, generously
+	mostMessage = math.MaxInt32 // a Java array
+	mostFlights = 1024
 )
 
 // fragmentSettings are the checked settings of a Fragmentation, with defaults.
 type fragmentSettings struct {
+	keepSettings
+
 	flag        message.Options
 	size, least int
 	flights     int
 	limit       int // of a message
-	expire      time.Duration
-	grace       time.Duration // after a departure
-	tick        time.Duration
-	total, each int64
-	sets        int
 }
 
 func (f *Fragmentation) settings() (fragmentSettings, error) {
-	s := fragmentSettings{
-		flag:   f.OptionFlag,
-		size:   cmp.Or(f.MaxSize, defaultFragment),
-		least:  max(cmp.Or(f.MinSize, defaultLeastFragment), 1),
-		expire: cmp.Or(f.Expire, defaultFragmentExpire),
-
-		flights: cmp.Or(f.InFlight, 1),
-		total:   bound(f.MaxBytes, defaultFragmentBytes),
-		sets:    int(min(bound(f.MaxMessages, defaultFragmentSets), math.MaxInt32)),
-	}
-	s.each = bound(f.MaxSenderBytes, int(min(defaultFragmentSender, s.total)))
-	s.limit = int(min(s.each-heldEntry, s.total-heldEntry, mostMessage))
-	s.grace, s.tick = s.expire/gatherPart, min(max(s.expire/10, leastTick), mostPartTick)
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("tribes: fragmentation: "+format, args...))
 	}
+	s := fragmentSettings{
+		keepSettings: newKeepSettings(f.Expire, f.MaxBytes, f.MaxSenderBytes, f.MaxMessages, defaultFragmentSets, bad),
+
+		flag:    f.OptionFlag,
+		size:    cmp.Or(f.MaxSize, defaultFragment),
+		least:   max(cmp.Or(f.MinSize, defaultLeastFragment), 1),
+		flights: cmp.Or(f.InFlight, 1),
+	}
+	s.limit = int(min(s.each-heldEntry, s.total-heldEntry, mostMessage))
 	if s.size < s.least {
 		bad("MaxSize %d: want at least MinSize, %d", s.size, s.least)
 	}
 	if s.flights < 1 || s.flights > mostFlights {
 		bad("InFlight %d: want 1 to %d", s.flights, mostFlights)
-	}
-	if s.expire < leastExpire {
-		bad("Expire %v: want at least %v", s.expire, leastExpire)
-	}
-	if f.MaxSenderBytes > 0 && s.each > s.total {
-		bad("MaxSenderBytes %d: want at most MaxBytes, %d", s.each, s.total)
 	}
 	if s.limit < s.size {
 		bad("MaxBytes %d and MaxSenderBytes %d: want room for MaxSize, %d, and %d more", s.total, s.each, s.size, heldEntry)
@@ -176,15 +152,6 @@ func (f *Fragmentation) settings() (fragmentSettings, error) {
 		bad("OptionFlag %s: want neither %s nor %s", s.flag, message.Multicast, message.NumberedAcks)
 	}
 	return s, errors.Join(errs...)
-}
-
-// bound is a setting that bounds something: zero stands for a default, negative
-// for no bound.
-func bound(setting, otherwise int) int64 {
-	if setting < 0 {
-		return math.MaxInt64
-	}
-	return int64(cmp.Or(setting, otherwise))
 }
 
 // Traits implements channel.Checked.
@@ -202,42 +169,18 @@ func (f *Fragmentation) Traits() channel.Traits {
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (f *Fragmentation) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if f.host != nil {
-		return below, errBound
-	}
 	set, err := f.settings()
-	if err != nil {
+	if err := f.bind("Fragmentation", h, below, err); err != nil {
 		return below, err
 	}
-	f.host, f.set, f.next = h, set, below.Send
-	f.drops.layer, f.drops.host = "Fragmentation", h
-	f.room.total, f.room.each, f.room.entries = set.total, set.each, set.sets
+	f.set = set
 	f.mu.Lock()
 	f.all = make(map[fragmentKey]*gathering)
 	f.mu.Unlock()
-	h.Every(set.tick, func(context.Context) { f.expire(time.Now()) })
-	h.Go("fragmentation", func(ctx context.Context) {
-		<-ctx.Done() // nothing is received any more
-		f.close()
-	})
+	f.keep(&f.set.keepSettings, f)
 	below.Send = f.send
 	return below, nil
 }
 
 // BindUp implements channel.Interceptor.
-func (f *Fragmentation) BindUp(above channel.Up) channel.Up {
-	f.above = above
-	up := above
-	up.Receive = f.receive
-	up.Event = f.event
-	return up
-}
-
-// event passes an event on; of who is gone nothing more is expected but what is
-// on its way.
-func (f *Fragmentation) event(ev membership.Event) {
-	if ev.Kind == membership.Left || ev.Kind == membership.Failed {
-		f.depart(ev.Member.Key(), time.Now())
-	}
-	f.above.Event(ev)
-}
+func (f *Fragmentation) BindUp(above channel.Up) channel.Up { return f.bindUp(above, f.receive) }

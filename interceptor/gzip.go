@@ -56,11 +56,10 @@ type Gzip struct {
 	// sends as they are. Deflate itself can reach 1032.
 	MaxRatio int
 
+	base
 	set   gzipSettings
-	next  channel.SendFunc
 	above channel.ReceiveFunc
 	pool  *message.Pool
-	drops drops
 
 	compressors sync.Pool // of *compressor
 	inflaters   sync.Pool // of *inflater
@@ -129,15 +128,11 @@ func expandLimit(size, maxSize, maxRatio, free int) int {
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (g *Gzip) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if g.pool != nil {
-		return below, errBound
-	}
 	set, err := g.settings()
-	if err != nil {
+	if err := g.bind("Gzip", h, below, err); err != nil {
 		return below, err
 	}
-	g.set, g.pool, g.next = set, h.Pool(), below.Send
-	g.drops.layer, g.drops.host = "Gzip", h
+	g.set, g.pool = set, h.Pool()
 	below.Send = g.send
 	return below, nil
 }

@@ -79,11 +79,9 @@ type Order struct {
 	// no bound.
 	MaxBytes int
 
+	base
 	set   orderSettings
-	host  channel.Host
-	next  channel.SendFunc
 	above channel.Up
-	drops drops
 
 	mu      sync.RWMutex // guards the maps, not what is in them
 	targets map[membership.Key]*orderTarget
@@ -170,15 +168,11 @@ func (o *Order) settings() (orderSettings, error) {
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (o *Order) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if o.host != nil {
-		return below, errBound
-	}
 	set, err := o.settings()
-	if err != nil {
+	if err := o.bind("Order", h, below, err); err != nil {
 		return below, err
 	}
-	o.host, o.set, o.next = h, set, below.Send
-	o.drops.layer, o.drops.host = "Order", h
+	o.set = set
 	o.mu.Lock()
 	o.targets = make(map[membership.Key]*orderTarget)
 	o.sources = make(map[membership.Key]*orderSource)

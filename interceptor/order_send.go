@@ -138,6 +138,8 @@ func (o *Order) number(ctx context.Context, t *orderTarget, to []*membership.Mem
 	}
 	nr := t.last + 1
 	binary.BigEndian.PutUint32(m.Extend(numberSize), nr)
+	r.Hold() // whose receipt it is may use it again, once it is done
+	defer r.Release()
 	if err := o.next(ctx, to, m, r); err != nil {
 		return err
 	}

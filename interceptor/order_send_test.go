@@ -112,6 +112,38 @@ func TestOrderUsesUpNoNumberForWhatIsNotAccepted(t *testing.T) {
 	}
 }
 
+// Who gets a receipt back that is done may use it, and the list of destinations, for
+// something else: the layer looks at neither then.
+func TestOrderLooksAtNoReceiptThatIsUsedAgain(t *testing.T) {
+	h := newOrder(t, new(Order))
+	a := interceptortest.Member(2)
+	h.Bottom.Use(func(_ context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+		h.Bottom.Note(to, m)
+		r.SettleAll(to, message.NotSent, errors.New("no"))
+		return nil
+	})
+	to := one(a)
+	again := make(chan struct{}, 3)
+	r := message.NewReceipt(0, nil)
+	for range 2 {
+		to[0] = a
+		r.Reset(1, func(r *message.Receipt) {
+			to[0] = nil
+			r.Reset(1, nil)
+			again <- struct{}{}
+		})
+		m := h.Message(nil, 0)
+		if err := h.SendMessage(context.Background(), to, m, r); err != nil {
+			t.Fatal(err)
+		}
+		m.Release()
+	}
+	if len(again) != 2 {
+		t.Errorf("%d receipts were done, want 2", len(again))
+	}
+	expectNumbers(t, h, a, 1, 1) // that was not sent uses up no number
+}
+
 func TestOrderIsRefusedEverywhere(t *testing.T) {
 	errNo := errors.New("no")
 	h := newOrder(t, new(Order))

@@ -1,16 +1,12 @@
 package interceptor
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
-	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -65,13 +61,9 @@ type TwoPhaseCommit struct {
 	// negative no bound.
 	MaxMessages int
 
-	set   commitSettings
-	host  channel.Host
-	next  channel.SendFunc
-	above channel.Up
-	drops drops
-	room  allowance
+	keeping
 
+	set    commitSettings
 	out    proposals
 	pool   sync.Pool  // of *proposal
 	mu     sync.Mutex // guards what follows
@@ -91,40 +83,23 @@ var (
 // confirmation could not be sent.
 var ErrNotConfirmed = errors.New("tribes: two-phase commit: the message was not confirmed")
 
-// The defaults of a TwoPhaseCommit.
-const (
-	defaultCommitExpire   = 60 * time.Second
-	defaultCommitMessages = 16384
-)
+const defaultCommitMessages = 16384
 
 // commitSettings are the checked settings of a TwoPhaseCommit, with defaults.
 type commitSettings struct {
-	flag        message.Options
-	expire      time.Duration
-	grace       time.Duration // after a departure
-	tick        time.Duration
-	total, each int64
-	messages    int
+	keepSettings
+
+	flag message.Options
 }
 
 func (c *TwoPhaseCommit) settings() (commitSettings, error) {
-	s := commitSettings{
-		flag:     c.OptionFlag,
-		expire:   cmp.Or(c.Expire, defaultCommitExpire),
-		total:    bound(c.MaxBytes, defaultFragmentBytes),
-		messages: int(min(bound(c.MaxMessages, defaultCommitMessages), math.MaxInt32)),
-	}
-	s.each = bound(c.MaxSenderBytes, int(min(defaultFragmentSender, s.total)))
-	s.grace, s.tick = s.expire/gatherPart, min(max(s.expire/10, leastTick), mostPartTick)
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("tribes: two-phase commit: "+format, args...))
 	}
-	if s.expire < leastExpire {
-		bad("Expire %v: want at least %v", s.expire, leastExpire)
-	}
-	if c.MaxSenderBytes > 0 && s.each > s.total {
-		bad("MaxSenderBytes %d: want at most MaxBytes, %d", s.each, s.total)
+	s := commitSettings{
+		keepSettings: newKeepSettings(c.Expire, c.MaxBytes, c.MaxSenderBytes, c.MaxMessages, defaultCommitMessages, bad),
+		flag:         c.OptionFlag,
 	}
 	if s.flag&message.NumberedAcks != 0 {
 		bad("OptionFlag %s: want not %s", s.flag, message.NumberedAcks)
@@ -141,47 +116,23 @@ func (c *TwoPhaseCommit) Traits() channel.Traits {
 // BindDown implements channel.Interceptor. The error joins everything that is
 // wrong with the settings.
 func (c *TwoPhaseCommit) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	if c.host != nil {
-		return below, errBound
-	}
 	set, err := c.settings()
-	if err != nil {
+	if err := c.bind("TwoPhaseCommit", h, below, err); err != nil {
 		return below, err
 	}
-	c.host, c.set, c.next = h, set, below.Send
-	c.drops.layer, c.drops.host = "TwoPhaseCommit", h
-	c.room.total, c.room.each, c.room.entries = set.total, set.each, set.messages
+	c.set = set
 	c.out.ended, c.out.work = make(chan struct{}, 1), c.out.confirm
 	c.mu.Lock()
 	c.parked = make(map[parkKey]*parked)
 	c.mu.Unlock()
-	h.Every(set.tick, func(context.Context) { c.expire(time.Now()) })
-	h.Go("two-phase commit", func(ctx context.Context) {
-		<-ctx.Done() // nothing is sent or received any more
-		c.close()
-	})
+	c.keep(&c.set.keepSettings, c)
 	h.OnDrain(c.out.drain)
 	below.Send = c.send
 	return below, nil
 }
 
 // BindUp implements channel.Interceptor.
-func (c *TwoPhaseCommit) BindUp(above channel.Up) channel.Up {
-	c.above = above
-	up := above
-	up.Receive = c.receive
-	up.Event = c.event
-	return up
-}
-
-// event passes an event on; of who is gone nothing more is expected but what is
-// on its way.
-func (c *TwoPhaseCommit) event(ev membership.Event) {
-	if ev.Kind == membership.Left || ev.Kind == membership.Failed {
-		c.depart(ev.Member.Key(), time.Now())
-	}
-	c.above.Event(ev)
-}
+func (c *TwoPhaseCommit) BindUp(above channel.Up) channel.Up { return c.bindUp(above, c.receive) }
 
 // close gives up what waits, on both sides.
 func (c *TwoPhaseCommit) close() {

@@ -4,257 +4,177 @@ package interop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"os/exec"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/gotribes/tribes/replmap"
 )
 
-// maps are the commands for maps, which a Go process takes as a Java node does. mapstart has a third argument here,
-// the class version of members.
-func (o *console) maps(ctx context.Context, re int, words []string) error {
-	switch words[0] {
-	case "mapstart":
-		var class int64
-		if _, err := fmt.Sscan(words[3], &class); err != nil {
-			return err
-		}
-		m, err := replmap.New(replmap.Config[string, string]{
-			Group: o.group, Name: words[1], Keys: replmap.JavaString(), Values: replmap.JavaString(),
-			Tribes: &replmap.Tribes{Class: class, Access: mapAccess},
-		})
-		if err != nil {
-			return err
-		}
-		if err := m.Start(ctx); err != nil {
-			return err
-		}
-		o.shared = m
-		o.print(re, fields{"event": "mapStarted"})
-		return nil
-	case "mapput":
-		if err := o.shared.Put(ctx, words[1], words[2]); err != nil {
-			return err
-		}
-	case "mapremove":
-		if _, err := o.shared.Delete(ctx, words[1]); err != nil {
-			return err
-		}
-	case "mapdump":
-		var all []string
-		for k, v := range o.shared.All() {
-			primary := "null"
-			if p := o.shared.Primary(k); p != nil {
-				primary = p.AddrPort().String()
-			}
-			all = append(all, fmt.Sprintf("%s=%s primary=%s", k, v, primary))
-		}
-		o.print(re, fields{"event": "map", "entries": all})
-		return nil
-	case "mapstop":
-		if err := o.shared.Close(ctx); err != nil {
-			return err
-		}
-	}
-	o.print(re, fields{"event": "ok"})
-	return nil
+// TestReplicatedMaps lets members of this module and Java nodes share a ReplicatedMap and a LazyReplicatedMap, with
+// texts and bytes as values: all write, overwrite, remove and read at random, each kind of node joins, stops, and is
+// killed while the others write. In the end all entries of all nodes are compared: nothing is lost, each has a primary
+// that lives, in a lazy map a backup too, and everybody reads the same.
+func TestReplicatedMaps(t *testing.T) {
+	mapKinds(t, func(c *mapCase) {
+		java1 := c.java()
+		c.put(java1, "first", "1")
+		go1 := c.goNode(java1)
+		s := &mapScene{mapCase: c, rnd: rand.New(rand.NewPCG(1, uint64(len(c.kind)))), nodes: []*peer{java1, go1}}
+		s.writes(30)
+		s.check()
+		java2 := c.java(s.nodes...)
+		go2 := c.goNode(java1, go1, java2)
+		s.nodes = append(s.nodes, java2, go2)
+		s.writes(30)
+		s.check()
+		s.lose(java2, (*peer).kill)
+		s.lose(go2, (*peer).kill)
+		s.nodes = append(s.nodes, c.java(s.nodes...))
+		s.writes(20)
+		s.check()
+		s.lose(java1, func(p *peer) { p.call(c.ctx, "mapstop", "ok") })
+		s.readAll()
+		s.nodes = append(s.nodes, c.goNode(go1))
+		s.lose(go1, func(p *peer) { p.call(c.ctx, "mapstop", "ok") })
+		s.readAll()
+	})
 }
 
-// mapAccess is how often nodes ask whether the others still have the map.
-const mapAccess = time.Second
+// mapScene is a map with the nodes that have it now.
+type mapScene struct {
+	*mapCase
+	rnd   *rand.Rand
+	nodes []*peer
+	count int
+}
 
-// mapEntry is one entry as a node has it.
-type mapEntry struct{ value, primary string }
+// mapDeed is a command that was given.
+type mapDeed struct {
+	p      *peer
+	number int
+}
 
-// entries are those of the node's map.
-func (p *peer) entries(ctx context.Context) map[string]mapEntry {
-	p.t.Helper()
-	all := make(map[string]mapEntry)
-	for _, text := range p.call(ctx, "mapdump", "map").Entries {
-		entry, rest, _ := strings.Cut(text, " primary=")
-		key, value, _ := strings.Cut(entry, "=")
-		primary, _, _ := strings.Cut(rest, " ")
-		all[key] = mapEntry{value, primary}
+// begin has each node do n things at the same time: of each key one node at a time has the word, which is who has the
+// same number as the key, and another one in the next round.
+func (s *mapScene) begin(n int) (all []mapDeed) {
+	s.count++
+	for range n {
+		for i, p := range s.nodes {
+			key := fmt.Sprint("k", i+len(s.nodes)*s.rnd.IntN(8))
+			line := "mapremove " + key
+			switch value, what := fmt.Sprint("v", s.rnd.Uint32()), s.rnd.IntN(8); {
+			case what == 0:
+				delete(s.want, key)
+			case what == 1:
+				line = "mapget " + key
+			default:
+				if what%2 == 0 {
+					value = fmt.Sprintf("0x%08x", s.rnd.Uint32())
+				}
+				line = "mapput " + key + " " + value
+				s.want[key] = value
+			}
+			all = append(all, mapDeed{p, p.command(line)})
+		}
 	}
 	return all
 }
 
-// mapCase is a map that Java nodes and members of this module share.
-type mapCase struct {
-	t     *testing.T
-	ctx   context.Context
-	v     version
-	group string
-	kind  string
-	want  map[string]string
-}
-
-// java starts a Java node, and its map.
-func (c *mapCase) java() *peer {
-	c.t.Helper()
-	config := peerConfig{Group: c.group, Flags: []string{"--heartbeat", fmt.Sprint(mapAccess.Milliseconds())}}.withDefaults(c.t)
-	args := append([]string{
-		"-Djava.net.preferIPv4Stack=true", "-Xmx" + config.Heap, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError",
-		"-cp", c.v.classPath(c.t), "MapPeer",
-	}, config.flags()...)
-	p := launch(c.ctx, c.t, fmt.Sprintf("%s on port %d", c.v, config.Port), exec.Command(javaCommand(), args...))
-	p.call(c.ctx, "mapstart m "+c.kind, "mapStarted")
-	// Without an answer of the map itself, Java's own removal and the new value that follows it overtake each other.
-	p.call(c.ctx, fmt.Sprintf("mapoptions %d", optSync), "ok")
-	return p
-}
-
-// goNode starts a process of this module, and its map.
-func (c *mapCase) goNode(others ...*peer) *peer {
-	c.t.Helper()
-	p := startGoPeer(c.ctx, c.t, goConfig{Group: c.group})
-	for _, o := range others {
-		p.awaitJoin(c.ctx, o)
-	}
-	p.call(c.ctx, fmt.Sprintf("mapstart m %s %d", c.kind, c.v.memberUID()), "mapStarted")
-	return p
-}
-
-func (c *mapCase) put(p *peer, key, value string) {
-	c.t.Helper()
-	p.call(c.ctx, "mapput "+key+" "+value, "ok")
-	c.want[key] = value
-}
-
-func (c *mapCase) remove(p *peer, key string) {
-	c.t.Helper()
-	p.call(c.ctx, "mapremove "+key, "ok")
-	delete(c.want, key)
-}
-
-// await waits until all nodes have what was written, and each entry the same primary on all of them, which is one of
-// them.
-func (c *mapCase) await(nodes ...*peer) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeoutCause(c.ctx, patience, errors.New("the maps do not come to be the same"))
-	defer cancel()
-	for {
-		wrong := c.wrong(nodes)
-		if wrong == "" {
-			return
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			c.t.Fatalf("%v: %s", context.Cause(ctx), wrong)
+func (s *mapScene) finish(all []mapDeed) {
+	for _, d := range all {
+		if slices.Contains(s.nodes, d.p) {
+			d.p.answer(s.ctx, d.number, "ok", "mapValue")
 		}
 	}
 }
 
-// wrong says what is not as it is to be.
-func (c *mapCase) wrong(nodes []*peer) string {
-	c.t.Helper()
-	var addrs []string
-	for _, p := range nodes {
-		addrs = append(addrs, p.addr)
-	}
-	primaries := make(map[string]string)
-	for _, p := range nodes {
-		have := p.entries(c.ctx)
-		values := make(map[string]string)
-		for key, e := range have {
-			values[key] = e.value
-			if primaries[key] == "" {
-				primaries[key] = e.primary
-			}
-			if !slices.Contains(addrs, e.primary) || primaries[key] != e.primary {
-				return fmt.Sprintf("primary of %s is %s on %s, and %s elsewhere", key, e.primary, p, primaries[key])
-			}
-		}
-		if !maps.Equal(values, c.want) {
-			return fmt.Sprintf("%s has %v, want %v", p, values, c.want)
-		}
-	}
-	return ""
+func (s *mapScene) writes(n int) {
+	s.t.Helper()
+	s.finish(s.begin(n))
 }
 
-// TestReplicatedMap lets members of this module and Java nodes share a ReplicatedMap: each joins when others have
-// entries, all write and remove, each kind is killed, and stops in order. In the end all entries are the same, and each
-// has a primary that lives.
-func TestReplicatedMap(t *testing.T) {
-	lines := []version{v90, v101} // 11.0 has the classes of 10.1
-	if long() {
-		lines = versions
-	}
-	for _, v := range lines {
-		t.Run(string(v), func(t *testing.T) {
-			t.Parallel() // mostly waiting
-			c := &mapCase{t: t, ctx: testContext(t), v: v, group: freeGroup(t), kind: "full", want: make(map[string]string)}
-			java1 := c.java()
-			for i := range 10 {
-				c.put(java1, fmt.Sprint("j", i), "1")
-			}
-			go1 := c.goNode(java1)
-			c.await(java1, go1)
-			for i := range 10 {
-				c.put(go1, fmt.Sprint("g", i), "1")
-				c.put(java1, fmt.Sprint("j", i), fmt.Sprint(i))
-			}
-			c.put(go1, "j0", "of_Go")
-			c.put(java1, "g0", "of_Java")
-			c.remove(java1, "g1")
-			c.remove(go1, "j1")
-			c.await(java1, go1)
+func (s *mapScene) check() {
+	s.t.Helper()
+	s.await(s.nodes...)
+}
 
-			java2 := c.java()
-			go2 := c.goNode(java1, go1, java2)
-			for i, p := range []*peer{java1, go1, java2, go2} {
-				c.put(p, fmt.Sprint("x", i), "1")
-				c.put(p, fmt.Sprint("j", 2+i), "again")
-			}
-			c.await(java1, go1, java2, go2)
+// lose has a node go while the others write.
+func (s *mapScene) lose(gone *peer, how func(*peer)) {
+	s.t.Helper()
+	s.nodes = slices.DeleteFunc(slices.Clone(s.nodes), func(p *peer) bool { return p == gone })
+	all := s.begin(10)
+	how(gone)
+	s.finish(all)
+	s.check()
+}
 
-			java2.kill()
-			c.put(go2, "after", "1")
-			c.await(java1, go1, go2)
-			go2.kill()
-			c.put(java1, "after", "2")
-			c.await(java1, go1)
-			java3 := c.java()
-			c.await(java1, go1, java3)
-			java1.call(c.ctx, "mapstop", "ok")
-			c.put(go1, "last", "1")
-			c.await(go1, java3)
-			go1.call(c.ctx, "mapstop", "ok")
-			c.await(java3)
-		})
+// readAll has each node read each key.
+func (s *mapScene) readAll() {
+	s.t.Helper()
+	for _, p := range s.nodes {
+		for key := range s.want {
+			s.get(p, key)
+		}
 	}
+	s.check()
 }
 
 // TestReplicatedMapClash has a Java node and a member of this module put the same keys at the same time. Each side then
 // has what the other has put, until the member of this module says it again: in the end both have the same.
 func TestReplicatedMapClash(t *testing.T) {
-	c := &mapCase{t: t, ctx: testContext(t), v: v101, group: freeGroup(t), kind: "full"}
+	mapKinds(t, func(c *mapCase) {
+		java := c.java()
+		goNode := c.goNode(java)
+		for i := range 100 {
+			asked := java.command(fmt.Sprintf("mapput k%d of_Java", i%20))
+			goNode.call(c.ctx, fmt.Sprintf("mapput k%d of_Go", i%20), "ok")
+			java.answer(c.ctx, asked, "ok")
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, patience/4)
+		defer cancel()
+		for {
+			here, there := goNode.entries(c.ctx), java.entries(c.ctx)
+			same := maps.EqualFunc(here, there, func(a, b mapEntry) bool { return a.value == b.value && a.primary == b.primary })
+			if same && len(here) == 20 {
+				return
+			}
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-ctx.Done():
+				t.Fatalf("Go has %v, Java has %v", here, there)
+			}
+		}
+	})
+}
+
+// TestMapByteKeys has bytes as keys. To Java an array is equal to nothing but itself, so a Java node finds no entry by a
+// key that it has received, neither to read nor to change nor to remove it: it has one entry more for each message. A
+// member of this module knows keys by their bytes, and has all that Java nodes say right.
+func TestMapByteKeys(t *testing.T) {
+	c := newMapCase(t, v101, "full")
 	java := c.java()
 	goNode := c.goNode(java)
-	for i := range 100 {
-		asked := java.command(fmt.Sprintf("mapput k%d of_Java", i%20))
-		goNode.call(c.ctx, fmt.Sprintf("mapput k%d of_Go", i%20), "ok")
-		java.answer(c.ctx, asked, "ok")
+	c.put(java, "0x01", "0xff00")
+	c.put(java, "0x02", "text")
+	c.put(java, "0x02", "0x")
+	c.put(java, "0x03", "1")
+	c.remove(java, "0x03")
+	c.await(goNode, java)
+	c.put(goNode, "0x04", "2")
+	c.await(goNode, java)
+	c.put(goNode, "0x04", "3")
+	if e := goNode.entries(c.ctx)["0x04"]; e.value != "3" {
+		t.Errorf("0x04 is %s", e.value)
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, patience)
-	defer cancel()
-	for {
-		here, there := goNode.entries(c.ctx), java.entries(c.ctx)
-		same := maps.EqualFunc(here, there, func(a, b mapEntry) bool { return a.value == b.value })
-		if same && len(here) == 20 {
-			return
+	twice := 0
+	for _, text := range java.call(c.ctx, "mapdump", "map").Entries {
+		if text[:5] == "0x04=" {
+			twice++
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			t.Fatalf("Go has %v, Java has %v", here, there)
-		}
+	}
+	if twice != 2 {
+		t.Errorf("Java has %d entries of a key that was put twice elsewhere, want 2", twice)
 	}
 }

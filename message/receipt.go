@@ -17,6 +17,7 @@ import (
 type Receipt struct {
 	mu      sync.Mutex
 	pending int
+	holds   int
 	parts   bool          // a member may be settled more than once
 	results []Result      // what was settled so far
 	done    chan struct{} // has room for one value
@@ -46,7 +47,44 @@ func (r *Receipt) Reset(n int, notify func(*Receipt)) {
 		}
 	}
 	clear(r.results)
-	r.pending, r.parts, r.results, r.notify = n, false, r.results[:0], notify
+	r.pending, r.holds, r.parts, r.results, r.notify = n, 0, false, r.results[:0], notify
+}
+
+// Hold keeps the receipt from being done until Release, for a layer that looks at it
+// after it has handed the message down: who gets a receipt back that is done may use it,
+// and the list of destinations, for another message at once. It panics if the receipt is
+// done.
+func (r *Receipt) Hold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending <= 0 {
+		panic("tribes: message: hold of a receipt that is done")
+	}
+	r.holds++
+}
+
+// Release ends a Hold. If all destinations are settled, the receipt is done with the
+// last one.
+func (r *Receipt) Release() {
+	r.mu.Lock()
+	r.holds--
+	last, notify := r.over(), r.notify
+	r.mu.Unlock()
+	if last {
+		r.finish(notify)
+	}
+}
+
+// over reports whether nothing is expected any more. It is called with mu held.
+func (r *Receipt) over() bool { return r.pending == 0 && r.holds == 0 }
+
+// finish says that the receipt is done.
+func (r *Receipt) finish(notify func(*Receipt)) {
+	if notify != nil {
+		notify(r)
+	} else {
+		r.done <- struct{}{}
+	}
 }
 
 // Add says that n more outcomes will be settled. It must be called before the
@@ -69,13 +107,8 @@ func (r *Receipt) Settle(m *membership.Member, o Outcome, err error) {
 
 // SettleResult is Settle with all that a Result can say.
 func (r *Receipt) SettleResult(res Result) {
-	last, notify := r.settle(res)
-	switch {
-	case !last:
-	case notify != nil:
-		notify(r)
-	default:
-		r.done <- struct{}{}
+	if last, notify := r.settle(res); last {
+		r.finish(notify)
 	}
 }
 
@@ -88,7 +121,7 @@ func (r *Receipt) settle(res Result) (last bool, notify func(*Receipt)) {
 	}
 	r.record(res)
 	r.pending--
-	return r.pending == 0, r.notify
+	return r.over(), r.notify
 }
 
 // SettleAll gives the same outcome to all of to.

@@ -209,3 +209,26 @@ func TestReceiptConcurrentUse(t *testing.T) {
 		}
 	}
 }
+
+// A receipt that is held is not done, nor used for something else, before the last hold
+// ends; one whose send was not tried is as before.
+func TestReceiptHold(t *testing.T) {
+	a := newMember(t, 1, nil)
+	done := 0
+	r := NewReceipt(1, func(*Receipt) { done++ })
+	r.Hold()
+	r.Release() // nothing was tried
+	r.Hold()
+	r.Hold()
+	r.Settle(a, NotSent, nil)
+	r.Release()
+	if done != 0 {
+		t.Errorf("done %d times while it is held", done)
+	}
+	wantResults(t, r.Results([]*membership.Member{a}, nil), []Result{{Member: a, Outcome: NotSent}})
+	r.Release()
+	if done != 1 {
+		t.Errorf("done %d times, want once", done)
+	}
+	mustPanic(t, "Hold of a receipt that is done", r.Hold)
+}

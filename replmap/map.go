@@ -177,6 +177,9 @@ func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if err := m.reach(ctx, e.Key); err != nil {
+		return false, err
+	}
 	return m.write(ctx, e, nil)
 }
 
@@ -194,6 +197,9 @@ func (m *Map[K, V]) write(ctx context.Context, e *entry.Entry, condition func(en
 func (m *Map[K, V]) Len() int {
 	if m.usable() != nil {
 		return 0
+	}
+	if m.r.keys != nil {
+		return len(m.r.keys())
 	}
 	return m.r.table.Len()
 }

@@ -3,6 +3,8 @@ package replmap
 import (
 	"bytes"
 	"context"
+	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +46,8 @@ type replica struct {
 	fetch func(ctx context.Context, key string) (e entry.Entry, there bool, err error)
 	// gather is fetch for many; what cannot be fetched is not in the result.
 	gather func(ctx context.Context, keys []string) []entry.Entry
+	// keys are those of all entries; nil if they are in the table.
+	keys func() []string
 	// placed returns the members that are to have the value of a key.
 	placed func(key string) []*membership.Member
 	// lacking returns how many values are to be here and are not.
@@ -53,6 +57,20 @@ type replica struct {
 
 	mu       sync.Mutex
 	watchers []*watcher
+}
+
+// allKeys goes through the keys of all entries.
+func (r *replica) allKeys() iter.Seq[string] {
+	if r.keys != nil {
+		return slices.Values(r.keys())
+	}
+	return func(yield func(string) bool) {
+		for e := range r.table.All() {
+			if !yield(e.Key) {
+				return
+			}
+		}
+	}
 }
 
 // write checks, stores and writes on this member.

@@ -57,7 +57,9 @@ type world struct {
 	f     *farm
 	names []string
 
-	backups int // of the map
+	backups int                 // of the map
+	audited int                 // crashes when audit was called last
+	seen    map[entry.State]int // crashes before a state was seen first
 
 	mu     sync.Mutex
 	nodes  map[string]*node // that run
@@ -80,7 +82,7 @@ type deed struct {
 func newWorld(t *testing.T, seed uint64, backups int) *world {
 	w := &world{
 		t: t, seed: seed, backups: backups, rnd: rand.New(rand.NewPCG(seed, 1)),
-		names: []string{"a", "b", "c", "d", "e"}[:2+seed%4], nodes: make(map[string]*node),
+		names: []string{"a", "b", "c", "d", "e"}[:2+seed%4], nodes: make(map[string]*node), seen: make(map[entry.State]int),
 	}
 	w.f = &farm{t: t, net: mem.NewNetwork(mem.Config{Seed: seed, Link: w.link()}), cfg: func(c *Config[string, string]) {
 		c.BlockEntries = 1 + int(seed%10)
@@ -122,7 +124,9 @@ func (w *world) run() {
 	}
 	for range 25 {
 		time.Sleep(time.Duration(w.rnd.IntN(1500)) * time.Millisecond)
+		w.audit()
 		w.fault()
+		w.audit()
 	}
 	w.f.net.Heal()
 	w.f.net.SetLinks(mem.Link{Delay: time.Millisecond})

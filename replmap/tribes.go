@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -18,8 +19,8 @@ import (
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
 )
 
-// Tribes makes a map one of Tribes' ReplicatedMap, with Java nodes and members of this
-// module. The name of the map is the context name of the Java map, in ISO 8859-1; keys and
+// Tribes makes a map one of Tribes' ReplicatedMap or LazyReplicatedMap, with Java nodes and
+// members of this module. The name of the map is the context name of the Java map, in ISO 8859-1; keys and
 // values are Java objects, so the codecs are those of this package whose names begin with
 // Java.
 //
@@ -30,6 +31,15 @@ import (
 // then go to it, and of all others its own are taken; and an entry whose primary is gone
 // and that no Java node takes over gets this member as its primary.
 type Tribes struct {
+	// Lazy makes the map a LazyReplicatedMap, on all members or none: the value of a key is
+	// on its primary, which is who has put it last, and on one backup; the others know whose
+	// it is. Get and Delete of a key whose value is elsewhere ask for it, and this member
+	// becomes its primary; Get of a backup reads what is here, and moves nothing. All, Len
+	// and Watch are about the values that are here, [Map.Keys] about all keys. When the
+	// primary is gone the backup takes its place and chooses another backup, and the primary
+	// does so when the backup is gone. What both had who are gone at about the same time is
+	// lost: [ErrNoHolder].
+	Lazy bool
 	// Class is the class version of members in Java objects: Java9, Java100 or Java101;
 	// 0 means Java101. Java nodes of another line refuse what is sent.
 	Class int64
@@ -77,8 +87,13 @@ type tribesMap struct {
 	listed        map[membership.ID]bool            // who was told who has the entries of this member
 	places        map[string]*place
 	recent        []recentWrite
-	touched       map[string]bool // keys that were heard of during the state transfer; nil at other times
+	hearing       []*ear                 // of the state transfers that go on
+	provider      *membership.Member     // who has given the entries, until they were asked for again
+	seen          map[membership.ID]bool // who has shown that it sees this member
+	asks          map[string]bool        // keys that are asked for on behalf of others
 	undo          []func()
+
+	turn atomic.Uint64 // of the members as backups
 }
 
 func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
@@ -101,6 +116,11 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64), listed: make(map[membership.ID]bool),
 		reuniting: make(map[membership.ID]uint64),
 		missed:    make(map[membership.ID]map[string]bool), places: make(map[string]*place),
+		asks: make(map[string]bool), seen: make(map[membership.ID]bool),
+	}
+	r.placed = t.holders
+	if cfg.Lazy {
+		r.keys = t.keys
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil
@@ -189,7 +209,9 @@ func (t *tribesMap) close() {
 	t.mu.Unlock()
 	if len(to) > 0 {
 		ctx, cancel := context.WithTimeout(t.ctx, t.budget)
-		t.handOver(ctx, to)
+		if !t.cfg.Lazy {
+			t.handOver(ctx, to)
+		}
 		if err := t.send(ctx, to, &tribeswire.Message{Type: tribeswire.Stop, Primary: t.local()}); err != nil {
 			t.log.Debug("goodbye did not arrive everywhere", "err", err) // who does not hear it asks
 		}
@@ -270,6 +292,9 @@ func (t *tribesMap) conditional(context.Context, *mapwire.Write) (*entry.Entry, 
 // publish implements replication. Messages about keys of one bucket go out one after the
 // other and say what is the case then, so that the last one is right.
 func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
+	if t.cfg.Lazy {
+		return t.publishLazy(ctx, e)
+	}
 	to, _ := t.members()
 	t.own(e.Key, to)
 	if len(to) == 0 {
@@ -305,6 +330,9 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 
 // tell sends members what a key is now.
 func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string) error {
+	if t.cfg.Lazy {
+		return t.spread(ctx, to, key)
+	}
 	return t.flying(key, true, func() error { return t.tellNow(ctx, to, key) })
 }
 

@@ -94,14 +94,8 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 	if len(from) == 0 {
 		return nil
 	}
-	t.mu.Lock()
-	t.touched = make(map[string]bool)
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		t.touched = nil
-		t.mu.Unlock()
-	}()
+	heard, stop := t.hear()
+	defer stop()
 	for _, m := range from {
 		all, err := t.stateOf(ctx, m)
 		if err != nil {
@@ -110,14 +104,18 @@ func (t *tribesMap) transfer(ctx context.Context, from []*membership.Member) err
 		}
 		t.foundIn(all)
 		for _, x := range all {
-			t.mu.Lock()
-			heard := t.touched[string(x.Key)]
-			t.mu.Unlock()
-			if !heard {
+			switch {
+			case heard(string(x.Key)):
+			case t.cfg.Lazy:
+				t.takeLazy(x, m, 0)
+			default:
 				t.take(x, m.ID(), 0)
 			}
 		}
 		t.n.transferred.Add(uint64(len(all)))
+		t.mu.Lock()
+		t.provider = m
+		t.mu.Unlock()
 		return nil
 	}
 	return errNoState
@@ -138,7 +136,7 @@ func (t *tribesMap) foundIn(all []*tribeswire.Message) {
 
 // stateOf asks a member for all that it has.
 func (t *tribesMap) stateOf(ctx context.Context, m *membership.Member) ([]*tribeswire.Message, error) {
-	_, answers, _ := t.call(ctx, []*membership.Member{m}, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.StateCopy})
+	_, answers, _ := t.call(ctx, []*membership.Member{m}, t.cfg.Timeout, &tribeswire.Message{Type: t.stateType()})
 	if len(answers) == 0 || answers[0].Value == nil {
 		return nil, errNoState
 	}
@@ -159,11 +157,9 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 		t.mu.Unlock()
 		return // overtaken
 	}
-	if t.touched != nil && sent != 0 {
-		t.touched[key] = true
-	}
+	t.hears(key, sent)
 	p := t.place(key)
-	p.primary, p.nodes, p.from, p.sent, p.orphan = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary)
+	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary), true
 	p.hear(true)
 	t.mu.Unlock()
 	if m.Type == tribeswire.Remove {
@@ -172,7 +168,33 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	t.table.Write(entry.Entry{Key: key, Value: m.Value, Gone: m.Type == tribeswire.Remove, Lifetime: entry.Forever}, nil)
 }
 
-// give returns the answer to StateCopy. A map that is being filled itself waits for that,
+// stateType is the question for all entries of the kind of map.
+func (t *tribesMap) stateType() tribeswire.Type {
+	if t.cfg.Lazy {
+		return tribeswire.State
+	}
+	return tribeswire.StateCopy
+}
+
+// entries returns all entries as the answer to it has them: with values, or whose they are.
+func (t *tribesMap) entries() (all []*tribeswire.Message) {
+	if !t.cfg.Lazy {
+		for e := range t.table.All() {
+			all = append(all, t.copyOf(&e))
+		}
+		return all
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, p := range t.places {
+		if p.known {
+			all = append(all, t.message(&tribeswire.Message{Type: tribeswire.Proxy, Key: []byte(key), Primary: p.primary, Nodes: p.nodes}))
+		}
+	}
+	return all
+}
+
+// give returns the answer to the question for all entries. A map that is being filled itself waits for that,
 // unless who asks may be waiting for it.
 func (t *tribesMap) give(ctx context.Context, to *membership.Member) ([]byte, error) {
 	mine, its := t.local().ID(), to.ID()
@@ -185,9 +207,5 @@ func (t *tribesMap) give(ctx context.Context, to *membership.Member) ([]byte, er
 		case <-ctx.Done():
 		}
 	}
-	var all []*tribeswire.Message
-	for e := range t.table.All() {
-		all = append(all, t.copyOf(&e))
-	}
-	return tribeswire.ListValue(all)
+	return tribeswire.ListValue(t.entries())
 }

@@ -39,9 +39,13 @@ func (t *tribesMap) ping(ctx context.Context) {
 			if s, err := tribeswire.StateOf(answers[i].Value); err == nil && s == tribeswire.Initialized {
 				t.found(m, true)
 				t.catchUp(m)
-				t.introduce(m)
+				if !t.cfg.Lazy {
+					t.introduce(m)
+				}
 			}
 		}
+		t.unspare()
+		t.refreshed()
 		t.unseen()
 		for i := range all {
 			if o := all[i].Outcome; o == group.CallNoHandler || o == group.CallTimedOut || o == group.CallSendFailed {
@@ -68,7 +72,7 @@ func (t *tribesMap) found(m *membership.Member, met bool) {
 	}
 	mine := t.local().ID()
 	for _, p := range t.places {
-		if p.primary != nil && p.primary.ID() == mine {
+		if !t.cfg.Lazy && p.primary != nil && p.primary.ID() == mine {
 			p.nodes = append(slices.Clip(p.nodes), m)
 		}
 	}
@@ -79,6 +83,9 @@ func (t *tribesMap) found(m *membership.Member, met bool) {
 	}
 	t.mu.Unlock()
 	t.log.Info("member has the map", "member", m, "again", back)
+	if t.cfg.Lazy {
+		t.backUpAll()
+	}
 	if back || met {
 		t.later(func(ctx context.Context) { t.reunite(ctx, m) })
 	}
@@ -164,6 +171,13 @@ func (t *tribesMap) gone(id membership.ID, lost bool) {
 	delete(t.reuniting, id)
 	delete(t.missed, id)
 	delete(t.listed, id)
+	if t.cfg.Lazy {
+		heir := t.bereave(id)
+		t.mu.Unlock()
+		t.inherit(heir)
+		t.backUpAll()
+		return
+	}
 	var mine, orphans []string
 	for key, p := range t.places {
 		p.nodes = slices.DeleteFunc(slices.Clone(p.nodes), func(x *membership.Member) bool { return x.ID() == id })
@@ -221,6 +235,11 @@ func (t *tribesMap) adopt() {
 		}
 	}
 	t.mu.Unlock()
+	if t.cfg.Lazy {
+		t.inherit(mine)
+		t.backUpAll()
+		return
+	}
 	t.adoptAll(mine)
 }
 

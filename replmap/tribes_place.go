@@ -21,14 +21,23 @@ type place struct {
 	values  int  // those of them that have its value, or say that it is gone
 	crossed bool // while one was on its way another member has said something else
 	clash   bool // the same, of two messages with values
+	known   bool // there is such a key
+	told    int  // how often another member has said something about it, and when last
+	heard   time.Time
+	spare   []byte    // the value that was here, until it is sure that others have one
+	spared  time.Time // since when
 }
 
-// own makes this member the primary of a key.
+// own makes this member the primary of a key, nodes the others that have the value. In a
+// LazyReplicatedMap that is who has it already.
 func (t *tribesMap) own(key string, nodes []*membership.Member) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.place(key)
-	p.primary, p.nodes, p.from, p.sent, p.orphan = t.local(), nodes, t.local().ID(), 0, false
+	if t.cfg.Lazy {
+		nodes = t.keep(p)
+	}
+	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = t.local(), nodes, t.local().ID(), 0, false, true
 	t.wrote(key)
 }
 
@@ -76,6 +85,9 @@ func (t *tribesMap) flying(key string, value bool, f func() error) error {
 	}
 	t.mu.Lock()
 	p := t.place(key)
+	if value && !p.heard.IsZero() && time.Since(p.heard) < closeTime {
+		p.crossed, p.clash = true, true
+	}
 	p.flying, p.values = p.flying+1, p.values+n
 	t.mu.Unlock()
 	err := f()
@@ -95,6 +107,8 @@ func (t *tribesMap) flying(key string, value bool, f func() error) error {
 
 // hear notes that another member has said something about a key. The caller holds t.mu.
 func (p *place) hear(value bool) {
+	p.told++
+	p.heard = time.Now()
 	p.crossed = p.crossed || p.flying > 0
 	p.clash = p.clash || value && p.values > 0
 }
@@ -111,21 +125,30 @@ func (t *tribesMap) rank() int {
 	return n
 }
 
-// againPause is the least time before something is said again.
-const againPause = 10 * time.Millisecond
+// againPause is the least time before something is said again. A Java node notes what it
+// has put after it has told the others of it: what comes in between is lost there. So a
+// value that is sent within closeTime of one that has come counts as crossed.
+const (
+	againPause = 100 * time.Millisecond
+	closeTime  = 250 * time.Millisecond
+)
 
 // again says what a key is, or only whose it is, after messages about it have crossed.
 func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
-	before, whose := t.stand(key)
+	before := t.stand(key)
 	select {
 	case <-ctx.Done():
 		return
 	case <-time.After(againPause + time.Duration(t.rank())*t.cfg.Access/4):
 	}
-	if now, owner := t.stand(key); now != before || owner != whose {
+	if t.stand(key) != before {
 		return // another has said it again
 	}
 	t.n.repaired.Add(1)
+	if t.cfg.Lazy {
+		t.againLazy(ctx, key)
+		return
+	}
 	to, _ := t.members()
 	if len(to) == 0 {
 		return
@@ -144,10 +167,25 @@ func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
 	}
 }
 
-// stand returns the version and the primary of a key.
-func (t *tribesMap) stand(key string) (entry.Version, *membership.Member) {
+// stance is what a key is and whose.
+type stance struct {
+	version entry.Version
+	primary membership.ID
+	told    int
+}
+
+func (t *tribesMap) stand(key string) (s stance) {
 	e, _ := t.table.Get(key)
-	return e.Version, t.primary(key)
+	s.version = e.Version
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[key]; p != nil {
+		s.told = p.told
+		if p.primary != nil {
+			s.primary = p.primary.ID()
+		}
+	}
+	return s
 }
 
 // say tells members whose a key is.
@@ -169,7 +207,7 @@ func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil && p.flying > 0 {
-		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from}
+		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, heard: p.heard}
 		return
 	}
 	delete(t.places, key)

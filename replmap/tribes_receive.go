@@ -36,6 +36,10 @@ func (t *tribesMap) heard(m *tribeswire.Message, from *membership.Member, sent i
 	if m.Type != tribeswire.Stop {
 		t.found(from, false) // who says something about the map has it
 	}
+	if t.cfg.Lazy && m.Key != nil {
+		t.heardLazy(m, from, sent)
+		return
+	}
 	switch m.Type {
 	case tribeswire.Copy, tribeswire.Backup:
 		if m.Diff || m.Value == nil && m.Key != nil {
@@ -89,11 +93,18 @@ func (t *tribesMap) moved(m *tribeswire.Message) bool {
 // which only Java can apply, or the entry is not here though it should be.
 func (t *tribesMap) fetch(m *tribeswire.Message, from *membership.Member) {
 	t.later(func(ctx context.Context) {
+		before := t.stand(string(m.Key)).told
 		_, answers, _ := t.call(ctx, []*membership.Member{from}, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Retrieve, Key: m.Key})
 		if len(answers) == 0 || answers[0].Value == nil {
 			return // it has gone meanwhile
 		}
 		t.n.repaired.Add(1)
+		if t.cfg.Lazy {
+			if t.stand(string(m.Key)).told == before {
+				t.takeLazy(&tribeswire.Message{Type: tribeswire.Backup, Key: m.Key, Value: answers[0].Value, Primary: m.Primary, Nodes: m.Nodes}, from, 0)
+			}
+			return
+		}
 		t.take(&tribeswire.Message{Type: tribeswire.Copy, Key: m.Key, Value: answers[0].Value, Primary: m.Primary, Nodes: m.Nodes}, from.ID(), 0)
 	})
 }
@@ -111,19 +122,22 @@ func (t *tribesMap) asked(ctx context.Context, req *group.Request) (group.Body, 
 	}
 	a := &tribeswire.Message{Type: m.Type, Key: m.Key, Primary: t.local()}
 	switch m.Type {
-	case tribeswire.Init, tribeswire.Start:
+	case tribeswire.Init:
+		if !t.cfg.Lazy { // the list of entries would make a proxy of what it was given before
+			t.found(req.From, false)
+		}
+	case tribeswire.Start:
 		t.found(req.From, false)
 	case tribeswire.Ping:
 		a.Value, err = tribeswire.StateValue(t.now())
-	case tribeswire.StateCopy:
+		t.sees(req.From.ID())
+	case t.stateType():
 		a.Primary = nil
 		a.Value, err = t.give(ctx, req.From)
 	case tribeswire.Retrieve:
-		e, there := t.table.Get(string(m.Key))
-		if !there {
+		if a.Value = t.valueFor(ctx, string(m.Key), req.From); a.Value == nil {
 			return none, nil
 		}
-		a.Value = e.Value
 	default:
 		t.n.rejected.Add(1)
 		return none, nil

@@ -50,6 +50,11 @@ func (t *tribesMap) merge(ctx context.Context, m *membership.Member, all []*trib
 	for _, x := range all {
 		theirs[string(x.Key)] = x
 	}
+	if t.cfg.Lazy {
+		t.mergeLazy(ctx, m, theirs, since)
+		t.merged(m, since)
+		return
+	}
 	for e := range t.table.All() {
 		if theirs[e.Key] == nil {
 			theirs[e.Key] = nil
@@ -84,6 +89,11 @@ func (t *tribesMap) merge(ctx context.Context, m *membership.Member, all []*trib
 			t.tellAll(ctx, others, key)
 		}
 	}
+	t.merged(m, since)
+}
+
+// merged notes that a member that is back is merged with.
+func (t *tribesMap) merged(m *membership.Member, since uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.reuniting[m.ID()] == since {
@@ -132,7 +142,10 @@ func (t *tribesMap) wins(key string, x *tribeswire.Message, m *membership.Member
 	if x != nil {
 		there = of(x.Primary)
 	}
+	_, open := t.reuniting[there]
 	switch {
+	case here == local && open && there != other:
+		return neither // it is settled with who has it there
 	case here == local && x != nil && there != other, gone && later:
 		return ours
 	case here == other:

@@ -50,7 +50,7 @@ func tribesRun(t *testing.T, seed uint64) {
 		case p < 5:
 			f.net.SetLinks(mem.Link{Delay: time.Millisecond, Loss: rnd.Float64() * 0.1})
 		default:
-			write(t, rnd, nodes[name])
+			write(t, rnd, nodes[name], make(map[string]string))
 		}
 	}
 	f.net.SetLinks(mem.Link{Delay: time.Millisecond})
@@ -78,16 +78,19 @@ func tribesRun(t *testing.T, seed uint64) {
 	}
 }
 
-// write does something to a key of a node.
-func write(t *testing.T, rnd *rand.Rand, n *node) {
+// write does something to a key of a node, and notes it.
+func write(t *testing.T, rnd *rand.Rand, n *node, want map[string]string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	key := fmt.Sprint(n.name, rnd.IntN(6))
 	var err error
 	if rnd.IntN(4) == 0 {
 		_, err = n.Delete(ctx, key)
+		delete(want, key)
 	} else {
-		err = n.Put(ctx, key, fmt.Sprint(rnd.Uint64()))
+		value := fmt.Sprint(rnd.Uint64())
+		err = n.Put(ctx, key, value)
+		want[key] = value
 	}
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%s: %v", n.name, err)

@@ -31,7 +31,8 @@ func (m *Map[K, V]) Version(key K) (v Version, there bool) {
 }
 
 // Has reports whether there is an entry of a key. It reads what this member has and asks
-// nobody, also where the value is elsewhere.
+// nobody, also where the value is elsewhere; but with Tribes.Lazy only those count that are
+// here.
 func (m *Map[K, V]) Has(key K) bool {
 	_, there := m.Version(key)
 	return there
@@ -47,6 +48,11 @@ func (m *Map[K, V]) GetVersion(ctx context.Context, key K) (value V, v Version, 
 		return value, v, false, err
 	}
 	e, there := m.r.table.Get(k)
+	if !there {
+		if e, there, err = m.find(ctx, k); err != nil {
+			return value, v, false, err
+		}
+	}
 	if !there && m.cfg.Load != nil {
 		return m.load(ctx, key, k)
 	}
@@ -75,8 +81,9 @@ func (m *Map[K, V]) valueOf(ctx context.Context, e entry.Entry, there bool) (V, 
 }
 
 // Holders returns the members that are to have the value of a key, its primary first; this
-// one may be one of them. Without Config.Backups that is all that have all entries. While
-// members come and go, values are on their way to them, and still with others.
+// one may be one of them. Without Config.Backups that is all that have all entries; with
+// Config.Tribes what this member was told. While members come and go, values are on their way
+// to them, and still with others.
 func (m *Map[K, V]) Holders(key K) []*membership.Member {
 	k, err := m.key(key)
 	if err != nil || m.usable() != nil || m.r.placed == nil {
@@ -92,8 +99,8 @@ func (m *Map[K, V]) Keys() iter.Seq[K] {
 		if m.usable() != nil {
 			return
 		}
-		for e := range m.r.table.All() {
-			if k, err := m.cfg.Keys.Decode([]byte(e.Key)); err == nil && !yield(k) {
+		for key := range m.r.allKeys() {
+			if k, err := m.cfg.Keys.Decode([]byte(key)); err == nil && !yield(k) {
 				return
 			}
 		}
@@ -105,7 +112,8 @@ func (m *Map[K, V]) Keys() iter.Seq[K] {
 //
 // With Config.Backups it asks other members for the values that are not here, in blocks of
 // Config.BlockEntries. What no member has that answers is left out, which Stats.Unreachable
-// counts; [Map.Keys] has it, and Get says what is wrong.
+// counts; [Map.Keys] has it, and Get says what is wrong. With Tribes.Lazy it asks nobody and
+// leaves out what is elsewhere.
 func (m *Map[K, V]) All() iter.Seq2[K, V] { return m.walk(true) }
 
 // Local is [Map.All] for the entries whose values are on this member; it asks nobody.

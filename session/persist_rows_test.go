@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/session/sessiontest"
+	"github.com/gotribes/tribes/session/store"
 )
 
 // breaking makes the calls of some methods fail.
@@ -92,6 +95,17 @@ func TestPersistTokenAgain(t *testing.T) {
 		if string(data) != "2" || !found || err != nil {
 			t.Errorf("Find = %q, %v, %v", data, found, err)
 		}
+		b := o.node()
+		_, _, err = b.SCS().Find("token") // is in memory now
+		must(t, err)
+		o.store.Inject(sessiontest.Faults{Lost: errBroken})
+		must(t, b.SCS().Delete("token"))
+		o.store.Inject(sessiontest.Faults{})
+		must(t, b.SCS().Commit("token", []byte("2"), time.Now().Add(time.Hour)))
+		time.Sleep(time.Minute)
+		if data, _, err := o.node().SCS().Find("token"); string(data) != "2" || err != nil {
+			t.Errorf("Find after a delete whose answer was lost = %q, %v", data, err)
+		}
 		time.Sleep(2 * time.Hour)
 		scs = o.node().SCS() // its row has expired and may be there still
 		must(t, scs.Commit("token", []byte("3"), time.Now().Add(time.Hour)))
@@ -104,14 +118,14 @@ func TestPersistTokenAgain(t *testing.T) {
 // Nobody is logged out early by a failover, though the store is not told of each access.
 func TestPersistNotEarly(t *testing.T) {
 	inOffice(t, eachRequest, func(o *office) {
-		a := o.node()
+		a, b := o.node(), o.node()
 		c := newClient(t, a)
 		c.with(func(s *Session) { must(t, Set(s, "k", "v")) })
 		time.Sleep(50 * time.Second)
 		c.with(func(s *Session) { get[string](t, s, "k") })
 		o.crash(a)
 		time.Sleep(29*time.Minute + 50*time.Second)
-		c.on(o.node()).with(func(s *Session) {
+		c.on(b).with(func(s *Session) {
 			if get[string](t, s, "k") != "v" {
 				t.Error("expired before its time")
 			}
@@ -168,6 +182,7 @@ func TestPersistRowAgain(t *testing.T) {
 			c.on(a).with(func(s *Session) { get[string](t, s, "k") })
 			c.on(b).with(func(s *Session) { get[string](t, s, "k") })
 		}
+		time.Sleep(time.Second) // the last touches have failed
 		o.store.Inject(sessiontest.Faults{})
 		if n, err := o.store.Expire(context.Background(), time.Now()); n != 1 || err != nil {
 			t.Fatalf("Expire = %d, %v", n, err)
@@ -226,5 +241,48 @@ func TestPersistClusterRowLost(t *testing.T) {
 			}
 		})
 		x.stop()
+	})
+}
+
+// lateStore is a store whose loads are answered late: with what was there when they began.
+type lateStore struct {
+	*sessiontest.Store
+	wait chan struct{} // loads wait until it is closed
+}
+
+func (l lateStore) Load(ctx context.Context, id string) (*store.Session, error) {
+	s, err := l.Store.Load(ctx, id)
+	<-l.wait
+	return s, err
+}
+
+// With Check a request that waits for a load that another one has begun does not get what was
+// there before its own client's last response.
+func TestPersistJoinedLoad(t *testing.T) {
+	inOffice(t, func(c *Config) { eachRequest(c); c.Persist.Check = true }, func(o *office) {
+		a := o.node()
+		late := lateStore{o.store, make(chan struct{})}
+		o.cfg = func(c *Config) {
+			eachRequest(c)
+			c.Persist.Check, c.Persist.Store, c.Persist.Timeout = true, late, time.Hour
+		}
+		b := o.node()
+		c := newClient(t, a)
+		c.with(func(s *Session) { must(t, Set(s, "n", 1)) })
+		var all sync.WaitGroup
+		all.Go(func() { first := *c; first.on(b).with(func(*Session) {}) })
+		synctest.Wait()
+		c.with(func(s *Session) { must(t, Set(s, "n", 2)) })
+		all.Go(func() {
+			second := *c
+			second.on(b).with(func(s *Session) {
+				if n := get[int](t, s, "n"); n != 2 {
+					t.Errorf("n is %d", n)
+				}
+			})
+		})
+		synctest.Wait()
+		close(late.wait)
+		all.Wait()
 	})
 }

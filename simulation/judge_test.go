@@ -145,6 +145,9 @@ func (n *node) judge() {
 			n.w.wrongly("message %d of %s had %d outcomes", key.count, n.name, told)
 		}
 	}
+	if s := n.g.Stats().RPC; s.Waiting != 0 {
+		n.w.wrongly("%s has stopped and %d calls wait", n.name, s.Waiting)
+	}
 	if n.layers.order == nil {
 		return
 	}
@@ -177,7 +180,7 @@ func (w *world) judge() {
 			w.wrongly("a message to %s was not sent and arrived", d.host)
 		}
 	}
-	if w.outcomes < 100 || len(w.delivered) < 100 {
-		w.wrongly("only %d outcomes and %d deliveries", w.outcomes, len(w.delivered))
+	if w.outcomes < 100 || len(w.delivered) < 100 || w.replies < 20 {
+		w.wrongly("only %d outcomes, %d deliveries and %d replies to calls", w.outcomes, len(w.delivered), w.replies)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,45 +15,83 @@ import (
 )
 
 // Each planted fault is found. The tests of the layers would find them too; this asks
-// whether the simulation looks.
+// whether the simulation looks. All are in one program, which is told which of them to
+// have.
 func TestMutants(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
+	program := filepath.Join(t.TempDir(), "simulation.test")
+	build := exec.Command("go", "test", "-c", "-o", program, "-overlay", plant(t), ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	run := func(fault string, args ...string) (string, error) {
+		cmd := exec.Command(program, append(args, "-test.v", "-test.run", "^TestSimulation$", "-test.failfast", "-test.timeout", "3m")...)
+		cmd.Env = append(os.Environ(), variable+"="+fault)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run("", "-simulation.seeds", "9"); err != nil {
+		t.Fatalf("with no fault: %v\n%s", err, out)
 	}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			overlay := plant(t, root, m)
-			cmd := exec.Command("go", "test", "-overlay", overlay, "-count=1", "-failfast", "-timeout", "3m", "-run", "^TestSimulation$", ".")
-			out, err := cmd.CombinedOutput()
+			t.Parallel()
+			out, err := run(m.name, "-simulation.seed", fmt.Sprint(m.seed))
+			if err == nil {
+				out, err = run(m.name)
+			}
 			if err == nil {
 				t.Fatalf("all seeds passed:\n%s", out)
 			}
-			if !strings.Contains(string(out), "--- FAIL: TestSimulation/seed") || !regexp.MustCompile(m.says).Match(out) {
-				t.Errorf("%v, without saying %q:\n%.3000s", err, m.says, out)
+			if !regexp.MustCompile(m.says).MatchString(out) {
+				t.Errorf("%v, without saying %q:\n%s", err, m.says, out[max(0, len(out)-3000):])
 			}
-			seed := regexp.MustCompile(`FAIL: TestSimulation/seed_(\d+)`).FindSubmatch(out)
-			t.Logf("found by seed %s", seed[1:])
+			if seeds := regexp.MustCompile(`RUN +TestSimulation/seed_(\d+)`).FindAllStringSubmatch(out, -1); seeds != nil {
+				t.Logf("found by seed %s, of %d the first that was tried", seeds[len(seeds)-1][1], m.seed)
+			}
 		})
 	}
 }
 
-// plant writes a mutant of a file and the overlay that puts it into a build.
-func plant(t *testing.T, root string, m mutant) string {
+// variable names the planted fault that a process has.
+const variable = "TRIBES_PLANTED"
+
+// plant writes the files with all mutants in them, and the overlay that puts them into a
+// build.
+func plant(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(root, filepath.FromSlash(m.file))
-	text := m.text(t, root)
-	dir := t.TempDir()
-	changed := filepath.Join(dir, "mutant.go")
-	overlay := filepath.Join(dir, "overlay.json")
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{changed: []byte(strings.Replace(text, m.old, m.new, 1)), overlay: list} {
-		if err := os.WriteFile(name, b, 0o600); err != nil {
-			t.Fatal(fmt.Errorf("mutant: %w", err))
+	dir := t.TempDir()
+	texts := make(map[string]string) // by the name in the module
+	for _, m := range mutants {
+		if texts[m.file] == "" {
+			texts[m.file] = m.text(t, root)
 		}
+		here := fmt.Sprintf("(planted == %q)", m.name)
+		texts[m.file] = strings.Replace(texts[m.file], m.old, strings.ReplaceAll(m.new, "PLANTED", here), 1)
+		own := path.Join(path.Dir(m.file), "planted.go")
+		texts[own] = fmt.Sprintf("package %s\n\nimport \"os\"\n\nvar planted = os.Getenv(%q)\n", path.Base(path.Dir(m.file)), variable)
 	}
+	replace := make(map[string]string)
+	for name, text := range texts {
+		changed := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
+		replace[filepath.Join(root, filepath.FromSlash(name))] = changed
+		write(t, changed, []byte(text))
+	}
+	list, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	write(t, overlay, list)
 	return overlay
+}
+
+func write(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

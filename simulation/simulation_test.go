@@ -34,7 +34,7 @@ func TestSimulation(t *testing.T) {
 					}
 					t.Error(what)
 				}
-				t.Logf("%d messages delivered, %d outcomes, %+v", len(w.delivered), w.outcomes, w.net.Stats())
+				t.Logf("%d messages delivered, %d outcomes, %d replies to calls, %+v", len(w.delivered), w.outcomes, w.replies, w.net.Stats())
 			})
 		})
 	}

@@ -25,7 +25,7 @@ type stack struct {
 	// loose says that messages may come in another order.
 	loose bool
 	// split says that messages go in parts, some of which a process may get that has
-	// replaced the one that got the others.
+	// replaced the one that got the others, be it after a crash or an orderly stop.
 	split bool
 	// waits says that a message waits in a process for another, without which it is
 	// dropped: an orderly stop may take it, too.

@@ -32,6 +32,7 @@ type world struct {
 	// The rest is guarded by mu.
 	hosts     map[membership.ID]string // of all runs
 	stalled   map[string]time.Time     // hosts whose listeners wait until then
+	paused    map[string]time.Time     // until when hosts were paused at last
 	crashed   map[string]bool          // hosts that have crashed, or whose stop may have taken messages
 	delivered map[delivery]bool
 	last      map[stream]uint64
@@ -40,6 +41,8 @@ type world struct {
 	posted    map[posted]int               // outcomes of what was not waited for
 	dropped   map[string]uint64            // messages that the layer Order says it did not deliver, by host
 	views     map[membership.ViewID]string // the members of each, as one string
+	handled   map[handled]bool
+	replies   int // to remote calls
 	outcomes  int
 	wrong     []string
 }
@@ -49,6 +52,7 @@ type node struct {
 	w       *world
 	name    string
 	g       *group.Group
+	rpc     *group.RPC
 	id      membership.ID
 	layers  layers
 	ctx     context.Context // of its callers
@@ -67,10 +71,10 @@ func newWorld(seed uint64) *world {
 		seed: seed, rnd: rand.New(rand.NewPCG(seed, 0)), stack: stacks[seed%uint64(len(stacks))],
 		names:   []string{"a", "b", "c", "d", "e", "f"}[:3+seed/5%4],
 		running: make(map[string]*node),
-		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), crashed: make(map[string]bool),
+		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), paused: make(map[string]time.Time), crashed: make(map[string]bool),
 		delivered: make(map[delivery]bool), last: make(map[stream]uint64),
 		acked: make(map[delivery]bool), refused: make(map[delivery]bool), posted: make(map[posted]int),
-		dropped: make(map[string]uint64), views: make(map[membership.ViewID]string),
+		handled: make(map[handled]bool), dropped: make(map[string]uint64), views: make(map[membership.ViewID]string),
 	}
 	w.net = mem.NewNetwork(mem.Config{Seed: seed, Window: 30_000, Link: w.link()})
 	return w
@@ -97,6 +101,9 @@ func (w *world) run() {
 		w.fault()
 	}
 	w.net.Heal()
+	for _, name := range w.names {
+		w.net.Resume(name)
+	}
 	w.net.SetLinks(mem.Link{Delay: time.Millisecond})
 	w.mu.Lock()
 	clear(w.stalled)
@@ -126,6 +133,7 @@ func (w *world) start(name string) {
 		panic(err)
 	}
 	n.g = g
+	n.serve()
 	g.Listen(group.ListenerFunc(n.receive))
 	g.Watch(channel.MembershipListenerFunc(n.event))
 	if err := g.Start(context.Background()); err != nil {
@@ -148,6 +156,8 @@ func (w *world) start(name string) {
 		rnd := rand.New(rand.NewPCG(w.seed, w.rnd.Uint64()))
 		n.callers.Go(func() { n.call(caller, rnd) })
 	}
+	rnd := rand.New(rand.NewPCG(w.seed, w.rnd.Uint64()))
+	n.callers.Go(func() { n.ask(rnd) })
 }
 
 // end stops what runs on a host, or the remains of what has crashed, and checks that all
@@ -155,10 +165,11 @@ func (w *world) start(name string) {
 func (w *world) end(name string) {
 	n := w.running[name]
 	delete(w.running, name)
+	w.net.Resume(name)
 	n.stop()
 	begun := time.Now()
 	err := n.g.Stop(context.Background())
-	if err != nil || w.stack.waits { // messages that it had taken may not be delivered
+	if err != nil || w.stack.waits || w.stack.split { // messages that it had taken may not be delivered
 		w.mu.Lock()
 		w.crashed[name] = true
 		w.mu.Unlock()
@@ -174,7 +185,7 @@ func (w *world) end(name string) {
 func (w *world) fault() {
 	pick := func() string { return w.names[w.rnd.IntN(len(w.names))] }
 	name := pick()
-	switch w.rnd.IntN(11) {
+	switch w.rnd.IntN(12) {
 	case 0:
 		w.net.Cut(name, pick())
 	case 1:
@@ -195,12 +206,23 @@ func (w *world) fault() {
 		w.mu.Lock()
 		w.stalled[name] = time.Now().Add(time.Duration(w.rnd.IntN(6000)) * time.Millisecond)
 		w.mu.Unlock()
+	case 8:
+		w.pause(name, time.Duration(w.rnd.IntN(8000))*time.Millisecond)
 	default:
 		w.net.Heal()
 		if w.running[name] == nil {
 			w.start(name)
 		}
 	}
+}
+
+// pause stops a process for a while, as kill -STOP does.
+func (w *world) pause(name string, d time.Duration) {
+	w.mu.Lock()
+	w.paused[name] = time.Now().Add(d)
+	w.mu.Unlock()
+	w.net.Pause(name)
+	time.AfterFunc(d, func() { w.net.Resume(name) })
 }
 
 // crash ends a member without a word.

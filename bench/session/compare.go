@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -72,20 +71,8 @@ func (s *compareSettings) check() (err error) {
 	return err
 }
 
-func (s *compareSettings) measure(ctx context.Context, stdout, stderr io.Writer) (err error) {
+func (s *compareSettings) measure(ctx context.Context, stdout, stderr io.Writer) error {
 	p := s.plan
 	p.Progress = stderr
-	if p.Kit, p.Place.Dir, err = s.kit(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(p.Place.Dir)) }()
-	o, err := compare.Run(ctx, p)
-	if err != nil {
-		return err
-	}
-	o.Table(stdout)
-	if s.json != "" {
-		return o.WriteJSON(s.json)
-	}
-	return nil
+	return s.show(ctx, stdout, &p.Kit, &p.Place.Dir, func() (outcome, error) { return compare.Run(ctx, p) })
 }

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -79,7 +78,7 @@ func (s *failureSettings) check() (err error) {
 	return err
 }
 
-func (s *failureSettings) measure(ctx context.Context, stdout, stderr io.Writer) (err error) {
+func (s *failureSettings) measure(ctx context.Context, stdout, stderr io.Writer) error {
 	p := s.plan
 	p.Progress = stderr
 	if p.Balancer {
@@ -87,17 +86,5 @@ func (s *failureSettings) measure(ctx context.Context, stdout, stderr io.Writer)
 			return err
 		}
 	}
-	if p.Kit, p.Place.Dir, err = s.kit(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(p.Place.Dir)) }()
-	o, err := p.Run(ctx)
-	if err != nil {
-		return err
-	}
-	o.Table(stdout)
-	if s.json != "" {
-		return o.WriteJSON(s.json)
-	}
-	return nil
+	return s.show(ctx, stdout, &p.Kit, &p.Place.Dir, func() (outcome, error) { return p.Run(ctx) })
 }

@@ -113,6 +113,30 @@ func (s *settings) kit(ctx context.Context) (k system.Kit, dir string, err error
 	return k, dir, nil
 }
 
+// outcome is what a form has measured.
+type outcome interface {
+	Table(w io.Writer)
+	WriteJSON(file string) error
+}
+
+// show brings the programs, into kit and with a folder at dir, measures, and shows what
+// came out.
+func (s *settings) show(ctx context.Context, stdout io.Writer, kit *system.Kit, dir *string, measure func() (outcome, error)) (err error) {
+	if *kit, *dir, err = s.kit(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(*dir)) }()
+	o, err := measure()
+	if err != nil {
+		return err
+	}
+	o.Table(stdout)
+	if s.json != "" {
+		return o.WriteJSON(s.json)
+	}
+	return nil
+}
+
 // names lists what flags can name.
 func names() string {
 	var b strings.Builder

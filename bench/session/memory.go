@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -62,20 +60,8 @@ func (s *memorySettings) check() (err error) {
 	return err
 }
 
-func (s *memorySettings) measure(ctx context.Context, stdout, stderr io.Writer) (err error) {
+func (s *memorySettings) measure(ctx context.Context, stdout, stderr io.Writer) error {
 	p := s.plan
 	p.Progress = stderr
-	if p.Kit, p.Place.Dir, err = s.kit(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(p.Place.Dir)) }()
-	o, err := p.Run(ctx)
-	if err != nil {
-		return err
-	}
-	o.Table(stdout)
-	if s.json != "" {
-		return o.WriteJSON(s.json)
-	}
-	return nil
+	return s.show(ctx, stdout, &p.Kit, &p.Place.Dir, func() (outcome, error) { return p.Run(ctx) })
 }

@@ -45,6 +45,7 @@ var floorOf = map[string]int{
 	"session/store/sqlstore":       1,
 	"contrib/sqltest":              8,
 	"session":                      7,
+	"contrib":                      8,
 
 	"replmap/internal/entry":      3,
 	"replmap/internal/mapwire":    4,

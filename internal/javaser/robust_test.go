@@ -68,7 +68,7 @@ func TestBitFlips(t *testing.T) {
 	for name, raw := range samples(t) {
 		t.Run(name, func(t *testing.T) {
 			b := bytes.Clone(raw)
-			for i := range b {
+			for i := 0; i < len(b); i += stride {
 				for bit := range 8 {
 					b[i] ^= 1 << bit
 					decodeAll(t, b, Limits{})
@@ -86,7 +86,7 @@ func TestByteInsertions(t *testing.T) {
 			continue // the others hold the same parts
 		}
 		t.Run(name, func(t *testing.T) {
-			for i := range raw {
+			for i := 0; i < len(raw); i += stride {
 				for _, c := range []byte{0x00, 0x70, 0x71, 0x73, 0x77, 0x78, 0xff} {
 					b := append(append(bytes.Clone(raw[:i]), c), raw[i:]...)
 					decodeAll(t, b, Limits{})

@@ -154,7 +154,6 @@ public class EchoPeer implements MembershipListener, ChannelListener, RpcCallbac
     volatile long delay = 0;
     volatile boolean quiet = false, queued = false;
     RpcChannel rpc;
-    AbstractReplicatedMap<String, Serializable> map;
 
     @Override public void memberAdded(Member m) { member("memberAdded", m); }
     @Override public void memberDisappeared(Member m) { member("memberDisappeared", m); }
@@ -405,7 +404,7 @@ public class EchoPeer implements MembershipListener, ChannelListener, RpcCallbac
     void run(String line) {
         String[] c = line.split("\\s+");
         try {
-            if (!messages(c, line) && !bulk(c, line) && !knobs(c, line) && !maps(c, line)) event("event", "error", "cmd", line, "error", "unknown command");
+            if (!messages(c, line) && !bulk(c, line) && !knobs(c, line)) event("event", "error", "cmd", line, "error", "unknown command");
         } catch (Exception e) { event("event", "error", "cmd", line, "error", e.toString()); }
     }
     private boolean messages(String[] c, String line) throws Exception {
@@ -463,23 +462,5 @@ public class EchoPeer implements MembershipListener, ChannelListener, RpcCallbac
             case "kill": event("event", "killed"); Runtime.getRuntime().halt(9); return true;
             default: return false;
         }
-    }
-    private boolean maps(String[] c, String line) {
-        switch (c[0]) {
-            case "mapstart":
-                map = c[2].equals("full") ? new ReplicatedMap<>(null, ch, 5000, c[1], null) : new LazyReplicatedMap<>(null, ch, 5000, c[1], null);
-                event("event", "mapStarted", "name", c[1], "kind", c[2]);
-                return true;
-            case "mapput": map.put(c[1], c[2]); ok(line); return true;
-            case "mapget": event("event", "mapValue", "key", c[1], "value", map.get(c[1])); return true;
-            case "mapremove": map.remove(c[1]); ok(line); return true;
-            case "mapdump": event("event", "map", "entries", map.entrySetFull().stream().map(e -> entry(e.getKey(), e.getValue())).sorted().toList(), "mapMembers", addrs(map.getMapMembers())); return true;
-            case "mapstop": map.breakdown(); ok(line); return true;
-            default: return false;
-        }
-    }
-    private static String entry(String key, AbstractReplicatedMap.MapEntry<String, Serializable> v) {
-        return key + "=" + v.getValue() + " primary=" + (v.getPrimary() == null ? null : addr(v.getPrimary())) + " backups=" + (v.getBackupNodes() == null ? null : addrs(v.getBackupNodes()))
-            + " role=" + (v.isPrimary() ? "primary" : v.isBackup() ? "backup" : v.isCopy() ? "copy" : "proxy");
     }
 }

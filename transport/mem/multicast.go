@@ -39,6 +39,7 @@ func (s *Membership) Broadcast(_ context.Context, m *message.Message) error {
 	if size > maxDatagram {
 		return fmt.Errorf("tribes: mem: a frame of %d bytes for a datagram of %d: %w", size, maxDatagram, message.ErrTooLarge)
 	}
+	s.node.await()
 	now := time.Now()
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()

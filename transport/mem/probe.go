@@ -22,6 +22,7 @@ func (s *Sender) Probe(ctx context.Context, m *membership.Member, p channel.Prob
 	if p.Kind != channel.ProbeConnect && p.Message == nil {
 		return errNoMessage
 	}
+	s.node.await()
 	c, err := s.probeConn(m)
 	if err != nil {
 		return err

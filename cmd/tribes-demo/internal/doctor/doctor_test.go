@@ -122,7 +122,14 @@ func TestMemberThatHidesOrCannotBeReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer svc.Stop(context.Background())
-	report, status := examine(t, "-mcast-port", port, "-port", "0", "-stack", "domain", "-domain", "red", "-id", id.String())
+	var report string
+	var status int
+	for range 5 { // on a busy machine no heartbeat may come while it listens
+		report, status = examine(t, "-mcast-port", port, "-port", "0", "-stack", "domain", "-domain", "red", "-id", id.String())
+		if strings.Contains(report, "the domain layer hides it") {
+			break
+		}
+	}
 	if status != exitBad {
 		t.Errorf("exit status %d, want 1", status)
 	}

@@ -110,14 +110,23 @@ func layers(s *settings.Settings) []channel.Interceptor {
 				p.Detector = detector
 			}
 			all = append(all, p)
+		case "views":
+			if !slices.Contains(s.Stack, "coord") {
+				all = append(all, coordinator(s, i))
+			}
 		case "coord":
-			// Where the stack says so, also below the encryption.
-			all = append(all, &interceptor.NonBlockingCoordinator{ClearTokens: slices.Contains(s.Stack[:i], "encrypt")})
+			all = append(all, coordinator(s, i))
 		default:
 			all = append(all, layer(s, name))
 		}
 	}
 	return all
+}
+
+// coordinator makes a coordinator for a place in the stack. Where the stack says so, that
+// is also below the encryption.
+func coordinator(s *settings.Settings, i int) *interceptor.NonBlockingCoordinator {
+	return &interceptor.NonBlockingCoordinator{ClearTokens: slices.Contains(s.Stack[:i], "encrypt")}
 }
 
 // layer makes a layer that stands by itself.

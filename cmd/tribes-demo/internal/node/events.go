@@ -80,6 +80,7 @@ type messageEvent struct {
 	Seq    uint64 `json:"seq"`
 	Len    int    `json:"len"`
 	SHA    string `json:"sha"`
+	View   string `json:"view,omitempty"` // the agreed view in which it came (word views of the stack)
 }
 
 type oddEvent struct {

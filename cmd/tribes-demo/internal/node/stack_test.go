@@ -60,3 +60,21 @@ func TestNodeWithoutTheKey(t *testing.T) {
 	b.say("send s 1 100 sync *")
 	b.expect("sendError", with("seq", 1))
 }
+
+// With the word views a message tells the agreed view in which it came, also when the
+// coordinator has a place of its own.
+func TestViewsOfMessages(t *testing.T) {
+	for _, stack := range []string{"dispatch,views,tfd", "dispatch,views,coord,tfd", "dispatch,coord,tfd"} {
+		group := freeGroup(t)
+		a, b := joined(t, group, "-stack", stack), joined(t, group, "-stack", stack)
+		a.meets(b)
+		want := b.meets(a)["id"]
+		if !strings.Contains(stack, "views") {
+			want = nil
+		}
+		a.say("send s 1 100 sync *")
+		if got := b.expect("message", with("seq", 1))["view"]; got != want {
+			t.Errorf("%s: a message of the view %v, want %v", stack, got, want)
+		}
+	}
+}

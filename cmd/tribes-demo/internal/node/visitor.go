@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -78,6 +79,15 @@ func (v *visitor) agreed(view *membership.Agreed) {
 // sends.
 func (v *visitor) Accept(*group.Message) bool { return true }
 
+// view is the id of the agreed view, if messages are to be told with theirs. Messages wait
+// while one is installed, so it is that in which the message comes.
+func (v *visitor) view() string {
+	if agreed := v.g.Agreed(); agreed != nil && slices.Contains(v.n.settings.Stack, "views") {
+		return agreed.ID.String()
+	}
+	return ""
+}
+
 var errAsked = errors.New("asked to fail")
 
 // Receive implements group.Listener.
@@ -97,7 +107,7 @@ func (v *visitor) Receive(ctx context.Context, m *group.Message) error {
 	n.streams.note(from, h.stream, h.seq)
 	if !n.switches.on("quiet") {
 		sum := sha256.Sum256(m.Payload())
-		v.emit(messageEvent{v.n.at("message"), from, h.stream, h.seq, m.Len(), hex.EncodeToString(sum[:8])})
+		v.emit(messageEvent{v.n.at("message"), from, h.stream, h.seq, m.Len(), hex.EncodeToString(sum[:8]), v.view()})
 	}
 	n.switches.hold(ctx)
 	if n.switches.on("recvThrow") {

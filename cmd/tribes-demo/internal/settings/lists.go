@@ -12,13 +12,13 @@ import (
 	"github.com/gotribes/tribes/membership"
 )
 
-const layerWords = "dispatch, tfd, gzip, zstd, order, frag, 2pc, encrypt, coord, domain, ping"
+const layerWords = "dispatch, tfd, gzip, zstd, order, frag, 2pc, encrypt, coord, views, domain, ping"
 
-// layers are the words that a stack may have; later ones are known but not built.
-var (
-	layers      = strings.Split(layerWords, ", ")
-	layersLater = []string{"views", "total"}
-)
+// layers are the words that a stack may have.
+var layers = strings.Split(layerWords, ", ")
+
+// noTotal is why there is no layer that delivers the messages of all senders in one order.
+const noTotal = "one order of the messages of all senders, beyond the end of who gives it, needs views that tell which messages came before them, and those of the layer coord tell nothing of that"
 
 func setStack(s *Settings, v string) error {
 	s.Stack = nil
@@ -28,8 +28,8 @@ func setStack(s *Settings, v string) error {
 		case word == "" || word == "none":
 		case slices.Contains(layers, word):
 			s.Stack = append(s.Stack, word)
-		case slices.Contains(layersLater, word):
-			return fmt.Errorf("layer %q is not built yet", word)
+		case word == "total":
+			return fmt.Errorf("layer %q is not built yet: %s", word, noTotal)
 		default:
 			return fmt.Errorf("unknown layer %q: want %s", word, layerWords)
 		}

@@ -1,0 +1,82 @@
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config is how a [Store] is set up. The zero value is a good one for one application.
+type Config struct {
+	// Prefix is the beginning of the keys, different for each application: 1 to 100
+	// letters, digits and "-_./{}:", with a ':' at the end. Empty is "session:".
+	//
+	// In a Redis Cluster a prefix with a hash tag, such as "{shop}:", puts all sessions on
+	// one node.
+	Prefix string
+	// MaxData is how many bytes an encoded session may have; more is ErrTooLarge. 0 means
+	// 8 MiB, the most is 512 MiB, the limit of Redis.
+	MaxData int
+	// Timeout is how long a call takes at most, if its ctx does not end before; 0 means 3 s.
+	// It holds for calls as a whole, with what the client repeats, and for each step of IDs.
+	Timeout time.Duration
+	// Grace is how much longer than its timeout a session is kept, so that one whose last
+	// access comes late is still there; 0 means 1 min, negative none.
+	Grace time.Duration
+	// Replicas is how many replicas must acknowledge a save before it returns nil, by WAIT.
+	// If fewer do in time, Save fails with ErrReplicas. Touch and Delete do not wait.
+	Replicas int
+}
+
+const (
+	maxPrefix  = 100
+	maxData    = 512 << 20
+	maxReplica = 100
+)
+
+// withDefaults returns c with defaults in place of zeros, or everything that is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	def(&c.Prefix, "session:")
+	def(&c.MaxData, 8<<20)
+	def(&c.Timeout, 3*time.Second)
+	def(&c.Grace, time.Minute)
+	c.Grace = max(c.Grace, 0)
+	var all []error
+	if !validPrefix(c.Prefix) {
+		all = append(all, fmt.Errorf("tribes: redis: prefix %q: want 1 to %d letters, digits and \"-_./{}:\" with ':' at the end", c.Prefix, maxPrefix))
+	}
+	if c.MaxData < 0 || c.MaxData > maxData {
+		all = append(all, fmt.Errorf("tribes: redis: sessions of %d bytes: want up to %d", c.MaxData, maxData))
+	}
+	if c.Timeout < 0 {
+		all = append(all, fmt.Errorf("tribes: redis: timeout %v: want more than 0", c.Timeout))
+	}
+	if c.Replicas < 0 || c.Replicas > maxReplica {
+		all = append(all, fmt.Errorf("tribes: redis: %d replicas: want 0 to %d", c.Replicas, maxReplica))
+	}
+	return c, errors.Join(all...)
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// validPrefix leaves out what means something in the patterns of SCAN. The end is a byte
+// that no id has, so that no prefix and id are those of another application.
+func validPrefix(p string) bool {
+	if p == "" || len(p) > maxPrefix || p[len(p)-1] != ':' {
+		return false
+	}
+	for i := range len(p) {
+		switch c := p[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '_', c == '.', c == '/', c == '{', c == '}', c == ':':
+		default:
+			return false
+		}
+	}
+	return true
+}

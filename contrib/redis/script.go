@@ -1,0 +1,44 @@
+package redis
+
+import goredis "github.com/redis/go-redis/v9"
+
+// The first command of each script that writes is one that Redis refuses when its memory is
+// full: a script does all or nothing.
+
+// saveScript replaces a session if its version is the expected one. A client that has lost
+// the answer repeats the call: n says that it is the same one.
+const saveText = `
+local base, version, accessed, timeout, data, n, ttl = unpack(ARGV)
+local is = redis.call('HMGET', KEYS[1], 'v', 'n')
+if (is[1] or '0') ~= base then
+  if is[2] == n then return 1 end
+  return 0
+end
+redis.call('HSET', KEYS[1], 'v', version, 'a', accessed, 't', timeout, 'd', data, 'n', n)
+if ttl == '' then
+  redis.call('PERSIST', KEYS[1])
+else
+  redis.call('PEXPIRE', KEYS[1], ttl)
+end
+return 1
+`
+
+// touchScript moves the last access forward, never back.
+const touchText = `
+local accessed, now, grace = unpack(ARGV)
+local is = redis.call('HMGET', KEYS[1], 'a', 't')
+if not is[1] then return 0 end
+if tonumber(accessed) <= tonumber(is[1]) then return 1 end
+redis.call('HSET', KEYS[1], 'a', accessed)
+local timeout = tonumber(is[2])
+if timeout > 0 then
+  local ttl = accessed + timeout + grace - now
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', ttl))
+end
+return 1
+`
+
+var (
+	saveScript  = goredis.NewScript(saveText)
+	touchScript = goredis.NewScript(touchText)
+)

@@ -1,0 +1,144 @@
+package replmap
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+)
+
+// ear has the keys that were heard of since some moment.
+type ear struct{ keys map[string]bool }
+
+// hear begins to note which keys other members speak of: what is heard while a list of
+// entries is on its way is newer.
+func (t *tribesMap) hear() (heard func(key string) bool, stop func()) {
+	mine := &ear{keys: make(map[string]bool)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hearing = append(t.hearing, mine)
+	heard = func(key string) bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return mine.keys[key]
+	}
+	return heard, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.hearing = slices.DeleteFunc(t.hearing, func(e *ear) bool { return e == mine })
+	}
+}
+
+// hears notes that a member has spoken of a key. The caller holds t.mu.
+func (t *tribesMap) hears(key string, sent int64) {
+	if sent == 0 {
+		return // out of a list
+	}
+	for _, e := range t.hearing {
+		e.keys[key] = true
+	}
+}
+
+// sees notes that a member has this one among its members.
+func (t *tribesMap) sees(id membership.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.provider != nil {
+		t.seen[id] = true
+	}
+}
+
+// refreshed asks for all entries once more after the start, when all that have the map have
+// this member among theirs: a Java node that does not see it yet ignores that it starts,
+// and what it writes until it does goes to the others alone.
+func (t *tribesMap) refreshed() {
+	t.mu.Lock()
+	m := t.provider
+	if m == nil {
+		t.mu.Unlock()
+		return
+	}
+	for _, o := range t.others {
+		if !t.seen[o.ID()] {
+			t.mu.Unlock()
+			return
+		}
+	}
+	if !t.seen[membership.ID{}] { // the next time: the last answer may be on its way
+		t.seen[membership.ID{}] = true
+		t.mu.Unlock()
+		return
+	}
+	t.provider, t.seen = nil, make(map[membership.ID]bool)
+	if !t.knows(m) && len(t.others) > 0 {
+		m = t.others[0]
+	}
+	there := t.knows(m)
+	t.mu.Unlock()
+	if there {
+		t.later(func(ctx context.Context) { t.refresh(ctx, m) })
+	}
+}
+
+// refresh makes what this member has not written or heard just now what another one has.
+func (t *tribesMap) refresh(ctx context.Context, m *membership.Member) {
+	heard, stop := t.hear()
+	defer stop()
+	clock := t.table.Clock()
+	all, err := t.stateOf(ctx, m)
+	if err != nil {
+		t.log.Debug("entries could not be compared", "member", m, "err", err)
+		return
+	}
+	theirs := make(map[string]*tribeswire.Message, len(all))
+	for _, x := range all {
+		theirs[string(x.Key)] = x
+	}
+	for _, key := range t.keys() {
+		if theirs[key] == nil {
+			theirs[key] = &tribeswire.Message{Type: tribeswire.Remove, Key: []byte(key)}
+		}
+	}
+	for key, x := range theirs {
+		if heard(key) || t.fresh(m, key, clock) || t.agrees(x) {
+			continue
+		}
+		t.n.repaired.Add(1)
+		if t.cfg.Lazy {
+			t.takeLazy(x, m, 0)
+		} else {
+			t.take(x, m.ID(), 0)
+		}
+	}
+}
+
+// fresh reports whether a key was written after the clock was read, or m does not know what
+// was written.
+func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64) bool {
+	for _, e := range t.table.States([]string{key}) {
+		if e.Version.Counter > clock {
+			return true
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.places[key]
+	return t.missed[m.ID()][key] || p != nil && p.flying > 0
+}
+
+// agrees reports whether a key is here what a message says.
+func (t *tribesMap) agrees(x *tribeswire.Message) bool {
+	p, known := t.whose(string(x.Key))
+	e, there := t.table.Get(string(x.Key))
+	switch {
+	case x.Type == tribeswire.Remove:
+		return !known
+	case !known || !samePrimary(p.primary, x.Primary):
+		return false
+	case !t.cfg.Lazy:
+		return there && bytes.Equal(e.Value, x.Value)
+	}
+	return len(p.nodes) == len(x.Nodes) && (len(p.nodes) == 0 || p.nodes[0].ID() == x.Nodes[0].ID())
+}
