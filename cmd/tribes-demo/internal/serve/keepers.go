@@ -53,6 +53,15 @@ func (p *persistent) Start(ctx context.Context) error {
 // Close saves what is left.
 func (p *persistent) Close() error { return errors.Join(p.Manager.Close(), p.at.Close()) }
 
+// Lookup finds what the store has.
+func (p *persistent) Lookup(id string) (*session.Session, bool) { return lookInStore(p.Manager, id) }
+
+// lookInStore finds a session as it is in a shared store: what is in memory is not trusted
+// for an id that has not the route of this node.
+func lookInStore(m *session.Manager, id string) (*session.Session, bool) {
+	return m.Lookup(session.ID(id).Random())
+}
+
 func (p *persistent) Counts() (held, known int) {
 	n := p.Stats().Sessions
 	return n, n
@@ -212,6 +221,9 @@ func (s *remote) Start(ctx context.Context) error {
 	}
 	return s.Manager.Start(ctx)
 }
+
+// Lookup finds what the store nodes have.
+func (s *remote) Lookup(id string) (*session.Session, bool) { return lookInStore(s.Manager, id) }
 
 // Ready reports whether there is a store node.
 func (s *remote) Ready() bool { return s.client.Ready() && s.Manager.Ready() }

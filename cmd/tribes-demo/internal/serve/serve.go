@@ -96,14 +96,6 @@ func (o *options) check() error {
 	return o.available()
 }
 
-// keepDomain makes a domain keep groups apart, as it does by default in package group. A
-// stack that is given is taken as it is.
-func keepDomain(s *settings.Settings) {
-	if s.Domain != "" && !s.GivenAny("RN_STACK") {
-		s.Stack = []string{"dispatch", "domain", "tfd"}
-	}
-}
-
 // Run carries out the subcommand until ctx ends or the time is over, and returns
 // the exit status.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -115,7 +107,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var p plan
 	if err == nil {
 		o.Settings = s
-		keepDomain(s)
+		s.KeepDomain()
 		err = o.check()
 	}
 	if err == nil && len(rest) > 0 {
