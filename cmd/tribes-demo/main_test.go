@@ -46,7 +46,6 @@ func TestHelpVersionAndWrongUse(t *testing.T) {
 		{"node now", 2, "", `unexpected argument "now"`},
 		{"node -stack magic", 2, "", `unknown layer "magic"`},
 		{"node -stack total", 2, "", "not built yet"},
-		{"web -manager backup", 2, "", "-manager backup is not in this build"},
 		{"config now", 2, "", `unexpected argument "now"`},
 		{"config -port x", 2, "", `-port "x"`},
 		{"doctor now", 2, "", `unexpected argument "now"`},
