@@ -99,7 +99,7 @@ func wrongArgument(args []string, arg string) string {
 	if arg != args[0] {
 		return fmt.Sprintf("unexpected argument %q; a subcommand comes first", arg)
 	}
-	return fmt.Sprintf("unknown subcommand %q: want node, web, doctor, config, decode, schema, version or help", arg)
+	return fmt.Sprintf("unknown subcommand %q: want node, web, store, doctor, config, decode, schema, version or help", arg)
 }
 
 // demo is the group and what is known of it. One goroutine owns it.
