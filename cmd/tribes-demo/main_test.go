@@ -25,8 +25,6 @@ func TestHelpVersionAndWrongUse(t *testing.T) {
 		{"help config", 0, "usage: tribes-demo config", ""},
 		{"help doctor", 0, "usage: tribes-demo doctor", ""},
 		{"help schema", 0, "usage: tribes-demo schema", ""},
-		{"schema -dialect sqlite", 0, "CREATE TABLE", ""},
-		{"schema", 2, "", "want -dialect"},
 		{"node -h", 0, "usage: tribes-demo node", ""},
 		{"decode -h", 0, "usage: tribes-demo decode", ""},
 		{"config -h", 0, "usage: tribes-demo config", ""},
