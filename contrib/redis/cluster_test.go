@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -88,8 +87,7 @@ func TestReplicas(t *testing.T) {
 	if err := s.Save(t.Context(), some("s", 50), 49); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("conflict: %v", err)
 	}
-	replica.Signal(syscall.SIGSTOP)
-	defer replica.Signal(syscall.SIGCONT)
+	replica.Stop()
 	if err := quick.Save(t.Context(), some("s", 101), 100); !errors.Is(err, ErrReplicas) {
 		t.Errorf("with a replica that hangs: %v", err)
 	}
