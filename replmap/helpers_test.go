@@ -88,6 +88,17 @@ func (n *node) stop() {
 	must(n.f.t, n.g.Stop(ctx))
 }
 
+// goodbye ends a member in order, on a network that may not let it.
+func (n *node) goodbye() {
+	n.f.t.Helper()
+	n.down.Store(true)
+	must(n.f.t, n.Close(context.Background()))
+	n.f.net.Crash(n.name)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = n.g.Stop(ctx)
+}
+
 // crash ends a member without a word.
 func (n *node) crash() {
 	n.f.t.Helper()

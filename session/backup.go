@@ -142,7 +142,7 @@ func (m *Manager) closeBackup() error {
 
 // BackupStats are numbers of Config.Backup; the last ones since the manager was made.
 type BackupStats struct {
-	Sessions int // of all nodes together, with those that were ended in the last day
+	Sessions int // of all nodes together
 	Held     int // of those, the ones that this node has as primary or backup
 	Nodes    int // other nodes
 	Current  int // of those, the ones that responses wait for
@@ -160,7 +160,13 @@ func (m *Manager) BackupStats() BackupStats {
 	}
 	s := m.backup.Stats()
 	return BackupStats{
-		Sessions: s.Entries, Held: s.Held, Nodes: s.Members, Current: s.Current,
+		Sessions: m.backup.Len(), Held: s.Held, Nodes: s.Members, Current: s.Current,
 		Alone: s.Alone, LeftOut: s.LeftOut, Fetched: s.Fetched, Moved: s.Relocated,
 	}
+}
+
+// Holds reports whether this node is to have the session that an id leads to, if there is
+// one: with Config.Backup as its primary or as a backup. Without, it is always so.
+func (m *Manager) Holds(id string) bool {
+	return m.backup == nil || m.backup.Holds(storeID(id))
 }
