@@ -123,8 +123,9 @@ type stray struct {
 	state        entry.State
 	others       []*peer // that are to have it
 	here, placed bool
-	enough       bool // there are as many members as are to have it
-	has, holds   int  // how many of the others have it, and how many take themselves for one that is to
+	enough       bool    // there are as many members as are to have it
+	lacks        []*peer // those of them that have a proxy
+	has, holds   int     // how many of the others have it, and how many take themselves for one that is to
 }
 
 // settle finds out whether all that are to have the values of strays do, and gives them to
@@ -202,6 +203,8 @@ func (n *native) check(ctx context.Context, p *peer, strays []*stray, mu *sync.M
 			s.holds++
 		case mapwire.HasValue:
 			s.has++
+		case mapwire.HasProxy:
+			s.lacks = append(s.lacks, p)
 		case mapwire.HasNot:
 			give = append(give, s.state.Key)
 		}
