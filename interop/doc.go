@@ -36,7 +36,8 @@
 //
 // # Caveats
 //
-// Most nodes are JVMs: keep at most three alive in a test, and run tests one after the other. Nodes talk over the
+// Most nodes are JVMs: keep at most three alive in a test that sends much, and run such tests one after the other; those
+// that mostly wait run for all lines side by side. Nodes talk over the
 // loopback interface, each test on ports of its own, so that runs side by side do not meet.
 //
 // Two things differ between the lines. The releases of 9.0 and 11.0 that are used encrypt without a timestamp, the one

@@ -27,6 +27,7 @@ func TestDatagrams(t *testing.T) {
 	for _, v := range versions {
 		for _, kind := range kinds {
 			t.Run(string(v)+" "+kind.name, func(t *testing.T) {
+				t.Parallel() // mostly waiting
 				ctx := testContext(t)
 				group := freeGroup(t)
 				n := startNode(ctx, t, goConfig{Group: group, UDPPort: freePort(t), Messages: mcast.FromMembers})

@@ -17,6 +17,7 @@ import (
 func TestProbes(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			group := freeGroup(t)
 			detector := &interceptor.TCPFailureDetector{ReadTest: interceptor.ReadAlways}
@@ -45,6 +46,7 @@ func TestSilent(t *testing.T) {
 	const checkPeriod, slack = 200 * time.Millisecond, time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			detector := &interceptor.TCPFailureDetector{CheckPeriod: checkPeriod}
@@ -83,6 +85,7 @@ func TestFrozen(t *testing.T) {
 	const drop, answer, slack = 1500 * time.Millisecond, time.Second, time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			detector := &interceptor.TCPFailureDetector{ReadTimeout: answer}

@@ -15,6 +15,7 @@ func TestFrozenGo(t *testing.T) {
 	const drop, answer, slack = 1500 * time.Millisecond, time.Second, time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			p := startPeer(ctx, t, v, peerConfig{Group: address, Drop: drop, Flags: []string{"--fd-read", "true", "--fd-timeout", "1000"}})
@@ -51,6 +52,7 @@ func TestJavaFindsOut(t *testing.T) {
 	const drop, wait, answer, slack = time.Minute, 5 * time.Second, time.Second, time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			// Java looks at its timeout only when a socket has something for it, or else after wait. Then it probes.

@@ -23,6 +23,7 @@ func TestJoin(t *testing.T) {
 	const frequency, drop = 500 * time.Millisecond, 3 * time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			group := freeGroup(t)
 			heard := overhear(t, group)

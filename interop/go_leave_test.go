@@ -13,6 +13,7 @@ import (
 func TestGoodbye(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			const drop = time.Minute // so that nothing but a goodbye can end a membership
 			group := freeGroup(t)
@@ -40,6 +41,7 @@ func TestKilled(t *testing.T) {
 	const drop, slack = 1500 * time.Millisecond, time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			group := freeGroup(t)
 			goes, comes := goConfig{Group: group, Drop: drop}, peerConfig{Group: group, Drop: drop}
@@ -90,6 +92,7 @@ func TestRestart(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s after %s beside %s", test.after, test.before, test.version), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			groupAddress, port := freeGroup(t), freePort(t)
 			n := startNode(ctx, t, goConfig{Group: groupAddress, Drop: drop})

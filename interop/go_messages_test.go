@@ -36,6 +36,14 @@ var (
 // greatCount is how many messages of the mix a great exchange sends each way.
 const greatCount = 10_000
 
+// mixCount is how many messages of the mix are tried with a line: each line differs from the others in few things.
+func mixCount(v version) int {
+	if v == v101 || long() {
+		return greatCount
+	}
+	return greatCount / 5
+}
+
 // TestMessages sends the mix both ways at the same time in every mode: nothing is lost, damaged or doubled.
 func TestMessages(t *testing.T) {
 	tests := []struct {
@@ -54,7 +62,7 @@ func TestMessages(t *testing.T) {
 				n := startNode(ctx, t, goConfig{Group: address, Poller: test.poller, Options: []group.Option{patientGo}})
 				p := startPeer(ctx, t, test.version, peerConfig{Group: address, Heap: "1g", Flags: patientJava})
 				meet(ctx, t, n, p)
-				trade(ctx, t, n, p, bulkSend{Options: mode.options, Series: series{profile: mix}, Count: greatCount}, mode.order)
+				trade(ctx, t, n, p, bulkSend{Options: mode.options, Series: series{profile: mix}, Count: mixCount(test.version)}, mode.order)
 			})
 		}
 	}

@@ -18,6 +18,7 @@ func TestForeignObjects(t *testing.T) {
 	stream := append([]byte{0xac, 0xed, 0x00, 0x05, 't', 0x00, byte(len(text))}, text...)
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			group := freeGroup(t)
 			n := startNode(ctx, t, goConfig{Group: group})

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -155,6 +156,12 @@ func (o *console) run(ctx context.Context, re int, words []string) error {
 		return o.sendBulk(ctx, re, words[1:])
 	case "mapstart", "mapput", "mapfill", "mapget", "mapremove", "mapdump", "mapdigest", "mapstop":
 		return o.maps(ctx, re, words)
+	case "memory":
+		var used syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+			return err
+		}
+		o.print(re, fields{"event": "memory", "bytes": used.Maxrss << 10})
 	case "shutdown":
 		if err := o.group.Stop(ctx); err != nil {
 			return err

@@ -19,6 +19,7 @@ import (
 func TestRefusedByGo(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			group := freeGroup(t)
 			n := startNode(ctx, t, goConfig{Group: group})
@@ -51,6 +52,7 @@ func isRemote(faulty string) bool { return strings.Contains(faulty, "RemoteProce
 func TestRefusedByJava(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			goGroup := freeGroup(t)
 			n := startNode(ctx, t, goConfig{Group: goGroup})
@@ -87,6 +89,7 @@ func TestForeignCall(t *testing.T) {
 	const timeout, atOnce = 30 * time.Second, 5 * time.Second
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			group := freeGroup(t)
 			n := startNode(ctx, t, goConfig{Group: group})

@@ -20,6 +20,7 @@ func TestLostAcks(t *testing.T) {
 	const count, loseEvery = 400, 20
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			l := listen(t)

@@ -66,6 +66,7 @@ type rpcCase struct {
 func TestRPC(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			c := &rpcCase{t: t, ctx: ctx}

@@ -20,6 +20,7 @@ import (
 func TestUpdates(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			address := freeGroup(t)
 			n := startNode(ctx, t, goConfig{

@@ -25,7 +25,7 @@ var mixedModes = []int{optSync, optAsync | optSync, optSync, optAsync | optAck, 
 // TestMixedGroup lets three Java nodes, one of each line, and three of ours send to everybody, while one of each kind
 // comes and goes, by goodbye and by kill -9. Then all see each other and nobody else, nobody who stayed was ever missed,
 // every message that somebody who stayed has acknowledged has arrived there, and none twice but those that their sender
-// reported as repeated. TRIBES_MIXED_TIME says how long; 2m by default.
+// reported as repeated. TRIBES_MIXED_TIME says how long; 45s by default.
 func TestMixedGroup(t *testing.T) {
 	lasts := mixedTime(t)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), lasts+patience, fmt.Errorf("test took longer than %v", lasts+patience))
@@ -43,7 +43,7 @@ func mixedTime(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv("TRIBES_MIXED_TIME")
 	if text == "" {
-		return 2 * time.Minute
+		return 45 * time.Second
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {

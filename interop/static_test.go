@@ -127,6 +127,7 @@ func TestStaticLists(t *testing.T) {
 	for _, v := range versions {
 		for _, known := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, ids known %v", v, known), func(t *testing.T) {
+				t.Parallel() // mostly waiting
 				ctx := testContext(t)
 				p := newPairing(t, v, known)
 
@@ -168,6 +169,7 @@ func TestStaticLists(t *testing.T) {
 func TestStaticRestart(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			p := newPairing(t, v, false)
 			n := p.startGo(ctx, t)
@@ -233,6 +235,7 @@ func TestStaticWithoutName(t *testing.T) {
 func TestStaticBytes(t *testing.T) {
 	for _, v := range versions {
 		t.Run(string(v), func(t *testing.T) {
+			t.Parallel() // mostly waiting
 			ctx := testContext(t)
 			p := newPairing(t, v, false)
 			w := new(wiretap)

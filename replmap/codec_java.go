@@ -10,6 +10,9 @@ import (
 // errJava is the error of bytes that are another Java object than the codec is for.
 var errJava = errors.New("tribes: replmap: another Java object")
 
+// plain bounds the tree of a text or an array of bytes.
+var plain = javaser.Limits{Values: 16, Handles: 16}
+
 type javaString struct{}
 
 // JavaString is the codec of texts as Java strings, for maps of Tribes.
@@ -22,7 +25,7 @@ func (javaString) Append(b []byte, v string) ([]byte, error) {
 }
 
 func (javaString) Decode(b []byte) (string, error) {
-	v, err := javaser.Decode(b, javaser.Limits{})
+	v, err := javaser.Decode(b, plain)
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +50,7 @@ func (javaBytes) Append(b []byte, v []byte) ([]byte, error) {
 }
 
 func (javaBytes) Decode(b []byte) ([]byte, error) {
-	v, err := javaser.Decode(b, javaser.Limits{})
+	v, err := javaser.Decode(b, plain)
 	if err != nil {
 		return nil, err
 	}

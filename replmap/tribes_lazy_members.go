@@ -39,15 +39,20 @@ func (t *tribesMap) backUpAll() {
 	if others, _ := t.members(); len(keys) == 0 || len(others) == 0 {
 		return
 	}
-	t.later(func(ctx context.Context) {
-		for _, key := range keys {
-			to, _ := t.members()
-			if t.spread(ctx, to, key) != nil {
-				return
+	for i := range spreaders {
+		t.later(func(ctx context.Context) {
+			for j := i; j < len(keys); j += spreaders {
+				to, _ := t.members()
+				if t.spread(ctx, to, keys[j]) != nil {
+					return
+				}
 			}
-		}
-	})
+		})
+	}
 }
+
+// spreaders is how many keys get a backup at the same time.
+const spreaders = 4
 
 // bereave notes that a member with some keys is gone. It returns those that this member has
 // to take over, being their backup. The caller holds t.mu.
@@ -142,7 +147,14 @@ func (t *tribesMap) mergeLazy(ctx context.Context, m *membership.Member, theirs 
 	}
 	for key, x := range theirs {
 		p, known := t.whose(key)
-		if x == nil && !known || x != nil && known && samePrimary(p.primary, x.Primary) {
+		mine := known && samePrimary(p.primary, t.local())
+		if x == nil && !known || x != nil && known && t.agrees(x) {
+			continue
+		}
+		if x != nil && mine && samePrimary(x.Primary, p.primary) { // it has another backup there
+			if t.spread(ctx, []*membership.Member{m}, key) != nil {
+				return
+			}
 			continue
 		}
 		later := false
@@ -150,8 +162,8 @@ func (t *tribesMap) mergeLazy(ctx context.Context, m *membership.Member, theirs 
 			later = e.Version.Counter > since
 		}
 		wins := t.wins(key, x, m, !known, later)
-		if x == nil && since == 0 {
-			wins = ours
+		if x == nil && (since == 0 || mine) {
+			wins = ours // it may have forgotten it with those that had the value there
 		}
 		switch wins {
 		case ours:

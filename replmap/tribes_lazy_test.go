@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
 )
 
 // lazyFarm is a farm of maps that talk as Java nodes with a LazyReplicatedMap do.
@@ -202,6 +204,33 @@ func TestLazyBothAreGone(t *testing.T) {
 			t.Errorf("%d keys, %d of them said to be unreachable, then %d keys", before, lost, after)
 		}
 		c.stop()
+	})
+}
+
+// Who asks who has the map has none yet. What it were given now, the list of entries that it
+// asks for next would make a proxy of.
+func TestLazyInitIsNoStart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := lazyFarm(t)
+		a := f.start("a")[0]
+		a.put("k", "1")
+		b := f.member("b")
+		must(t, a.g.WaitMembers(context.Background(), 1))
+		init := (&tribeswire.Message{Type: tribeswire.Init, Map: []byte("m"), Primary: b.Local()}).Object()
+		for _, start := range []bool{false, true} {
+			if start {
+				init = (&tribeswire.Message{Type: tribeswire.Start, Map: []byte("m"), Primary: b.Local()}).Object()
+			}
+			answer, err := a.rep.(*tribesMap).asked(context.Background(), &group.Request{From: b.Local(), Body: group.Body{Kind: group.BodyObject, Object: init}})
+			if err != nil || answer.Kind != group.BodyObject {
+				t.Errorf("%v, %v", answer, err)
+			}
+			if n := a.Stats().Members; (n == 1) != start {
+				t.Errorf("started %v: %d members", start, n)
+			}
+		}
+		must(t, b.Stop(context.Background()))
+		a.stop()
 	})
 }
 

@@ -120,9 +120,16 @@ func (t *tribesMap) asked(ctx context.Context, req *group.Request) (group.Body, 
 		t.n.malformed.Add(1)
 		return none, err
 	}
+	if t.now() == tribeswire.Destroyed && m.Type != tribeswire.Retrieve && m.Type != tribeswire.Ping {
+		return none, nil // it has said goodbye, or is about to
+	}
 	a := &tribeswire.Message{Type: m.Type, Key: m.Key, Primary: t.local()}
 	switch m.Type {
-	case tribeswire.Init, tribeswire.Start:
+	case tribeswire.Init:
+		if !t.cfg.Lazy { // the list of entries would make a proxy of what it was given before
+			t.found(req.From, false)
+		}
+	case tribeswire.Start:
 		t.found(req.From, false)
 	case tribeswire.Ping:
 		a.Value, err = tribeswire.StateValue(t.now())

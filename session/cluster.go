@@ -137,7 +137,7 @@ func (m *Manager) remote(ev replica.Event) {
 		return
 	}
 	if ev.Kind == replica.Destroyed && m.keeper != nil {
-		m.keeper.Gone(ev.ID)
+		m.keeper.Gone(ev.ID, Reason(ev.Reason) == Expired)
 	}
 	if !c.RemoteSessionEvents {
 		return
@@ -152,8 +152,8 @@ func (m *Manager) remote(ev replica.Event) {
 	}
 }
 
-// Start joins the other nodes of the cluster, whose group must run, and returns when
-// their sessions are here. If ctx ends before, the error wraps ErrNotReady and the manager
+// Start joins the other nodes of the Cluster or Backup, whose group must run, and returns
+// when their sessions are here, or can be found. If ctx ends before, the error wraps ErrNotReady and the manager
 // goes on to try; requests get 503 until [Manager.Ready]. Then it loads what is in the store
 // of Persist.Preload, while requests are served. Without either it does nothing.
 func (m *Manager) Start(ctx context.Context) error {
@@ -161,6 +161,9 @@ func (m *Manager) Start(ctx context.Context) error {
 		if err := m.group.Start(ctx); err != nil {
 			return err
 		}
+	}
+	if m.backup != nil {
+		return m.startBackup(ctx)
 	}
 	if m.keeper == nil || !m.config.Persist.Preload {
 		return nil
@@ -178,7 +181,8 @@ func (m *Manager) Start(ctx context.Context) error {
 // Ready reports whether the manager has all sessions and is not about to leave: whether
 // a load balancer should send requests.
 func (m *Manager) Ready() bool {
-	return !m.loading.Load() && (m.group == nil || m.group.Ready())
+	return !m.loading.Load() && !m.leaving.Load() && (m.group == nil || m.group.Ready()) &&
+		(m.backup == nil || m.backup.Ready())
 }
 
 // ReadyHandler answers 200 if the manager is ready, else 503, for load balancers.
@@ -211,6 +215,7 @@ func (m *Manager) primary(h *held) bool {
 // are not confirmed when ctx ends. With Config.Persist it also saves what is not stored.
 func (m *Manager) Drain(ctx context.Context) error {
 	var all []error
+	m.leaving.Store(m.keeper != nil)
 	if m.group != nil {
 		all = append(all, m.group.Drain(ctx))
 	}

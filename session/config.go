@@ -46,6 +46,9 @@ type Config struct {
 	Cluster *Cluster
 	// Persist keeps the sessions in a store too, with or without a Cluster; nil does not.
 	Persist *Persist
+	// Backup shares the sessions with other nodes, each session on some of them; it excludes
+	// Cluster and Persist. Nil does not.
+	Backup *Backup
 	// Listener is told what happens to sessions.
 	Listener Listener
 }
@@ -104,6 +107,13 @@ func (c Config) withDefaults() (Config, error) {
 		own := *c.Cluster
 		c.Cluster = &own
 		errs = append(errs, own.validate())
+	}
+	if c.Backup != nil {
+		c.Backup = c.Backup.withDefaults()
+		errs = append(errs, c.Backup.validate())
+		if c.Cluster != nil || c.Persist != nil {
+			errs = append(errs, errors.New("tribes: session: Backup beside Cluster or Persist"))
+		}
 	}
 	if c.Persist != nil {
 		c.Persist = c.Persist.withDefaults()

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"sync/atomic"
 
+	"github.com/gotribes/tribes/session/internal/mapstore"
 	"github.com/gotribes/tribes/session/internal/persist"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/replica"
@@ -18,8 +19,10 @@ type Manager struct {
 	b       backend
 	group   *replica.Engine // b or beneath it, if there is a cluster; else nil
 	keeper  *persist.Keeper // b, if there is a store; else nil
+	backup  *mapstore.Store // that store, if it is one of Config.Backup; else nil
 	unbind  atomic.Bool     // ids keep the route of another node
 	loading atomic.Bool     // the sessions of a store are not here yet
+	leaving atomic.Bool     // with a store: Drain was called
 	turns   turns
 	n       counters
 }
@@ -38,6 +41,11 @@ func New(c Config) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{config: c}
+	if c.Backup != nil {
+		if err := m.newBackup(); err != nil {
+			return nil, err
+		}
+	}
 	var in persist.Inner
 	if c.Cluster == nil {
 		in = newLocal(&m.config, m.expire)
@@ -46,8 +54,11 @@ func New(c Config) (*Manager, error) {
 	} else {
 		in = m.group
 	}
+	if m.backup != nil {
+		in = unless{in, m}
+	}
 	m.b = in
-	if c.Persist != nil {
+	if m.config.Persist != nil {
 		m.keeper = m.newKeeper(in)
 		m.b = m.keeper
 	}
@@ -62,6 +73,9 @@ func New(c Config) (*Manager, error) {
 func (m *Manager) Close() error {
 	if c := m.config.Cluster; c != nil && c.ExpireOnStop {
 		m.group.EndOwn(func(h *held) bool { return m.primary(h) && m.end(h, Invalidated) })
+	}
+	if m.backup != nil {
+		return m.closeBackup()
 	}
 	if m.keeper != nil {
 		return m.keeper.Stop()

@@ -103,34 +103,50 @@ func (o *office) killedAt(n int, after bool) {
 // A store whose answers are lost has done what it was told: what is saved again afterwards
 // is neither lost nor counted twice.
 func TestPersistAnswersLost(t *testing.T) {
-	inOffice(t, eachRequest, func(o *office) {
-		a := o.node()
-		c := newClient(t, a)
-		for i := range 30 {
-			f := sessiontest.Faults{}
-			if i%3 == 1 {
-				f.Lost = errBroken
-			}
-			o.store.Inject(f)
-			c.with(func(s *Session) {
-				_, err := s.Add("n", 1)
-				must(t, err)
-				if i%5 == 0 {
-					must(t, s.Renew())
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain %v", plain), func(t *testing.T) {
+			inOffice(t, nil, func(o *office) {
+				o.cfg = func(c *Config) {
+					eachRequest(c)
+					if plain {
+						c.Persist.Store = o.store.Plain()
+					}
 				}
+				o.answersLost()
 			})
+		})
+	}
+}
+
+func (o *office) answersLost() {
+	t := o.t
+	a := o.node()
+	c := newClient(t, a)
+	for i := range 30 {
+		f := sessiontest.Faults{}
+		if i%5 == 1 {
+			f.Lost = errBroken
 		}
-		o.store.Inject(sessiontest.Faults{})
-		must(t, a.Close())
-		c.on(o.node()).with(func(s *Session) {
-			if n := get[int](t, s, "n"); n != 30 {
-				t.Errorf("n is %d, want 30", n)
+		o.store.Inject(f)
+		c.with(func(s *Session) {
+			_, err := s.Add("n", 1)
+			must(t, err)
+			if i%10 == 1 || i%7 == 0 {
+				must(t, s.Renew())
 			}
 		})
-		if all := o.store.Sessions(); len(all) != 1 {
-			t.Errorf("%d sessions stored", len(all))
+	}
+	o.store.Inject(sessiontest.Faults{})
+	time.Sleep(15 * time.Second)
+	must(t, a.Close())
+	c.on(o.node()).with(func(s *Session) {
+		if n := get[int](t, s, "n"); n != 30 {
+			t.Errorf("n is %d, want 30", n)
 		}
 	})
+	if all := o.store.Sessions(); len(all) != 1 {
+		t.Errorf("%d sessions stored", len(all))
+	}
 }
 
 // Who knew the id of a session before a login has no part in it afterwards, on no node, from

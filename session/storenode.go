@@ -268,7 +268,8 @@ func (n *StoreNode) failure(err error) *storewire.Answer {
 
 // StoreNodeStats are numbers of a store node, since it was made except for the first ones.
 type StoreNodeStats struct {
-	Sessions int // that all store nodes have together, with those deleted in the last day
+	Sessions int // that all store nodes have together
+	Held     int // of those, the ones that this node has as primary or backup
 	Nodes    int // other store nodes
 	Current  int // of those, the ones that saves wait for
 
@@ -287,7 +288,7 @@ type StoreNodeStats struct {
 func (n *StoreNode) Stats() StoreNodeStats {
 	m := n.m.Stats()
 	return StoreNodeStats{
-		Sessions: m.Entries, Nodes: m.Members, Current: m.Current, Alone: m.Alone,
+		Sessions: n.m.Len(), Held: m.Held, Nodes: m.Members, Current: m.Current, Alone: m.Alone,
 		Loads: n.n.loads.Load(), Misses: n.n.misses.Load(), Saves: n.n.saves.Load(), Conflicts: n.n.conflicts.Load(),
 		Touches: n.n.touches.Load(), Deletes: n.n.deletes.Load(), Elsewhere: n.n.elsewhere.Load(), Failed: n.n.failed.Load(),
 	}

@@ -32,13 +32,14 @@ type world struct {
 	// The rest is guarded by mu.
 	hosts     map[membership.ID]string // of all runs
 	stalled   map[string]time.Time     // hosts whose listeners wait until then
+	paused    map[string]time.Time     // until when hosts were paused at last
 	crashed   map[string]bool          // hosts that have crashed, or whose stop may have taken messages
 	delivered map[delivery]bool
 	last      map[stream]uint64
 	acked     map[delivery]bool            // by an ack; true: by a listener
 	refused   map[delivery]bool            // not sent, by their outcome
 	posted    map[posted]int               // outcomes of what was not waited for
-	dropped   map[string]uint64            // messages that the layer Order says it did not deliver, by host
+	dropped   map[string]uint64            // messages that Order and Encrypt say they did not deliver, by host
 	views     map[membership.ViewID]string // the members of each, as one string
 	handled   map[handled]bool
 	replies   int // to remote calls
@@ -70,7 +71,7 @@ func newWorld(seed uint64) *world {
 		seed: seed, rnd: rand.New(rand.NewPCG(seed, 0)), stack: stacks[seed%uint64(len(stacks))],
 		names:   []string{"a", "b", "c", "d", "e", "f"}[:3+seed/5%4],
 		running: make(map[string]*node),
-		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), crashed: make(map[string]bool),
+		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), paused: make(map[string]time.Time), crashed: make(map[string]bool),
 		delivered: make(map[delivery]bool), last: make(map[stream]uint64),
 		acked: make(map[delivery]bool), refused: make(map[delivery]bool), posted: make(map[posted]int),
 		handled: make(map[handled]bool), dropped: make(map[string]uint64), views: make(map[membership.ViewID]string),
@@ -100,6 +101,9 @@ func (w *world) run() {
 		w.fault()
 	}
 	w.net.Heal()
+	for _, name := range w.names {
+		w.net.Resume(name)
+	}
 	w.net.SetLinks(mem.Link{Delay: time.Millisecond})
 	w.mu.Lock()
 	clear(w.stalled)
@@ -161,6 +165,7 @@ func (w *world) start(name string) {
 func (w *world) end(name string) {
 	n := w.running[name]
 	delete(w.running, name)
+	w.net.Resume(name)
 	n.stop()
 	begun := time.Now()
 	err := n.g.Stop(context.Background())
@@ -180,7 +185,7 @@ func (w *world) end(name string) {
 func (w *world) fault() {
 	pick := func() string { return w.names[w.rnd.IntN(len(w.names))] }
 	name := pick()
-	switch w.rnd.IntN(11) {
+	switch w.rnd.IntN(12) {
 	case 0:
 		w.net.Cut(name, pick())
 	case 1:
@@ -201,12 +206,23 @@ func (w *world) fault() {
 		w.mu.Lock()
 		w.stalled[name] = time.Now().Add(time.Duration(w.rnd.IntN(6000)) * time.Millisecond)
 		w.mu.Unlock()
+	case 8:
+		w.pause(name, time.Duration(w.rnd.IntN(8000))*time.Millisecond)
 	default:
 		w.net.Heal()
 		if w.running[name] == nil {
 			w.start(name)
 		}
 	}
+}
+
+// pause stops a process for a while, as kill -STOP does.
+func (w *world) pause(name string, d time.Duration) {
+	w.mu.Lock()
+	w.paused[name] = time.Now().Add(d)
+	w.mu.Unlock()
+	w.net.Pause(name)
+	time.AfterFunc(d, func() { w.net.Resume(name) })
 }
 
 // crash ends a member without a word.

@@ -25,6 +25,7 @@ import (
 // A server that is killed in the middle of saves has all that it has acknowledged when it
 // comes back, and no half of a session.
 func TestKilledDuringSaves(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	s := server.open(Config{})
 	const writers = 4
@@ -69,6 +70,7 @@ func back(t testing.TB, server *server, s *Store) {
 
 // While the server is down each call is an error, and none says that there is no session.
 func TestServerIsDown(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	s := server.open(Config{})
 	must(t, s.Save(t.Context(), some("s", 1), 0))
@@ -81,6 +83,7 @@ func TestServerIsDown(t *testing.T) {
 
 // A server that does not answer holds up no call for longer than its ctx, or Timeout.
 func TestServerHangs(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	s, quick := server.open(Config{}), server.open(Config{Timeout: 100 * time.Millisecond})
 	must(t, s.Save(t.Context(), some("s", 1), 0))
@@ -106,6 +109,7 @@ func TestServerHangs(t *testing.T) {
 
 // A server that is full refuses what is new and keeps what it has.
 func TestServerIsFull(t *testing.T) {
+	t.Parallel()
 	server := startServer(t, "--maxmemory", "8mb", "--maxmemory-policy", "noeviction")
 	s := server.open(Config{})
 	var last int
@@ -164,6 +168,7 @@ func (c *lossy) Read(b []byte) (int, error) {
 
 // The client repeats what has had no answer: a save is not taken for a conflict with itself.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel()
 	server := startServer(t)
 	for _, replicas := range []int{0, 1} {
 		var lose atomic.Int64

@@ -63,6 +63,7 @@ type decoder struct {
 	cursor
 	lim     Limits // resolved
 	values  int    // counted so far
+	memory  int    // that the tree may still take
 	depth   int
 	handles []Value
 	open    []*Class // descriptions begun and not finished, outermost first
@@ -80,7 +81,35 @@ func newDecoder(b []byte, lim Limits) (*decoder, error) {
 		return nil, d.fail(0, "no Java object stream")
 	}
 	d.pos = len(streamHeader)
+	d.memory = math.MaxInt
+	if d.lim.Factor < (math.MaxInt-freeMemory)/len(b) {
+		d.memory = freeMemory + d.lim.Factor*len(b)
+	}
 	return d, nil
+}
+
+// What parts of a tree take, in bytes. Lists that grow have room for more than they hold.
+const (
+	sizeSlot   = 16 // of a Value
+	sizeGrown  = 24 // of a Value in a list that grows
+	sizeObject = 48
+	sizeLevel  = 56 // of a ClassData
+	sizeArray  = 64
+	sizeString = 24
+	sizeClass  = 128
+	sizeField  = 32
+	sizeSmall  = 16
+)
+
+// use counts the memory of n parts of a tree before it is taken.
+func (d *decoder) use(at, n, size int) error {
+	if n > d.memory/size {
+		e := d.fail(at, "takes more than %d times the memory of its %d bytes", d.lim.Factor, len(d.b)).(*FormatError)
+		e.Limit = true
+		return e
+	}
+	d.memory -= n * size
+	return nil
 }
 
 // exceeds returns the error for a limit that was reached at the given offset.
@@ -113,6 +142,9 @@ func (d *decoder) assign(at int, v Value) error {
 	if len(d.handles) >= d.lim.Handles {
 		return d.exceeds(at, "handles", d.lim.Handles)
 	}
+	if err := d.use(at, 1, sizeGrown); err != nil {
+		return err
+	}
 	d.handles = append(d.handles, v)
 	return nil
 }
@@ -142,6 +174,9 @@ func (d *decoder) reference(at int) (Value, error) {
 // level, an object or block data, and appends it to list.
 func (d *decoder) content(list []Value) ([]Value, error) {
 	tag, err := d.peek("a content")
+	if err == nil {
+		err = d.use(d.pos, 1, sizeGrown)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -190,10 +225,20 @@ func (d *decoder) blocks() (Block, error) {
 	parts := [][]byte{first}
 	for d.moreBlocks() {
 		p, err := d.block()
+		if err == nil {
+			err = d.use(d.pos, 1, 2*sizeGrown)
+		}
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
+	}
+	whole := 0
+	for _, p := range parts {
+		whole += len(p)
+	}
+	if err := d.use(d.pos, whole, 1); err != nil {
+		return nil, err
 	}
 	return slices.Concat(parts...), nil
 }
@@ -214,6 +259,9 @@ func (d *decoder) atBlock() bool {
 // block reads one block. The caller has seen its tag.
 func (d *decoder) block() (Block, error) {
 	if err := d.charge(d.pos, 1); err != nil {
+		return nil, err
+	}
+	if err := d.use(d.pos, 1, sizeString); err != nil {
 		return nil, err
 	}
 	tag := d.b[d.pos]

@@ -34,6 +34,9 @@ func (d *decoder) classOrNull() (*Class, error) {
 
 // newClass reads a class description whose tag has been read.
 func (d *decoder) newClass(at int, tag byte) (*Class, error) {
+	if err := d.use(at, 1, sizeClass); err != nil {
+		return nil, err
+	}
 	c := &Class{}
 	if tag == tagProxyDesc {
 		c.Proxy, c.Flags = true, FlagSerializable
@@ -70,6 +73,9 @@ func (d *decoder) proxyHead(at int, c *Class) error {
 		return err
 	}
 	if err := d.charge(at, n); err != nil {
+		return err
+	}
+	if err := d.use(at, n, sizeSlot); err != nil {
 		return err
 	}
 	c.Interfaces = make([]string, n)
@@ -111,6 +117,9 @@ func (d *decoder) classHead(at int, c *Class) error {
 	}
 	if n == 0 {
 		return nil
+	}
+	if err := d.use(at, int(n), sizeField); err != nil {
+		return err
 	}
 	c.Fields = make([]Field, n)
 	for i := range c.Fields {

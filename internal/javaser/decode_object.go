@@ -95,6 +95,9 @@ func (d *decoder) newString(at int, tag byte) (*String, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.use(at, 1, sizeString); err != nil {
+		return nil, err
+	}
 	s := &String{modified: p}
 	return s, d.assign(at, s)
 }
@@ -120,6 +123,9 @@ func (d *decoder) newLiteral(at int) (*ClassLiteral, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.use(at, 1, sizeSmall); err != nil {
+		return nil, err
+	}
 	l := &ClassLiteral{Class: c}
 	return l, d.assign(at, l)
 }
@@ -131,6 +137,9 @@ func (d *decoder) newEnum(at int) (*Enum, error) {
 	}
 	if c.Flags&FlagEnum == 0 {
 		return nil, d.fail(at, "enum constant of class %q, which is no enum", c.Name)
+	}
+	if err := d.use(at, 1, sizeSmall); err != nil {
+		return nil, err
 	}
 	e := &Enum{Class: c}
 	if err := d.assign(at, e); err != nil {
@@ -146,6 +155,9 @@ func (d *decoder) newEnum(at int) (*Enum, error) {
 func (d *decoder) newArray(at int) (*Array, error) {
 	c, err := d.class("an array")
 	if err != nil {
+		return nil, err
+	}
+	if err := d.use(at, 1, sizeArray); err != nil {
 		return nil, err
 	}
 	a := &Array{Class: c}
@@ -167,6 +179,9 @@ func (d *decoder) newArray(at int) (*Array, error) {
 	if err := d.charge(at, n); err != nil {
 		return nil, err
 	}
+	if err := d.use(at, n, sizeSlot); err != nil {
+		return nil, err
+	}
 	a.Elems = make([]Value, n)
 	for i := range a.Elems {
 		if a.Elems[i], err = d.object(); err != nil {
@@ -179,6 +194,9 @@ func (d *decoder) newArray(at int) (*Array, error) {
 func (d *decoder) newObject(at int) (*Object, error) {
 	c, err := d.class("an object")
 	if err != nil {
+		return nil, err
+	}
+	if err := d.use(at, 1, sizeObject); err != nil {
 		return nil, err
 	}
 	o := &Object{Class: c, at: at}
@@ -211,6 +229,9 @@ func (d *decoder) chain(at int, c *Class) ([]ClassData, error) {
 		}
 	}
 	if err := d.charge(at, n); err != nil {
+		return nil, err
+	}
+	if err := d.use(at, n, sizeLevel); err != nil {
 		return nil, err
 	}
 	list := make([]ClassData, n)
@@ -248,6 +269,9 @@ func (d *decoder) fieldValues(c *Class) ([]Value, error) {
 	if err := d.charge(d.pos, n); err != nil {
 		return nil, err
 	}
+	if err := d.use(d.pos, n, sizeSlot); err != nil {
+		return nil, err
+	}
 	list := make([]Value, n)
 	for i, f := range c.Fields {
 		var err error
@@ -266,6 +290,9 @@ func (d *decoder) fieldValues(c *Class) ([]Value, error) {
 // primitive reads a field value. The description was checked for type codes.
 func (d *decoder) primitive(code byte) (Value, error) {
 	p, err := d.take(primitiveSize(code), "a field")
+	if err == nil && len(p) > 1 {
+		err = d.use(d.pos, 1, 8)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,9 @@
 //
 // The decoder is made for bytes from strangers. It never panics, and errors are
 // of one type, *FormatError. No announced length takes memory before the rest of
-// the input is known to hold it. Limits bounds nesting, values, handles and the
-// length of the input; its zero value is fit for use.
+// the input is known to hold it. Limits bounds nesting, values, handles, the
+// length of the input, and the memory of the tree as a multiple of that; its zero
+// value is fit for use.
 //
 // # Caveats
 //

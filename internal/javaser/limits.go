@@ -13,16 +13,21 @@ const (
 	DefaultValues  = 1 << 20
 	DefaultHandles = 1 << 20
 	DefaultBytes   = 64 << 20
+	DefaultFactor  = 24
 )
+
+// freeMemory is what a tree may take beside Limits.Factor: small streams have large ones,
+// since what they begin with is described in full.
+const freeMemory = 1 << 20
 
 // Limits bounds what a decoding function accepts. The zero value is a good
 // default for bytes from a peer. In each field zero means the default and a
 // negative number means no limit (for Depth: MaxDepth).
 //
-// Memory: besides the input itself, decoding takes at most about 200 bytes for
-// each counted value plus one copy of the names and of block data that was
-// split. Without a limit on Values this is only bounded by Depth times the
-// length of the input, so switch that limit off for trusted bytes only.
+// Memory: besides the input itself, a tree takes at most about 200 bytes for
+// each counted value, and at most Factor times the length of the input and
+// 1 MiB. Without a limit on both it is only bounded by Depth times the length
+// of the input, so switch them off for trusted bytes only.
 type Limits struct {
 	// Depth is how deep objects, arrays, class descriptions and the super
 	// classes of a class may be nested in each other. The innermost null,
@@ -38,6 +43,10 @@ type Limits struct {
 	Handles int
 	// Bytes is how long the input may be.
 	Bytes int
+	// Factor is how many bytes of memory the tree may take for each byte of
+	// the input. What Java writes of lists of small objects takes 22, maps of
+	// Tribes take 8; a few bytes can say a thousand times their length.
+	Factor int
 }
 
 // resolve replaces defaults and "no limit" by numbers to compare with.
@@ -47,6 +56,7 @@ func (l Limits) resolve() Limits {
 		Values:  pick(l.Values, DefaultValues),
 		Handles: min(pick(l.Handles, DefaultHandles), math.MaxInt32-baseHandle),
 		Bytes:   pick(l.Bytes, DefaultBytes),
+		Factor:  pick(l.Factor, DefaultFactor),
 	}
 }
 

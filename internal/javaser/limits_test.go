@@ -15,10 +15,10 @@ func TestLimitsResolve(t *testing.T) {
 		in   Limits
 		want Limits
 	}{
-		{"zero", Limits{}, Limits{DefaultDepth, DefaultValues, DefaultHandles, DefaultBytes}},
-		{"given", Limits{1, 2, 3, 4}, Limits{1, 2, 3, 4}},
-		{"none", Limits{-1, -1, -1, -1}, Limits{MaxDepth, math.MaxInt, math.MaxInt32 - baseHandle, math.MaxInt}},
-		{"too deep", Limits{Depth: MaxDepth + 1}, Limits{MaxDepth, DefaultValues, DefaultHandles, DefaultBytes}},
+		{"zero", Limits{}, Limits{DefaultDepth, DefaultValues, DefaultHandles, DefaultBytes, DefaultFactor}},
+		{"given", Limits{1, 2, 3, 4, 5}, Limits{1, 2, 3, 4, 5}},
+		{"none", Limits{-1, -1, -1, -1, -1}, Limits{MaxDepth, math.MaxInt, math.MaxInt32 - baseHandle, math.MaxInt, math.MaxInt}},
+		{"too deep", Limits{Depth: MaxDepth + 1}, Limits{MaxDepth, DefaultValues, DefaultHandles, DefaultBytes, DefaultFactor}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -95,7 +95,7 @@ func shortRPC(b []byte, lim Limits) (*RPC, bool) {
 	}
 	// What the classes and objects themselves count has been taken off.
 	lim.Values -= shortRPCNeeds.Values
-	d := decoder{cursor: cursor{b: b, pos: len(rpcHead)}, lim: lim, depth: 1} // in the RPC
+	d := decoder{cursor: cursor{b: b, pos: len(rpcHead)}, lim: lim, depth: 1, memory: len(b)} // in the RPC
 	own, ok := d.onlyBlocks()
 	if !ok {
 		return nil, false

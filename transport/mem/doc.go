@@ -15,7 +15,8 @@
 //
 // What is between two hosts is set for each direction, at any time: a [Link] with
 // delay, jitter, loss, duplication, reordering and bandwidth; Cut, Partition,
-// Isolate, Mend and Heal; Crash. What they mean:
+// Isolate, Mend and Heal. A host can Crash, or be stopped for a while by Pause. What the
+// faults of links mean:
 //
 //	            message on a connection               datagram, heartbeat
 //	loss        transmitted again after 200 ms, then  lost

@@ -101,6 +101,7 @@ func (n *Network) Crash(name string) {
 	fx := n.effects()
 	n.mu.Lock()
 	h := n.find(name)
+	h.resume()
 	gone := h.nodes
 	h.nodes = nil
 	for _, nd := range gone {

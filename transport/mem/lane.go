@@ -27,7 +27,8 @@ type lane struct {
 // parcel is a message that has arrived.
 type parcel struct {
 	m    *message.Message
-	f    *flight // if the listener's answer is due
+	f    *flight // if an answer is due: the listener's, or
+	ack  bool    // an ack for its arrival, which a pause has kept back
 	c    *conn   // whose window it occupies, nil for none
 	size int
 }
@@ -61,8 +62,9 @@ func (x *lane) take(fx *effects, f *flight, now time.Time) {
 	if f.listed { // and no copy
 		p.c = c
 	}
-	sync := f.receipt != nil && f.options.SyncAcked()
-	if sync {
+	p.ack = f.receipt != nil && !f.options.SyncAcked() && x.r.node.host.resumed != nil
+	later := p.ack || f.receipt != nil && f.options.SyncAcked()
+	if later {
 		p.f, f.held = f, true
 	}
 	x.inbox.put(p)
@@ -70,7 +72,7 @@ func (x *lane) take(fx *effects, f *flight, now time.Time) {
 	x.r.n.stats.Delivered++
 	poke(x.wake)
 	f.unload()
-	if f.receipt != nil && !sync {
+	if f.receipt != nil && !later {
 		f.reply(fx, message.Acknowledged, nil, now)
 		return
 	}
@@ -102,8 +104,13 @@ func (x *lane) run() {
 		if !ok {
 			return
 		}
+		if p.ack {
+			x.answer(p.f, nil)
+			p.f = nil
+		}
 		err := x.r.env.Deliver(x.r.ctx, p.m)
 		p.m.Release()
+		x.r.node.await()
 		x.delivered(p, err)
 	}
 }
@@ -112,7 +119,11 @@ func (x *lane) run() {
 func (x *lane) next() (p parcel, ok bool) {
 	for {
 		x.r.n.mu.Lock()
-		switch {
+		switch resumed := x.r.node.host.resumed; {
+		case resumed != nil:
+			x.r.n.mu.Unlock()
+			<-resumed
+			continue
 		case x.inbox.len() > 0:
 			p = x.inbox.take()
 			x.busy = p.f
@@ -131,19 +142,28 @@ func (x *lane) next() (p parcel, ok bool) {
 
 // delivered is when the listener has returned.
 func (x *lane) delivered(p parcel, failure error) {
+	if p.f != nil {
+		x.answer(p.f, failure)
+	}
+	if p.c == nil {
+		return
+	}
 	fx := x.r.n.effects()
 	x.r.n.mu.Lock()
-	now := time.Now()
-	if p.f != nil {
-		x.busy, p.f.held = nil, false
-		if failure == nil {
-			p.f.reply(fx, message.Acknowledged, nil, now)
-		} else {
-			p.f.reply(fx, message.Refused, refusal(failure), now)
-		}
-	}
-	if p.c != nil {
-		p.c.leave(fx, p.size, now)
+	p.c.leave(fx, p.size, time.Now())
+	x.r.n.mu.Unlock()
+	x.r.n.run(fx)
+}
+
+// answer tells the sender what became of its message.
+func (x *lane) answer(f *flight, failure error) {
+	fx := x.r.n.effects()
+	x.r.n.mu.Lock()
+	x.busy, f.held = nil, false
+	if failure == nil {
+		f.reply(fx, message.Acknowledged, nil, time.Now())
+	} else {
+		f.reply(fx, message.Refused, refusal(failure), time.Now())
 	}
 	x.r.n.mu.Unlock()
 	x.r.n.run(fx)

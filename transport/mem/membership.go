@@ -93,7 +93,7 @@ func (s *Membership) Update(local *membership.Member) {
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()
 	s.local = local
-	if s.state == running {
+	if s.state == running && s.node.host.resumed == nil {
 		s.announce(time.Now(), "")
 	}
 }
@@ -214,6 +214,7 @@ func (s *Membership) loop() {
 		case <-timer.C:
 		case <-s.wake:
 		}
+		s.node.await()
 		next, on := s.work()
 		if !on {
 			return

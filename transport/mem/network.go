@@ -149,6 +149,8 @@ type host struct {
 	name  string
 	addr  netip.Addr
 	nodes []*Node // those that have not crashed
+
+	resumed chan struct{} // closed at the end of a pause; nil if there is none
 }
 
 // port is where every receiver listens, on its host's address.

@@ -16,12 +16,16 @@ func misfit(what string) error { return fmt.Errorf("%w: %s", ErrMessage, what) }
 
 // Decode reads a stream with one message. Errors are [ErrMessage] or of package javaser.
 func Decode(b []byte) (*Message, error) {
-	v, err := javaser.Decode(b, javaser.Limits{})
+	v, err := javaser.Decode(b, oneMessage)
 	if err != nil {
 		return nil, err
 	}
 	return Of(v)
 }
+
+// oneMessage bounds the tree of a message: keys and values are arrays of bytes, of which
+// each counts once, and there are some members.
+var oneMessage = javaser.Limits{Values: 1 << 15, Handles: 1 << 15, Factor: 8}
 
 // Of returns the message that an object is.
 func Of(v javaser.Value) (*Message, error) {
@@ -118,7 +122,7 @@ func (m *Message) members(o *javaser.Object) error {
 
 // StateOf reads the stream of a state.
 func StateOf(b []byte) (string, error) {
-	v, err := javaser.Decode(b, javaser.Limits{})
+	v, err := javaser.Decode(b, oneMessage)
 	if err != nil {
 		return "", err
 	}
@@ -132,7 +136,7 @@ func StateOf(b []byte) (string, error) {
 // ListOf reads the stream of a list of messages. What is in the list and no message is
 // left out, and counted.
 func ListOf(b []byte) (all []*Message, others int, err error) {
-	v, err := javaser.Decode(b, javaser.Limits{Values: maxListValues, Handles: maxListValues})
+	v, err := javaser.Decode(b, javaser.Limits{Values: maxListValues, Handles: maxListValues, Factor: listFactor})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -157,3 +161,7 @@ func ListOf(b []byte) (all []*Message, others int, err error) {
 // maxListValues bounds a state transfer of Tribes, which is one object: about half a
 // million entries. Memory is bounded by it and by the length of the message.
 const maxListValues = 16 << 20
+
+// listFactor is how much more memory than bytes a list may take: those of Java take 8 times
+// as much, without values.
+const listFactor = 12

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap"
 	"github.com/gotribes/tribes/session/store"
 )
@@ -49,7 +51,9 @@ const (
 // Store keeps sessions in a map that members of a group share. It is safe for concurrent use.
 type Store struct {
 	m       *replmap.Map[string, saved]
+	group   *group.Group
 	maxData int
+	merges  bool // what a partition has let happen; then deletions are entries
 }
 
 var (
@@ -71,16 +75,16 @@ func New(c Config) (*Store, error) {
 	rc := replmap.Config[string, saved]{
 		Group: c.Group, Name: prefix + c.Name, Keys: replmap.String(), Values: codec{},
 		Backups: c.Backups, Wait: c.Wait, Budget: c.Budget,
-		MaxKey: store.MaxID, MaxValue: c.MaxData + headSize, Remember: remember, Logger: c.Logger,
+		MaxKey: store.MaxID, MaxValue: c.MaxData + headSize, Remember: time.Hour, Logger: c.Logger,
 	}
 	if c.Backups == 0 { // a map with backups has none
-		rc.Resolve = resolver(c.Merge)
+		rc.Resolve, rc.Remember = resolver(c.Merge), remember
 	}
 	m, err := replmap.New(rc)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{m: m, maxData: c.MaxData}, nil
+	return &Store{m: m, group: c.Group, maxData: c.MaxData, merges: c.Backups == 0}, nil
 }
 
 // remember is how long members know that an entry has expired: only so long as it takes
@@ -100,6 +104,28 @@ func (m *Store) Close(ctx context.Context) error { return m.m.Close(ctx) }
 
 // Stats returns the numbers of the map.
 func (m *Store) Stats() replmap.Stats { return m.m.Stats() }
+
+// Len returns how many sessions there are. Those that have expired count for up to a second
+// more.
+func (m *Store) Len() int {
+	if !m.merges {
+		return m.m.Len()
+	}
+	n := 0
+	for range m.live() {
+		n++
+	}
+	return n
+}
+
+// Holds reports whether this member is to have a session.
+func (m *Store) Holds(id string) bool {
+	self := m.group.Local()
+	if self == nil || m.merges {
+		return self != nil
+	}
+	return slices.ContainsFunc(m.m.Holders(id), func(h *membership.Member) bool { return h.ID() == self.ID() })
+}
 
 // MaxData is that of the Config, or its default.
 func (m *Store) MaxData() int { return m.maxData }
@@ -199,7 +225,7 @@ func (m *Store) update(ctx context.Context, id string, age time.Duration, f func
 		}
 		_, err := m.m.UpdateFor(ctx, id, func(old saved, there bool) (saved, time.Duration, bool, error) {
 			v, err := f(old, there)
-			return v, v.lifetime(age), true, err
+			return v, v.lifetime(age), m.merges || !v.deleted, err
 		})
 		if errors.Is(err, replmap.ErrUncertain) && try < maxTries {
 			continue
@@ -226,12 +252,27 @@ func (m *Store) IDs(ctx context.Context) iter.Seq2[string, error] {
 			yield("", replmap.ErrNotReady)
 			return
 		}
-		for id, v := range m.m.All() {
+		list := m.m.Keys()
+		if m.merges {
+			list = m.live()
+		}
+		for id := range list {
 			if err := ctx.Err(); err != nil {
 				yield("", err)
 				return
 			}
-			if !v.deleted && !yield(id, nil) {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
+// live goes through the keys of entries that are no deletions.
+func (m *Store) live() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for id, v := range m.m.All() {
+			if !v.deleted && !yield(id) {
 				return
 			}
 		}

@@ -2,19 +2,22 @@ package serve
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"testing"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/store"
 	"github.com/gotribes/tribes/internal/leak"
 )
 
 // TestMain lets the test binary be the processes too.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "web" {
+	run := map[string]func(context.Context, []string, io.Writer, io.Writer) int{"web": Run, "store": store.Run}
+	if len(os.Args) > 1 && run[os.Args[1]] != nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		status := Run(ctx, os.Args[2:], os.Stdout, os.Stderr)
+		status := run[os.Args[1]](ctx, os.Args[2:], os.Stdout, os.Stderr)
 		stop()
 		os.Exit(status)
 	}

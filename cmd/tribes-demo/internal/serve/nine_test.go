@@ -25,42 +25,79 @@ func startNode(t *testing.T, name string, port int, more ...string) *tomcat {
 	return n
 }
 
+// startStore starts a store node and waits until it holds sessions.
+func startStore(t *testing.T, name string, port int, more ...string) program {
+	t.Helper()
+	p := startCommand(t, fmt.Sprintf("store -name %s -bind 127.0.0.1 -port 0 -mcast-addr 239.255.17.93 -mcast-port %d ", name, port)+strings.Join(more, " "))
+	p.Out.Line(name + " holds sessions")
+	return p
+}
+
 // TestNineSteps is the scenario by which Tomcat's cluster is explained, with processes
-// that really die: two nodes, a crash, a return, an invalidation, an expiry.
+// that really die: two nodes, a crash, a return, an invalidation, an expiry. It is the same
+// with each way to keep sessions.
 func TestNineSteps(t *testing.T) {
 	port := anyPort()
-	user := newVisitor(t, "")
+	for i, tt := range []struct {
+		manager string
+		peers   int // of a node, when both are there
+		stores  int // store nodes
+		args    string
+	}{
+		{manager: "delta", peers: 1},
+		{manager: "backup", peers: 1},
+		{manager: "client", peers: 3, stores: 2},
+		{manager: "persistent", args: "-store file:" + t.TempDir()},
+		{manager: "persistent", args: "-sticky=false -store sqlite:" + t.TempDir() + "/sessions.db"},
+	} {
+		t.Run(fmt.Sprint(tt.manager, i), func(t *testing.T) {
+			t.Parallel()
+			port := port + i
+			for k := range tt.stores {
+				startStore(t, fmt.Sprint("store", k+1), port)
+			}
+			start := func(name string) *tomcat {
+				return startNode(t, name, port, "-manager "+tt.manager, tt.args)
+			}
+			nineSteps(t, start, tt.peers, !strings.Contains(tt.args, "-sticky=false"))
+		})
+	}
+}
 
+func nineSteps(t *testing.T, start func(name string) *tomcat, peers int, sticky bool) {
+	user := newVisitor(t, "")
 	// 1. A starts, alone, and is ready at once.
 	begin := time.Now()
-	a := startNode(t, "a", port)
+	a := start("a")
 	t.Logf("1: a is ready after %v", time.Since(begin))
 	// 2. B starts and gets the state of A before it is ready.
 	begin = time.Now()
-	b := startNode(t, "b", port)
+	b := start("b")
 	t.Logf("2: b is ready after %v", time.Since(begin))
-	a.Want("GET /whoami", `"peers":1`)
+	a.Eventually("GET /whoami", fmt.Sprintf(`"peers":%d`, peers))
 	// 3. A creates S1: it is on B when the response is there.
 	user.Addr = a.Addr
 	user.Want("PUT /attr?name=k&size=20&tag=7", `"node":"a"`, `"new":true`)
 	b.Want("GET /session?name=k&id="+user.id(), `"found":true`, `"tag":"7"`)
 	first := user.id()
-	if !strings.HasSuffix(first, ".a") {
+	if strings.HasSuffix(first, ".a") != sticky {
 		t.Errorf("id %s", first)
 	}
 	// 4. A crashes.
 	begin = time.Now()
 	a.Kill()
-	b.Eventually("GET /whoami", `"peers":0`)
-	t.Logf("4: b has dropped a after %v", time.Since(begin))
+	if peers == 1 { // others hold no sessions, and their end is nothing to wait for
+		b.Eventually("GET /whoami", `"peers":0`)
+		t.Logf("4: b has dropped a after %v", time.Since(begin))
+	}
 	// 5. B gets a request for S1: nothing is lost, and the id has the route of B.
 	user.Addr = b.Addr
 	user.Want("GET /attr?name=k", `"node":"b"`, `"found":true`, `"tag":"7"`)
-	if user.id() != strings.TrimSuffix(first, "a")+"b" {
+	if sticky && user.id() != strings.TrimSuffix(first, "a")+"b" {
 		t.Errorf("id %s was %s", user.id(), first)
 	}
 	// 6. A starts again and has S1 before it is ready.
-	a = startNode(t, "a", port)
+	a = start("a")
 	a.Want("GET /session?name=k&id="+user.id(), `"found":true`, `"tag":"7"`)
 	// 7. A invalidates S1: it is gone on B when the response is there.
 	user.Addr = a.Addr

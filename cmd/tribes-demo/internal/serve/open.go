@@ -2,23 +2,22 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
+	"time"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/backing"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/member"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/web"
-	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
+	"github.com/gotribes/tribes/session/store"
 )
 
-// What the flags may say, and which managers there are in this build.
+// What the flags may say.
 var (
-	managers = []string{"local", "delta", "full", "backup", "persistent"}
+	managers = []string{"local", "delta", "full", "backup", "persistent", "client"}
 	waits    = []string{"none", "written", "one", "all"}
-	built    = []string{"local", "delta", "full"}
 )
 
 // usageError is the error of flags that parts further down do not take.
@@ -41,16 +40,20 @@ type keeper interface {
 	Close() error
 }
 
-// available reports, before anything is opened, whether open can do what the
-// flags say.
+// available reports, before anything is opened, whether the flags fit together.
 func (o *options) available() error {
+	outside := o.store != "memory"
 	switch {
 	case !slices.Contains(managers, o.manager):
 		return fmt.Errorf("-manager %q: want one of %s", o.manager, words(managers))
-	case !slices.Contains(built, o.manager):
-		return fmt.Errorf("-manager %s is not in this build, which has: %s", o.manager, strings.Join(built, ", "))
-	case o.store != "memory":
-		return fmt.Errorf("-store %.40q is not in this build, which has: memory", o.store)
+	case o.manager == "persistent" && !outside:
+		return fmt.Errorf("-manager persistent needs a -store: %s", backing.Words)
+	case outside && !slices.Contains([]string{"persistent", "delta", "full"}, o.manager):
+		return fmt.Errorf("-store %.40q is for -manager persistent, delta and full", o.store)
+	case o.wait == "written" && (o.manager == "backup" || o.manager == "persistent" || o.manager == "client"):
+		return fmt.Errorf("-wait written is not for -manager %s: want none, one or all", o.manager)
+	case o.backups < 1 || o.backups > 100:
+		return fmt.Errorf("-backups %d: want 1 to 100", o.backups)
 	}
 	return nil
 }
@@ -64,76 +67,54 @@ func open(o *options, log *slog.Logger) (keeper, error) {
 	if o.sticky {
 		c.Route = o.Name
 	}
-	if o.manager == "local" {
-		m, err := session.New(c)
+	switch o.manager {
+	case "local":
+		m, err := newManager(c)
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, err
 		}
 		return &local{m}, nil
+	case "persistent":
+		return openPersistent(o, c, log)
 	}
 	g, err := member.New(o.Settings, log)
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	c.Cluster = &session.Cluster{
-		Group: g, Name: "/demo", Wait: waitModes[o.wait], Full: o.manager == "full", Logger: log,
-		RemoteSessionEvents: true,
+	switch o.manager {
+	case "backup":
+		return openBackup(o, c, g, log)
+	case "client":
+		return openClient(o, c, g, log)
 	}
+	return openShared(o, c, g, log)
+}
+
+// newManager makes a manager; what it does not take are flags that are wrong.
+func newManager(c session.Config) (*session.Manager, error) {
 	m, err := session.New(c)
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	return &shared{m, g, o}, nil
+	return m, nil
+}
+
+// persist is how sessions are kept in a store outside of the process.
+func (o *options) persist(s store.Store, log *slog.Logger) *session.Persist {
+	p := &session.Persist{Store: s, EachRequest: o.wait != "none", Logger: log}
+	if p.EachRequest {
+		p.OnError = session.Fail // a response that cannot promise what -wait says is a 503
+	}
+	return p
 }
 
 var waitModes = map[string]session.Wait{
 	"none": session.WaitNone, "written": session.WaitWritten, "one": session.WaitOne, "all": session.WaitAll,
 }
 
-// local keeps sessions in the memory of this process alone.
-type local struct{ *session.Manager }
-
-func (l *local) Counts() (held, known int) {
-	n := l.Stats().Sessions
-	return n, n
-}
-
-func (l *local) Peers() int    { return 0 }
-func (l *local) Store() string { return "local memory" }
-
-// shared keeps sessions together with the other members of a group.
-type shared struct {
-	*session.Manager
-	g *group.Group
-	o *options
-}
-
-// Start joins the group and begins to get its sessions.
-func (s *shared) Start(ctx context.Context) error {
-	if err := s.g.Start(ctx); err != nil {
-		return err
-	}
-	return s.Manager.Start(ctx)
-}
-
-// Close ends the sessions, then the member.
-func (s *shared) Close() error {
-	err := s.Manager.Close()
-	if s.g.Local() == nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
-	defer cancel()
-	return errors.Join(err, s.g.Stop(ctx))
-}
-
-func (s *shared) Counts() (held, known int) {
-	n := s.Stats().Sessions
-	return n, n
-}
-
-func (s *shared) Peers() int { return s.ClusterStats().Peers }
-
-func (s *shared) Store() string {
-	return fmt.Sprintf("memory of all nodes (-manager %s, -wait %s)", s.o.manager, s.o.wait)
-}
+const (
+	// clientTimeout is that of a call to the store nodes, with all tries.
+	clientTimeout = 6 * time.Second
+	// clientIdle is how long a session that is not used stays on a node that holds none.
+	clientIdle = time.Minute
+)

@@ -91,7 +91,7 @@ func parsed(t *testing.T, args []string, getenv func(string) string) *settings.S
 func TestDomainIsKept(t *testing.T) {
 	for args, want := range map[string]string{"": "dispatch,tfd", "-domain d": "dispatch,domain,tfd", "-domain d -stack gzip": "gzip"} {
 		s := parsed(t, strings.Fields(args), func(string) string { return "" })
-		if keepDomain(s); s.StackText() != want {
+		if s.KeepDomain(); s.StackText() != want {
 			t.Errorf("%q: stack %s, want %s", args, s.StackText(), want)
 		}
 	}

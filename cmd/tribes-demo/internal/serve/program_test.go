@@ -19,11 +19,17 @@ type program struct{ *proctest.Process }
 
 func startProgram(t *testing.T, args string) program {
 	t.Helper()
+	return startCommand(t, "web "+args)
+}
+
+// startCommand starts the program with a subcommand.
+func startCommand(t *testing.T, args string) program {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return program{proctest.Start(t, nil, append([]string{self, "web"}, strings.Fields(args)...)...)}
+	return program{proctest.Start(t, nil, append([]string{self}, strings.Fields(args)...)...)}
 }
 
 // serving returns the address in the next line with text in it.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/backing"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
 )
 
@@ -53,6 +54,7 @@ type options struct {
 	sticky                       bool
 	timeout                      time.Duration
 	cluster                      string
+	backups                      int
 	length, linger               time.Duration
 }
 
@@ -60,7 +62,8 @@ func (o *options) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` to serve at; port 0 is any that is free")
 	fs.StringVar(&o.manager, "manager", "delta", "how sessions are kept: "+words(managers))
 	fs.StringVar(&o.wait, "wait", "all", "when a response may leave: "+words(waits))
-	fs.StringVar(&o.store, "store", "memory", "`where` the manager persistent keeps sessions: memory, file:DIR, sqlite:FILE, postgres:URL, mysql:URL or redis:URL")
+	fs.StringVar(&o.store, "store", "memory", "`where` the manager persistent keeps sessions, and delta and full also do: memory, "+backing.Words)
+	fs.IntVar(&o.backups, "backups", 1, "how `many` other nodes have each session, with the manager backup")
 	fs.BoolVar(&o.sticky, "sticky", true, "requests of a session come to the same node; the proxy of -cluster sees to it")
 	fs.DurationVar(&o.timeout, "timeout", 30*time.Minute, "how `long` a session lives without a request")
 	fs.StringVar(&o.cluster, "cluster", "", "`nodes` to start behind a proxy: 3, or 2x2 for two domains of two")
@@ -93,14 +96,6 @@ func (o *options) check() error {
 	return o.available()
 }
 
-// keepDomain makes a domain keep groups apart, as it does by default in package group. A
-// stack that is given is taken as it is.
-func keepDomain(s *settings.Settings) {
-	if s.Domain != "" && !s.GivenAny("RN_STACK") {
-		s.Stack = []string{"dispatch", "domain", "tfd"}
-	}
-}
-
 // Run carries out the subcommand until ctx ends or the time is over, and returns
 // the exit status.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -112,7 +107,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var p plan
 	if err == nil {
 		o.Settings = s
-		keepDomain(s)
+		s.KeepDomain()
 		err = o.check()
 	}
 	if err == nil && len(rest) > 0 {

@@ -9,9 +9,12 @@ func TestWrongUseIsOneLine(t *testing.T) {
 	tests := []struct{ args, err string }{
 		{"-x", "not defined: -x"},
 		{"-manager local now", `unexpected argument "now"`},
-		{"-manager backup", "-manager backup is not in this build, which has: local, delta, full"},
+		{"-manager backup -backups 0", "-backups 0: want 1 to 100"},
+		{"-manager backup -wait written", "-wait written is not for -manager backup"},
+		{"-manager client -store file:x", `-store "file:x" is for -manager persistent, delta and full`},
+		{"-manager persistent -store disk:x", `-store "disk:x": want file:DIR`},
 		{"-manager magic", "-manager \"magic\": want one of local|"},
-		{"-manager local -store redis://x", "not in this build"},
+		{"-manager local -store redis://x", "is for -manager persistent"},
 		{"-manager local -wait soon", "-wait \"soon\""},
 		{"-manager local -listen here", "-listen \"here\""},
 		{"-manager local -timeout 0s", "-timeout 0s"},
@@ -22,7 +25,7 @@ func TestWrongUseIsOneLine(t *testing.T) {
 		{"-manager local -cluster 0", `-cluster "0"`},
 		{"-manager local -cluster 5x5", `-cluster "5x5"`},
 		{"-manager local -cluster 2 -id 000102030405060708090a0b0c0d0e0f", "-id (RN_ID) is for one node"},
-		{"-cluster 2 -manager persistent", "-manager persistent is not in this build"},
+		{"-cluster 2 -manager persistent", "-manager persistent needs a -store"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {

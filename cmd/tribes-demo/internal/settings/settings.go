@@ -66,6 +66,14 @@ func (s *Settings) GivenAny(envs ...string) bool {
 	return slices.ContainsFunc(envs, func(env string) bool { return s.given[env] })
 }
 
+// KeepDomain makes a domain keep groups apart, as it does by default in package group. A
+// stack that is given is taken as it is.
+func (s *Settings) KeepDomain() {
+	if s.Domain != "" && !s.GivenAny("RN_STACK") {
+		s.Stack = []string{"dispatch", "domain", "tfd"}
+	}
+}
+
 // Now is the wall clock that the process believes in.
 func (s *Settings) Now() time.Time { return time.Now().Add(s.ClockOffset) }
 
