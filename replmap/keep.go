@@ -103,15 +103,20 @@ func (n *native) pull(ctx context.Context, keys []string) []string {
 	if len(keys) == 0 {
 		return nil
 	}
-	left := n.newHarvest().collect(ctx, keys)
+	h := n.newHarvest()
+	h.came = func(key string) {
+		if n.att.got(key) {
+			n.n.relocated.Add(1)
+		}
+	}
+	left := h.collect(ctx, keys)
 	open := make(map[string]bool, len(left))
 	for _, key := range left {
 		open[key] = true
 	}
 	for _, key := range keys {
 		if !open[key] {
-			n.att.note(key, false)
-			n.n.relocated.Add(1)
+			h.came(key) // by itself
 		}
 	}
 	return left
