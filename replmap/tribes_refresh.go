@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
@@ -114,8 +115,8 @@ func (t *tribesMap) refresh(ctx context.Context, m *membership.Member) {
 	}
 }
 
-// fresh reports whether a key was written after the clock was read, or m does not know what
-// was written.
+// fresh reports whether a key was written after the clock was read, or m may not know yet
+// what was written or heard.
 func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64) bool {
 	for _, e := range t.table.States([]string{key}) {
 		if e.Version.Counter > clock {
@@ -126,7 +127,7 @@ func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64) bool {
 	defer t.mu.Unlock()
 	p := t.places[key]
 	_, missed := t.missed[m.ID()][key]
-	return missed || p != nil && p.flying > 0
+	return missed || p != nil && (p.flying > 0 || time.Since(p.heard) < t.cfg.Access/2)
 }
 
 // agrees reports whether a key is here what a message says.
