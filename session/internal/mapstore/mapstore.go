@@ -22,7 +22,8 @@ type Config struct {
 	Group *group.Group
 	// Name is that of the sessions, the same on all members; at most [MaxName] bytes.
 	Name string
-	// Wait says what a save promises when it returns, and Budget how long a member may be
+	// Wait says what a save promises when it returns; other than with WaitAll, a load asks
+	// the primary of the session. Budget is how long a member may be
 	// silent while saves wait for it; 0 means 500 ms.
 	Wait   replmap.Wait
 	Budget time.Duration
@@ -53,6 +54,7 @@ type Store struct {
 	m       *replmap.Map[string, saved]
 	group   *group.Group
 	maxData int
+	asks    bool // the primary, before a session is read
 	merges  bool // what a partition has let happen; then deletions are entries
 }
 
@@ -84,7 +86,7 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{m: m, group: c.Group, maxData: c.MaxData, merges: c.Backups == 0}, nil
+	return &Store{m: m, group: c.Group, maxData: c.MaxData, asks: c.Wait != replmap.WaitAll, merges: c.Backups == 0}, nil
 }
 
 // remember is how long members know that an entry has expired: only so long as it takes
@@ -138,6 +140,11 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if m.asks {
+		if err := m.latest(ctx, id); err != nil {
+			return nil, failed(err)
+		}
+	}
 	v, there, err := m.m.Get(ctx, id)
 	switch {
 	case err != nil:
@@ -146,6 +153,19 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 		return nil, store.ErrNotFound
 	}
 	return v.session(id), nil
+}
+
+// latest has the primary tell this member what it has of a session: where saves do not wait
+// for all members, this one may not have heard of the last. It is a conditional write whose
+// condition never holds.
+func (m *Store) latest(ctx context.Context, id string) error {
+	never := saved{onces: []Once{NewOnce()}, version: 1}
+	for try := 1; ; try++ {
+		_, err := m.m.CompareAndSwap(ctx, id, never, never)
+		if !errors.Is(err, replmap.ErrUncertain) || try == maxTries {
+			return err
+		}
+	}
 }
 
 // Save implements [store.Store].

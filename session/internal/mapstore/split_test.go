@@ -3,12 +3,15 @@ package mapstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/replmap"
 	"github.com/gotribes/tribes/session/store"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 // letters is a merge: the bytes of both, in order.
@@ -145,6 +148,29 @@ func TestSplitDeletesAndExpires(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A save that does not wait for all members is seen by whoever loads after it, also on a
+// member that has not heard of it.
+func TestLoadAsksThePrimary(t *testing.T) {
+	for _, backups := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFarm(t, func(c *Config) { c.Wait, c.Backups = replmap.WaitOne, backups })
+			all := []*node{f.start(), f.start(), f.start()}
+			f.net.SetLink("n1", "n3", mem.Link{Delay: 400 * time.Millisecond})
+			f.net.SetLink("n2", "n3", mem.Link{Delay: 400 * time.Millisecond})
+			for i := range 12 { // of every primary
+				id := fmt.Sprint("s", i)
+				for v := range uint64(4) {
+					n := all[(i+int(v))%3]
+					if v > 0 {
+						n.is(id, fmt.Sprint(v))
+					}
+					n.save(id, fmt.Sprint(v+1), v+1, v, time.Hour)
+				}
+			}
+		})
+	}
 }
 
 // A save that is repeated with its number is no conflict, neither at once nor after a later
