@@ -137,7 +137,7 @@ func (m *Manager) remote(ev replica.Event) {
 		return
 	}
 	if ev.Kind == replica.Destroyed && m.keeper != nil {
-		m.keeper.Gone(ev.ID)
+		m.keeper.Gone(ev.ID, Reason(ev.Reason) == Expired)
 	}
 	if !c.RemoteSessionEvents {
 		return
@@ -215,7 +215,7 @@ func (m *Manager) primary(h *held) bool {
 // are not confirmed when ctx ends. With Config.Persist it also saves what is not stored.
 func (m *Manager) Drain(ctx context.Context) error {
 	var all []error
-	m.leaving.Store(m.backup != nil)
+	m.leaving.Store(m.keeper != nil)
 	if m.group != nil {
 		all = append(all, m.group.Drain(ctx))
 	}

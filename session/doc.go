@@ -33,6 +33,16 @@
 // [Session.Add]. [Manager.ReadyHandler] is for load balancers, [Manager.Drain] for the end
 // of a node. docs/sessions.md of the module says more.
 //
+// # In a store
+//
+// With [Persist], alone or beside a Cluster, sessions are kept in files or a database too:
+// they outlive the processes, and those that are not used need not be in memory.
+//
+//	files, err := filestore.Open(filestore.Config{Dir: dir})
+//	sessions, err := session.New(session.Config{
+//		Persist: &session.Persist{Store: files, EachRequest: true},
+//	})
+//
 // # Attributes
 //
 // [Get], [Set] and [Update] are typed; a [Key] is a name with its type. A value is
@@ -117,11 +127,13 @@
 //
 // # Caveats
 //
-//   - Sessions end with the process, or with the last node that has them.
+//   - Sessions end with the process, or with the last node that has them, if they are in
+//     no store.
 //   - No lock spans the nodes: Update is one step on its node; beside another one on
-//     another node it is a Set. Add is exact on all of them.
-//   - Each node has the memory of all sessions and gets every change: that is for two to
-//     four nodes.
+//     another node it is a Set. Add is exact on all of them. [Manager.Serial] is a lock of
+//     one node, [Tokens] are against forms that come twice.
+//   - With a Cluster each node has the memory of all sessions and gets every change: that is
+//     for two to four nodes.
 //   - Two requests without a cookie that run at the same time make two sessions, and the
 //     client keeps the cookie that comes last.
 //   - A field that is renamed is not found in values of before; a type that no longer

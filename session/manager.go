@@ -22,7 +22,7 @@ type Manager struct {
 	backup  *mapstore.Store // that store, if it is one of Config.Backup; else nil
 	unbind  atomic.Bool     // ids keep the route of another node
 	loading atomic.Bool     // the sessions of a store are not here yet
-	leaving atomic.Bool     // with a backup: Drain was called
+	leaving atomic.Bool     // with a store: Drain was called
 	turns   turns
 	n       counters
 }

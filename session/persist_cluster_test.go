@@ -164,3 +164,55 @@ func TestPersistClusterStoreDown(t *testing.T) {
 		x.stop()
 	})
 }
+
+// A session that has expired on all nodes does not come back from the store, which keeps it a
+// little longer, on any of them.
+func TestPersistClusterExpired(t *testing.T) {
+	cfg := func(c *Config) {
+		if c.Route == "a" {
+			c.Sweep = time.Second // it tells the others
+		}
+		c.Route = ""
+	}
+	inFarmWithStore(t, []string{"a", "b", "c"}, cfg, func(f *farm, n []*server, s *sessiontest.Store) {
+		c := newClient(t, n[0].Manager)
+		c.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+		time.Sleep(30*time.Minute + 3*time.Second)
+		alike(t, n, 0)
+		if len(s.Sessions()) != 1 {
+			t.Fatal("the store has removed it already")
+		}
+		for range 6 {
+			for _, x := range n {
+				old := *c
+				old.at(x).with(func(s *Session) {
+					if s.ID() != "" {
+						t.Errorf("%s: it is back", x.name)
+					}
+				})
+			}
+			time.Sleep(5 * time.Second)
+		}
+		time.Sleep(5 * time.Minute)
+		if n := len(s.Sessions()); n != 0 {
+			t.Errorf("%d stored", n)
+		}
+	})
+}
+
+// A node that is not ready looks nothing up in the store: it would not know what has ended.
+func TestPersistClusterNotReady(t *testing.T) {
+	inFarmWithStore(t, []string{"a"}, nil, func(f *farm, n []*server, s *sessiontest.Store) {
+		c := newClient(t, n[0].Manager)
+		c.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+		x := f.boot("b")
+		if _, ok := x.Lookup(c.id()); ok {
+			t.Error("found")
+		}
+		must(t, x.Start(context.Background()))
+		if _, ok := x.Lookup(c.id()); !ok {
+			t.Error("not found when it is ready")
+		}
+		x.stop()
+	})
+}

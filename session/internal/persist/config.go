@@ -11,23 +11,37 @@ import (
 	"github.com/gotribes/tribes/session/store"
 )
 
-// Inner holds the sessions in memory. Its methods are those of package session's backend.
+// Inner holds the sessions in memory. Its methods are those of package session's backend,
+// which says more about them.
 type Inner interface {
+	// Usable fails while requests cannot be served.
 	Usable() error
+	// Create returns a session that nobody else can find yet.
 	Create() *table.Entry
+	// Add makes a session findable by its id.
 	Add(h *table.Entry) error
+	// Peek returns the session that an id leads to, nil if there is none.
 	Peek(id string) *table.Entry
+	// Find is Peek for a request: it waits for what is on its way from other nodes.
 	Find(ctx context.Context, id string) (*table.Entry, error)
+	// All goes through the sessions.
 	All() iter.Seq[*table.Entry]
+	// Accessed is told of an access. The caller holds h.Mu.
 	Accessed(h *table.Entry)
+	// Wrote is told of a write. The caller holds h.Mu.
 	Wrote(h *table.Entry)
+	// Renamed is told of a new id. The caller holds h.Mu.
 	Renamed(h *table.Entry, old string)
+	// End ends a session, or fails with record.ErrEnded. The caller holds h.Mu.
 	End(h *table.Entry, why record.Reason) error
+	// Commit returns when what was written is as safe as it is to be without a store.
 	Commit(ctx context.Context, h *table.Entry) error
+	// Now is the time by the clock of the sessions.
 	Now() time.Duration
+	// Count returns how many sessions there are.
 	Count() int
+	// Close drops all sessions.
 	Close()
-
 	// Adopt merges a session that comes from the store into what is here, and calls note
 	// with the lock of the entry. It fails with record.ErrEnded if it is known to have ended.
 	Adopt(sn *record.Snapshot, note func(h *table.Entry, isNew bool)) (*table.Entry, error)

@@ -43,8 +43,13 @@ type Keeper struct {
 	revived map[string]time.Time // saved anew although the store did not have them
 }
 
-// lapse says up to which access a session was known that has expired.
-type lapse struct{ accessed, until time.Time }
+// lapse is what is remembered of a session that has expired, until the store has let it
+// expire too.
+type lapse struct {
+	accessed time.Time // the last access; zero if that is not known
+	at       time.Time // when it had expired
+	until    time.Time
+}
 
 // background is how many goroutines there are that nobody waits for.
 const background = 64
@@ -203,14 +208,14 @@ func (k *Keeper) wall(at time.Duration) time.Time {
 func (k *Keeper) End(h *table.Entry, why record.Reason) error {
 	at := kept(h)
 	ids := k.places(h, at)
-	timeout, accessed := h.Rec.Timeout(), k.wall(k.accessed(h))
+	accessed := k.wall(k.accessed(h))
 	if _, ended := h.Rec.Ended(); ended {
 		return record.ErrEnded
 	}
 	k.mu.Lock()
 	for _, id := range ids {
 		if why == record.Expired {
-			k.past[id] = lapse{accessed, time.Now().Add(2*stored.Slack(timeout, k.cfg.Touch) + k.cfg.Sweep)}
+			k.lapses(id, accessed)
 		} else {
 			k.owed[id] = true
 		}
@@ -236,11 +241,22 @@ func (k *Keeper) places(h *table.Entry, at *table.Kept) (ids []string) {
 // Drop ends a session that was deleted elsewhere. The caller holds h.Mu.
 func (k *Keeper) Drop(h *table.Entry) error { return k.Inner.End(h, record.Invalidated) }
 
-// Gone is told of a session that another node has ended, and has deleted: it is deleted
-// again if this node may have saved it since.
-func (k *Keeper) Gone(id string) {
+// lapses remembers that a session has expired. The caller holds k.mu.
+func (k *Keeper) lapses(id string, accessed time.Time) {
+	now := time.Now()
+	k.past[id] = lapse{accessed: accessed, at: now, until: now.Add(2*k.cfg.Touch + k.cfg.Sweep)}
+}
+
+// Gone is told of a session that another node has ended, and has deleted unless it has
+// expired: it is deleted again if this node may have saved it since.
+func (k *Keeper) Gone(id string, expired bool) {
 	id = k.cfg.ID(id)
 	k.mu.Lock()
+	if expired {
+		k.lapses(id, time.Time{})
+		k.mu.Unlock()
+		return
+	}
 	_, again := k.revived[id]
 	if again {
 		k.owed[id] = true

@@ -144,6 +144,9 @@ func (k *Keeper) lapsed(row *store.Session) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l, ok := k.past[row.ID]
+	if ok && l.accessed.IsZero() {
+		return !row.Accessed.Add(stored.Timeout(row.Timeout, k.cfg.Touch)).After(l.at)
+	}
 	return ok && !row.Accessed.After(l.accessed)
 }
 
@@ -168,7 +171,7 @@ func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, e
 	h, err := k.Inner.Adopt(sn, func(h *table.Entry, isNew bool) {
 		loaded = isNew
 		at, now := kept(h), k.Now()
-		exact := min(now+time.Until(row.Accessed), now)
+		exact := now + min(time.Until(row.Accessed), 0)
 		access := exact
 		if t := sn.Timeout.After; t > 0 {
 			access = min(exact+row.Timeout-t, now) // it may have been used since

@@ -99,7 +99,8 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 		return err
 	}
 	defer k.release(h)
-	for try := range tries {
+	limit := time.Now().Add(3 * k.cfg.Timeout)
+	for try := 0; try < tries && (try == 0 || time.Now().Before(limit)); try++ {
 		j := k.next(h)
 		for _, id := range j.doomed {
 			if err := k.remove(ctx, id); err != nil {

@@ -160,7 +160,7 @@ func (k *Keeper) Flush(ctx context.Context) error {
 	return fmt.Errorf("tribes: session: %d changes not stored: %w", left, errors.Join(ctx.Err(), k.calls.why()))
 }
 
-// Forget makes Close save nothing.
+// Forget makes Close do nothing to the store, as if the process were killed.
 func (k *Keeper) Forget() { k.forgets.Store(true) }
 
 // Close is Stop without a report.
@@ -179,8 +179,12 @@ func (k *Keeper) Stop() error {
 		return nil
 	}
 	var err error
-	if !k.cfg.Forget && !k.forgets.Load() {
-		k.calls.wake()
+	k.calls.wake()
+	switch {
+	case k.forgets.Load():
+	case k.cfg.Forget:
+		each(context.Background(), k.cfg.Calls, k.debts(), func(id string) { _ = k.remove(context.Background(), id) })
+	default:
 		err = k.Flush(context.Background())
 		for h := range k.All() {
 			if k.calls.down() {

@@ -7,8 +7,12 @@ import (
 
 // Adopt takes a session that comes from a store: a node that does not have it gets it with
 // the next change. It calls note with the lock of the entry. It fails with record.ErrEnded
-// if the session has ended as far as this node knows.
+// if the session has ended as far as this node knows, and with ErrNotReady before it has all
+// sessions.
 func (e *Engine) Adopt(sn *record.Snapshot, note func(h *table.Entry, isNew bool)) (*table.Entry, error) {
+	if !e.whole() {
+		return nil, ErrNotReady
+	}
 	if e.tombs.has(sn.Key) {
 		return nil, record.ErrEnded
 	}

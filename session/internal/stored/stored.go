@@ -59,6 +59,17 @@ func Kept(timeout, interval time.Duration) time.Duration {
 	return timeout + Slack(timeout, interval)
 }
 
+// Timeout returns the timeout of a session for which a store has Kept of it.
+func Timeout(kept, interval time.Duration) time.Duration {
+	if kept <= 0 {
+		return 0
+	}
+	if t := kept - interval; t/4 >= interval {
+		return t
+	}
+	return kept / 5 * 4
+}
+
 // generous are limits that no stored session exceeds: what it may hold was checked when it
 // was written, and is again when it is loaded.
 var generous = record.Limits{

@@ -123,5 +123,8 @@ func TestKept(t *testing.T) {
 		if got := Kept(tt.timeout, tt.interval); got != tt.want {
 			t.Errorf("Kept(%v, %v) = %v, want %v", tt.timeout, tt.interval, got, tt.want)
 		}
+		if back := Timeout(tt.want, tt.interval); tt.timeout >= time.Second && tt.timeout < time.Hour && (back-tt.timeout).Abs() > 5*time.Millisecond {
+			t.Errorf("Timeout(%v, %v) = %v, want %v", tt.want, tt.interval, back, tt.timeout)
+		}
 	}
 }
