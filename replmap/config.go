@@ -39,7 +39,9 @@ type Config[K comparable, V any] struct {
 	// version stays. A nil argument says that the entry was deleted there, a nil result
 	// deletes it. Each member calls it by itself, so the result must depend on nothing but
 	// the arguments; b is the one with the higher version. It must not call the map. All
-	// members of a map must have such a function, the same one, or none.
+	// members of a map must have such a function, the same one, or none. With Backups the
+	// members that are to have the value call it, when they have both values; if one of the
+	// two is on no member that answers for ten times Repair, the other stays.
 	Resolve func(key K, a, b *V) *V
 
 	// Load is asked by Get for an entry that is not there, on the member that reads; what
@@ -148,7 +150,6 @@ func (c *Config[K, V]) settings() (settings, error) {
 	}
 	check(c.Tribes != nil && c.Resolve != nil, "a map of Tribes has no Resolve")
 	check(c.Tribes != nil && c.Backups > 0, "a map of Tribes has no Backups")
-	check(c.Backups > 0 && c.Resolve != nil, "a map with Backups has no Resolve")
 	if err := errors.Join(all...); err != nil {
 		return settings{}, err
 	}

@@ -3,6 +3,7 @@ package replmap
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
@@ -55,7 +56,7 @@ func (d *delivery) finish(err error) {
 // then tells all of it. A member that refuses the write ends that: then what is here is
 // looked after as if this member had been given it.
 func (d *delivery) run(ctx context.Context) {
-	n := d.n
+	n, end := d.n, time.Now().Add(d.n.stall)
 	for {
 		epoch, r := n.epoch.Load(), n.roster()
 		holders, here := r.split(d.state.Key)
@@ -70,11 +71,19 @@ func (d *delivery) run(ctx context.Context) {
 			d.finish(nil)
 			return
 		}
-		if err := d.give(ctx, lacking); err != nil {
-			d.finish(err)
-			n.look(d.state.Key)
-			return
+		err := d.give(ctx, lacking)
+		if conflicting(err) {
+			if !n.table.Holds(d.state) {
+				err = nil // it is part of another state by now
+			} else if n.again(ctx, end) {
+				continue
+			}
+		} else if err == nil {
+			continue
 		}
+		d.finish(unresolved(err))
+		n.look(d.state.Key)
+		return
 	}
 }
 

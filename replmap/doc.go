@@ -29,6 +29,30 @@
 // joins. While members come and go, two can take themselves for the primary; then the
 // merge decides.
 //
+// # Values on some members
+//
+// With Config.Backups, a number of at least 1, not every member has every value. The value of
+// an entry is on its primary and on as many backups: those that weigh most for the key, so
+// nobody has to remember where it is. All others have a proxy, which is everything but the
+// value: Len, Has, Version, Keys, Delete, lifetimes and Watch work on every member without
+// asking another; Get, Update and All ask one that has the value.
+//
+//	m, err := replmap.New(replmap.Config[string, []byte]{
+//		Group: g, Name: "files", Keys: replmap.String(), Values: replmap.Bytes(), Backups: 1,
+//	})
+//	...
+//	b, version, there, err := m.GetVersion(ctx, "logo") // from this member, or one that has it
+//	...
+//	if now, there := m.Version("logo"); there && now == version {
+//		// b is still the value, and nobody was asked
+//	}
+//
+// When a member joins, leaves or crashes, the members that are to have a value now get it
+// from those that have it, in blocks of bounded size; who is to have it no longer keeps it
+// until they say that they have it. Close hands over what only few others have. If more
+// members crash at the same time than there are backups, or are on the other side of a
+// partition, what needs the value fails with ErrNoHolder; Put and Delete do not.
+//
 // # How members come to be the same
 //
 // A write goes from its member to all others, once. A member that starts gets all entries
@@ -41,7 +65,8 @@
 //
 // # Caveats
 //
-//   - Memory: each member has everything, and remembers deletions for Config.Remember.
+//   - Memory: each member has everything, or with Config.Backups all keys and some values,
+//     and remembers deletions for Config.Remember.
 //   - Whoever is in the group is trusted: a member that lies about versions can suppress
 //     writes.
 //   - A member that cannot see the others at its start is ready with nothing, after

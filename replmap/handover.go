@@ -36,7 +36,7 @@ func (n *native) handOver() {
 			return
 		}
 		select {
-		case <-time.After(askAgain):
+		case <-time.After(askAgain << min(tries, 6)):
 		case <-ctx.Done():
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // look has a key looked at if its value is not where it is to be: at once if it is to be
 // here and is not; else when who has written it has had the time to say that all have it.
 func (n *native) look(key string) {
-	if n.backups == 0 {
+	if n.backups == 0 || !n.ready() { // then all is looked at
 		return
 	}
 	e, there := n.table.Get(key)
@@ -25,8 +25,14 @@ func (n *native) look(key string) {
 	case here && e.Proxy:
 		n.att.add(key, glance{at: time.Now()})
 	case !e.Proxy && (!here || !e.Placed):
-		n.att.add(key, glance{at: time.Now().Add(2 * n.budget)})
+		n.att.add(key, glance{at: n.after(2 * n.budget)})
 	}
+}
+
+// after is in a while, rounded up so that many keys are looked at together.
+func (n *native) after(d time.Duration) time.Time {
+	step := max(n.budget/4, time.Millisecond)
+	return time.Now().Add(d + step).Truncate(step)
 }
 
 // keep brings values to where they are to be, whenever that may have changed: what is to
@@ -82,7 +88,7 @@ func (n *native) attend(ctx context.Context, due map[string]int, all bool) {
 	}
 	later := func(key string) {
 		tries := due[key] + 1
-		n.att.add(key, glance{at: time.Now().Add(min(n.budget<<min(tries, 10), n.repair)), tries: tries})
+		n.att.add(key, glance{at: n.after(min(n.budget<<min(tries, 10), n.repair)), tries: tries})
 	}
 	for _, key := range n.pull(ctx, lacks) {
 		later(key)

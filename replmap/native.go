@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/membership"
@@ -36,6 +37,7 @@ type native struct {
 	state         mapwire.State
 	questions     map[uint64]*question
 	meetings      map[membership.ID]*meeting
+	conflicts     conflicts
 	undo          []func() // what ends with close
 }
 
@@ -50,7 +52,7 @@ func newNative(r *replica) (*native, error) {
 	n := &native{
 		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
 		changed: make(chan struct{}), questions: make(map[uint64]*question),
-		meetings: make(map[membership.ID]*meeting),
+		meetings: make(map[membership.ID]*meeting), conflicts: make(conflicts),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.peers.Store(new([]*peer))
@@ -150,6 +152,15 @@ func (n *native) publish(ctx context.Context, e *entry.Entry) error {
 	if n.backups > 0 && !e.Gone {
 		return n.deliver(ctx, e)
 	}
+	for end := time.Now().Add(n.stall); ; {
+		if err := n.tellAll(ctx, e); !conflicting(err) || !n.again(ctx, end) {
+			return unresolved(err)
+		}
+	}
+}
+
+// tellAll gives all peers the same.
+func (n *native) tellAll(ctx context.Context, e *entry.Entry) error {
 	body := mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}})
 	peers := *n.peers.Load()
 	f := newFlight(n.wait, len(peers)+1) // one more, until all is posted

@@ -1,6 +1,7 @@
 package replmap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,15 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 	var stale []string
 	for i := range all {
 		e := &all[i]
-		if _, err := n.table.Merge(e); err != nil {
+		_, err := n.table.Merge(e)
+		if errors.Is(err, entry.ErrConflict) {
+			n.contest(p, e)
+			if !e.Proxy { // else nobody relies on it
+				first = cmp.Or(first, err)
+			}
+			continue
+		}
+		if err != nil {
 			n.n.rejected.Add(1)
 			n.log.Warn("entry refused", "member", p.member(), "err", err)
 			if first == nil {

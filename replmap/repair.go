@@ -105,7 +105,7 @@ func (n *native) push(ctx context.Context, p *peer, keys []string) error {
 		send, cancel := context.WithTimeoutCause(ctx, n.stall, errAnswer)
 		err := p.send(send, &c)
 		cancel()
-		if err != nil {
+		if err != nil && !conflicting(err) { // it gets it again when it has resolved what it has
 			return err
 		}
 	}

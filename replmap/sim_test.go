@@ -57,6 +57,8 @@ type world struct {
 	f     *farm
 	names []string
 
+	faults, acts int // how many there are, acts for each client
+
 	backups int                 // of the map
 	audited int                 // crashes when audit was called last
 	seen    map[entry.State]int // crashes before a state was seen first
@@ -82,13 +84,17 @@ type deed struct {
 func newWorld(t *testing.T, seed uint64, backups int) *world {
 	w := &world{
 		t: t, seed: seed, backups: backups, rnd: rand.New(rand.NewPCG(seed, 1)),
-		names: []string{"a", "b", "c", "d", "e"}[:2+seed%4], nodes: make(map[string]*node), seen: make(map[entry.State]int),
+		names: []string{"a", "b", "c", "d", "e"}[:2+seed%4], faults: 25, acts: 80,
+		nodes: make(map[string]*node), seen: make(map[entry.State]int),
 	}
 	w.f = &farm{t: t, net: mem.NewNetwork(mem.Config{Seed: seed, Link: w.link()}), cfg: func(c *Config[string, string]) {
 		c.BlockEntries = 1 + int(seed%10)
 		c.Wait = Wait(seed / 4 % 3)
 		c.Backups = backups
-		if seed%3 == 0 && backups == 0 {
+		if backups > 0 {
+			c.Repair = 3 * time.Second // ten times that is the patience with what is lost
+		}
+		if seed%3 == 0 {
 			c.Resolve = func(_ string, a, b *string) *string {
 				if a == nil || b == nil {
 					return nil
@@ -122,7 +128,7 @@ func (w *world) run() {
 		c := &client{w: w, rnd: rand.New(rand.NewPCG(w.seed, uint64(100+i)))}
 		clients.Go(c.run)
 	}
-	for range 25 {
+	for range w.faults {
 		time.Sleep(time.Duration(w.rnd.IntN(1500)) * time.Millisecond)
 		w.audit()
 		w.fault()
@@ -181,9 +187,16 @@ func (w *world) fault() {
 		if n := w.nodes[name]; n != nil {
 			w.mu.Lock()
 			delete(w.nodes, name)
-			w.downs++
+			goodbye := w.backups > 0 && w.rnd.IntN(3) == 0
 			w.mu.Unlock()
-			n.crash()
+			if goodbye {
+				n.goodbye() // which it may not be able to say
+			} else {
+				n.crash()
+			}
+			w.mu.Lock()
+			w.downs++ // now, as until then others may have an answer of it
+			w.mu.Unlock()
 		}
 	case 7, 8:
 		w.start(pick())
@@ -199,7 +212,7 @@ type client struct {
 }
 
 func (c *client) run() {
-	for range 80 {
+	for range c.w.acts {
 		time.Sleep(time.Duration(c.rnd.IntN(500)) * time.Millisecond)
 		if n := c.pick(); n != nil {
 			c.act(n)

@@ -2,6 +2,7 @@ package replmap
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ func (h *harvest) ask(ctx context.Context, p *peer, keys []string) error {
 		for i := range a.Entries {
 			e := &a.Entries[i]
 			if err := h.n.take(p, e); err != nil {
-				return err
+				continue
 			}
 			if !e.Proxy && !e.Gone {
 				h.note(e)
@@ -126,7 +127,11 @@ func (n *native) take(p *peer, e *entry.Entry) error {
 		n.table.Digest(&mine)
 		mine.Strip()
 	}
-	return n.merge(p, []entry.Entry{mine})
+	err := n.merge(p, []entry.Entry{mine})
+	if errors.Is(err, entry.ErrConflict) {
+		return nil // it is seen to
+	}
+	return err
 }
 
 // provideValues answers an Ask.

@@ -1,12 +1,14 @@
 // Command replmap is a map that several processes share, with a line for each thing that
 // happens to it. Start it twice and type: put NAME VALUE, put NAME VALUE SECONDS,
 // add NAME (counts), delete NAME, all. Kill one, start it again, cut the network: all end up with the
-// same.
+// same. With -backups 1, the same for all, each value is on two of them only; get NAME asks
+// one of those.
 package main
 
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -21,15 +23,17 @@ import (
 )
 
 func main() {
+	backups := flag.Int("backups", 0, "how many have a value beside its primary; 0 is all")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdin, os.Stdout, group.WithBind("127.0.0.1")); err != nil {
+	if err := run(ctx, os.Stdin, os.Stdout, *backups, group.WithBind("127.0.0.1")); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // run ends with its input, or when ctx does and the input has one more line.
-func run(ctx context.Context, in io.Reader, out io.Writer, options ...group.Option) error {
+func run(ctx context.Context, in io.Reader, out io.Writer, backups int, options ...group.Option) error {
 	g, err := group.New(options...)
 	if err != nil {
 		return err
@@ -40,6 +44,7 @@ func run(ctx context.Context, in io.Reader, out io.Writer, options ...group.Opti
 	defer g.Stop(context.Background())
 	m, err := replmap.New(replmap.Config[string, string]{
 		Group: g, Name: "example", Keys: replmap.String(), Values: replmap.String(),
+		Backups: backups,
 	})
 	if err != nil {
 		return err
@@ -83,6 +88,12 @@ func do(ctx context.Context, m *replmap.Map[string, string], out io.Writer, word
 			return strconv.Itoa(n + 1), true, nil
 		})
 		return err
+	case len(words) == 2 && words[0] == "get":
+		v, there, err := m.Get(ctx, words[1])
+		if there {
+			fmt.Fprintf(out, "%s is %q, kept by %v\n", words[1], v, m.Holders(words[1]))
+		}
+		return err
 	case len(words) == 2 && words[0] == "delete":
 		_, err := m.Delete(ctx, words[1])
 		return err
@@ -92,5 +103,5 @@ func do(ctx context.Context, m *replmap.Map[string, string], out io.Writer, word
 		}
 		return nil
 	}
-	return fmt.Errorf("want put NAME VALUE [SECONDS], add NAME, delete NAME or all")
+	return fmt.Errorf("want put NAME VALUE [SECONDS], add NAME, get NAME, delete NAME or all")
 }

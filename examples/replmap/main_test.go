@@ -23,13 +23,13 @@ type program struct {
 	said *bufio.Scanner
 }
 
-func start(ctx context.Context, t *testing.T, all *sync.WaitGroup, network *mem.Network, host string) *program {
+func start(ctx context.Context, t *testing.T, all *sync.WaitGroup, network *mem.Network, host string, backups int) *program {
 	t.Helper()
 	node := network.Node(host).Config()
 	in, tell := io.Pipe()
 	hear, out := io.Pipe()
 	all.Go(func() {
-		err := run(ctx, in, out, group.WithTransport(node.Sender, node.Receiver), group.WithMembership(node.Membership))
+		err := run(ctx, in, out, backups, group.WithTransport(node.Sender, node.Receiver), group.WithMembership(node.Membership))
 		if err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
@@ -54,10 +54,10 @@ func TestTwoOfThem(t *testing.T) {
 	defer cancel()
 	network := mem.NewNetwork(mem.Config{})
 	var all sync.WaitGroup
-	a := start(ctx, t, &all, network, "a")
+	a := start(ctx, t, &all, network, "a", 0)
 	fmt.Fprintln(a.in, "put color green")
 	a.await(t, `added: color "green"`)
-	b := start(ctx, t, &all, network, "b")
+	b := start(ctx, t, &all, network, "b", 0)
 	b.await(t, `added: color "green"`)
 	fmt.Fprintln(b.in, "put color blue")
 	b.await(t, `changed: color "blue", was "green"`)
@@ -82,5 +82,25 @@ func TestTwoOfThem(t *testing.T) {
 	a.await(t, `n is "2"`)
 	a.in.Close()
 	b.in.Close()
+	all.Wait()
+}
+
+func TestBackups(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	network := mem.NewNetwork(mem.Config{})
+	var all sync.WaitGroup
+	var programs []*program
+	for _, host := range []string{"a", "b", "c"} {
+		p := start(ctx, t, &all, network, host, 1)
+		fmt.Fprintln(p.in, "put", host, "x")
+		p.await(t, "added: "+host)
+		programs = append(programs, p)
+	}
+	for _, p := range programs {
+		fmt.Fprintln(p.in, "get a")
+		p.await(t, `a is "x", kept by`)
+		p.in.Close()
+	}
 	all.Wait()
 }

@@ -20,6 +20,29 @@ func (t *Table) fill(b *bucket, it *item, e *Entry) {
 	}
 }
 
+// Reconcile merges two states of a key that were written without knowledge of each other.
+// A proxy stands for a value that is lost: then the other state stays, with the version of
+// the newer and the marks of both.
+func (t *Table) Reconcile(a, b *Entry) error {
+	older, newer := a, b
+	if a.Compare(b) > 0 {
+		older, newer = b, a
+	}
+	var merged Entry
+	switch {
+	case !older.Proxy && !newer.Proxy:
+		merged = *Merge(a, b, t.cfg.Resolve)
+	case newer.Proxy && !older.Proxy:
+		merged = *older
+		merged.Version, merged.Placed = newer.Version, false
+	default:
+		merged = *newer
+	}
+	merged.Marks = join(older.Marks, newer.Marks)
+	_, err := t.Merge(&merged)
+	return err
+}
+
 // Place notes that all members that are to have the value of a state have it.
 func (t *Table) Place(s State) {
 	b := t.bucket(s.Key)

@@ -14,6 +14,10 @@ import (
 // ErrVersion is the error of a state whose version nobody can have given.
 var ErrVersion = errors.New("tribes: replmap: impossible version")
 
+// ErrConflict is the error of a state that is to be resolved with the one that is there,
+// when one of the two is a proxy: see [Table.Reconcile].
+var ErrConflict = errors.New("tribes: replmap: values of both states are needed")
+
 // ErrProxy is the error of a state without a value in a table that has all values.
 var ErrProxy = errors.New("tribes: replmap: entry without its value")
 
@@ -152,15 +156,22 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 		t.set(b, nil, e, false)
 		return true, nil
 	}
+	if t.cfg.Proxies {
+		if it.Compare(e) == 0 {
+			it.Marks = join(it.Marks, e.Marks)
+			t.fill(b, it, e)
+			return false, nil
+		}
+		if (it.Proxy || e.Proxy) && t.cfg.Resolve != nil && !covers(it.Marks, e.Marks) && !covers(e.Marks, it.Marks) {
+			return false, ErrConflict
+		}
+	}
 	merged := Merge(&it.Entry, e, t.cfg.Resolve)
 	if merged != e && merged != &it.Entry {
 		merged.Sum = t.valueSum(merged)
 	}
 	if merged == &it.Entry || merged.Compare(&it.Entry) == 0 {
 		it.Marks = merged.Marks
-		if it.Compare(e) == 0 {
-			t.fill(b, it, e)
-		}
 		return false, nil
 	}
 	t.set(b, it, merged, false)
