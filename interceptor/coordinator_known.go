@@ -126,8 +126,8 @@ func (a *acquaintances) introduce(members []*membership.Member, now time.Time) (
 // taken reports whether another member is on the address of m: a process that has
 // restarted would answer for the one that it was before.
 func (a *acquaintances) taken(m *membership.Member) bool {
-	addr := m.AddrPort()
-	return slices.ContainsFunc(a.members(), func(x *membership.Member) bool { return x.AddrPort() == addr })
+	addr, k := m.AddrPort(), m.Key()
+	return slices.ContainsFunc(a.members(), func(x *membership.Member) bool { return x.AddrPort() == addr && x.Key() != k })
 }
 
 func (a *acquaintances) probe(m *membership.Member) {
@@ -149,7 +149,7 @@ func (a *acquaintances) probed(k membership.Key, alive bool, now time.Time, set 
 	delete(a.probing, k)
 	switch {
 	case m == nil || a.below[k] != nil || now.Before(a.absent[k]): // the membership knows better
-	case alive && (a.learned[k] != nil || len(a.learned) < set.most):
+	case alive && !a.taken(m) && (a.learned[k] != nil || len(a.learned) < set.most):
 		if a.learned[k] == nil {
 			a.all = nil
 		}

@@ -57,7 +57,9 @@ import (
 //
 // A message that cannot be decrypted, came before, or is out of the window of time
 // is dropped, counted and traced. With AESGCM its sender gets the error, if it waits
-// for the processing: such a message was Refused. With AESCBC the sender is told
+// for the processing: such a message was Refused. One that has waited for longer than
+// Window before it reached the layer, behind a slow listener or while the process was
+// stopped, is too old like any other, also if it was acknowledged when it came. With AESCBC the sender is told
 // that all is well, as Tribes does with both: the difference would tell who has no
 // key whether the padding of what it has made up is right, and that is enough to
 // read messages. All reasons for which a message cannot be decrypted are one.

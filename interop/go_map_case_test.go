@@ -51,13 +51,14 @@ func (c *mapCase) start() string {
 	return fmt.Sprintf("mapstart m %s %d", c.kind, c.timeout.Milliseconds())
 }
 
-// java starts a Java node, and its map when the others see it: Java nodes that do not see it yet ignore that its map
-// starts, and do not tell it what they write.
+// java starts a Java node, and its map when it and the others see each other: Java nodes that do not see it yet ignore
+// that its map starts, and do not tell it what they write; nor does it tell those that it does not see.
 func (c *mapCase) java(others ...*peer) *peer {
 	c.t.Helper()
 	p := c.javaNode()
 	for _, o := range others {
 		o.awaitJoin(c.ctx, p)
+		p.awaitJoin(c.ctx, o)
 	}
 	c.javaMap(p)
 	return p

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 	"time"
 )
@@ -24,19 +25,23 @@ func testContext(t *testing.T) context.Context {
 }
 
 // freePort finds a port of the loopback interface that neither TCP nor UDP uses. It looks below the range from which
-// systems take the ports of outgoing connections, so that nobody is given it by chance before the node binds it.
+// systems take the ports of outgoing connections, so that nobody is given it by chance before the node binds it. Tests
+// run side by side, so none gets one that another has got.
 func freePort(t *testing.T) int {
 	t.Helper()
 	const lowest, highest, tries = 20000, 32000, 100
 	for range tries {
 		port := lowest + mathrand.IntN(highest-lowest)
-		if free(port) {
+		if _, taken := givenPorts.LoadOrStore(port, true); !taken && free(port) {
 			return port
 		}
 	}
 	t.Fatalf("no free port between %d and %d in %d tries", lowest, highest, tries)
 	return 0
 }
+
+// givenPorts are the ports that freePort has found.
+var givenPorts sync.Map
 
 // free tells if port can be bound on all addresses, for TCP and UDP, which also excludes multicast groups on it.
 func free(port int) bool {

@@ -177,10 +177,14 @@ func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := m.reach(ctx, e.Key); err != nil {
-		return false, err
+	for {
+		if err := m.reach(ctx, e.Key); err != nil {
+			return false, err
+		}
+		if done, err := m.write(ctx, e, nil); done || err != nil || !m.elsewhere(e.Key) {
+			return done, err
+		}
 	}
-	return m.write(ctx, e, nil)
 }
 
 // write writes on this member and tells the others.

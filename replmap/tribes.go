@@ -83,7 +83,7 @@ type tribesMap struct {
 	others        []*membership.Member              // that have the map, in the order in which they came
 	lost          map[membership.ID]uint64          // and what this member had counted to when they were
 	reuniting     map[membership.ID]uint64          // the same, of those that are back and not merged with
-	missed        map[membership.ID]map[string]bool // keys that could not be sent
+	missed        map[membership.ID]map[string]bool // keys that could not be sent, and whether they were gone
 	listed        map[membership.ID]bool            // who was told who has the entries of this member
 	places        map[string]*place
 	recent        []recentWrite
@@ -91,9 +91,11 @@ type tribesMap struct {
 	provider      *membership.Member     // who has given the entries, until they were asked for again
 	seen          map[membership.ID]bool // who has shown that it sees this member
 	asks          map[string]bool        // keys that are asked for on behalf of others
+	went          map[membership.ID]bool // who has gone since all were asked whether they have the map
 	undo          []func()
 
-	turn atomic.Uint64 // of the members as backups
+	turn  atomic.Uint64 // of the members as backups
+	pings int           // so far; of ping alone
 }
 
 func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
@@ -116,7 +118,7 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64), listed: make(map[membership.ID]bool),
 		reuniting: make(map[membership.ID]uint64),
 		missed:    make(map[membership.ID]map[string]bool), places: make(map[string]*place),
-		asks: make(map[string]bool), seen: make(map[membership.ID]bool),
+		asks: make(map[string]bool), went: make(map[membership.ID]bool), seen: make(map[membership.ID]bool),
 	}
 	r.placed = t.holders
 	if cfg.Lazy {
@@ -301,7 +303,7 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 		t.n.alone.Add(1)
 		return nil
 	}
-	err := t.tell(ctx, to, e.Key)
+	err := t.tell(ctx, to, e.Key, e)
 	if err == nil {
 		return nil
 	}
@@ -328,12 +330,12 @@ func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
 	return nil
 }
 
-// tell sends members what a key is now.
-func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string) error {
+// tell sends members what a key is now. wish is what this member has written, if it has.
+func (t *tribesMap) tell(ctx context.Context, to []*membership.Member, key string, wish *entry.Entry) error {
 	if t.cfg.Lazy {
 		return t.spread(ctx, to, key)
 	}
-	return t.flying(key, true, func() error { return t.tellNow(ctx, to, key) })
+	return t.flying(key, true, wish, func() error { return t.tellNow(ctx, to, key) })
 }
 
 func (t *tribesMap) tellNow(ctx context.Context, to []*membership.Member, key string) error {
@@ -377,7 +379,8 @@ func (t *tribesMap) missLocked(id membership.ID, key string) {
 	if t.missed[id] == nil {
 		t.missed[id] = make(map[string]bool)
 	}
-	t.missed[id][key] = true
+	p := t.places[key]
+	t.missed[id][key] = p == nil || !p.known
 }
 
 // before is a counter below that of the last write of a key.

@@ -20,7 +20,7 @@ import (
 // write and now is before the write: so the value is written again if it was taken away.
 func (t *tribesMap) publishLazy(ctx context.Context, e *entry.Entry) error {
 	to, _ := t.members()
-	err := t.flying(e.Key, true, func() error {
+	err := t.flying(e.Key, true, e, func() error {
 		end, err := t.sending.take(ctx, e.Key)
 		if err != nil {
 			for _, m := range to {
@@ -60,7 +60,7 @@ func (t *tribesMap) claim(e *entry.Entry) {
 // backup, the others learn whose it is, or all that it is gone. Nothing is said about a key
 // of another member. Who cannot be told is told later. The error is the cause of ctx.
 func (t *tribesMap) spread(ctx context.Context, to []*membership.Member, key string) error {
-	return t.flying(key, true, func() error {
+	return t.flying(key, true, nil, func() error {
 		end, err := t.sending.take(ctx, key)
 		if err != nil {
 			return err

@@ -26,6 +26,17 @@ func (m *Map[K, V]) find(ctx context.Context, key string) (e entry.Entry, there 
 	return e, false, nil
 }
 
+// elsewhere reports whether there is a key whose value is not here: it may have moved away
+// again since it was found.
+func (m *Map[K, V]) elsewhere(key string) bool {
+	t, ok := m.rep.(*tribesMap)
+	if !ok || !t.cfg.Lazy {
+		return false
+	}
+	_, known := t.whose(key)
+	return known
+}
+
 // reach is find before a key is deleted: one whose value nobody has any more can be, too.
 func (m *Map[K, V]) reach(ctx context.Context, key string) error {
 	_, _, err := m.find(ctx, key)

@@ -147,7 +147,14 @@ func (t *tribesMap) mergeLazy(ctx context.Context, m *membership.Member, theirs 
 	}
 	for key, x := range theirs {
 		p, known := t.whose(key)
-		if x == nil && !known || x != nil && known && samePrimary(p.primary, x.Primary) {
+		mine := known && samePrimary(p.primary, t.local())
+		if x == nil && !known || x != nil && known && t.agrees(x) {
+			continue
+		}
+		if x != nil && mine && samePrimary(x.Primary, p.primary) { // it has another backup there
+			if t.spread(ctx, []*membership.Member{m}, key) != nil {
+				return
+			}
 			continue
 		}
 		later := false
@@ -155,8 +162,8 @@ func (t *tribesMap) mergeLazy(ctx context.Context, m *membership.Member, theirs 
 			later = e.Version.Counter > since
 		}
 		wins := t.wins(key, x, m, !known, later)
-		if x == nil && since == 0 {
-			wins = ours
+		if x == nil && (since == 0 || mine) {
+			wins = ours // it may have forgotten it with those that had the value there
 		}
 		switch wins {
 		case ours:

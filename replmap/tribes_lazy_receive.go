@@ -112,8 +112,19 @@ func (t *tribesMap) heardLazy(m *tribeswire.Message, from *membership.Member, se
 }
 
 // againLazy says again what a key is after messages about it have crossed: whoever has
-// which value by now, this member gets it, and becomes the primary.
-func (t *tribesMap) againLazy(ctx context.Context, key string) {
+// which value by now, this member gets it, and becomes the primary. What it has written
+// itself it writes again.
+func (t *tribesMap) againLazy(ctx context.Context, key string, wish *entry.Entry) {
+	if wish != nil {
+		if !t.is(wish) {
+			e, _ := t.table.Write(entry.Entry{Key: key, Value: wish.Value, Gone: wish.Gone, Lifetime: entry.Forever}, nil)
+			wish = &e
+		}
+		if err := t.publishLazy(ctx, wish); err != nil {
+			t.log.Debug("entry could not be said again", "err", err)
+		}
+		return
+	}
 	if e, there := t.table.Get(key); there {
 		t.own(e.Key, nil)
 	} else if _, known := t.whose(key); known {

@@ -15,7 +15,7 @@ import (
 
 // Members that speak as Java nodes with a LazyReplicatedMap do, read, write, delete, stop,
 // crash and come back, on a network that loses and delays; who writes a key has it for
-// itself, who reads it moves it. When everything has been well for a minute all know the
+// itself, who reads it moves it. When everything has been well for two minutes all know the
 // same keys, each has a primary and a backup that live, and both have the same value. While
 // members crash one after the other, none is lost.
 func TestLazySimulation(t *testing.T) {
@@ -71,7 +71,7 @@ func lazyRun(t *testing.T, seed uint64) {
 		}
 		all = append(all, nodes[name])
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(2 * time.Minute)
 	if have := checkLazy(t, all...); !loss && !maps.Equal(have, want) {
 		t.Errorf("have %v, want %v", have, want)
 	}

@@ -2,7 +2,6 @@ package replmap
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -34,9 +33,10 @@ func (t *tribesMap) ping(ctx context.Context) {
 		if !t.ready() {
 			continue
 		}
+		t.asksAll()
 		from, answers, all := t.call(ctx, t.group.View().Members, t.cfg.Access, &tribeswire.Message{Type: tribeswire.Ping, Primary: t.local()})
 		for i, m := range from {
-			if s, err := tribeswire.StateOf(answers[i].Value); err == nil && s == tribeswire.Initialized {
+			if s, err := tribeswire.StateOf(answers[i].Value); err == nil && s == tribeswire.Initialized && !t.wentSince(m) {
 				t.found(m, true)
 				t.catchUp(m)
 				if !t.cfg.Lazy {
@@ -44,7 +44,10 @@ func (t *tribesMap) ping(ctx context.Context) {
 				}
 			}
 		}
-		t.unspare()
+		if t.cfg.Lazy {
+			t.unspare()
+			t.compareNext()
+		}
 		t.refreshed()
 		t.unseen()
 		for i := range all {
@@ -91,6 +94,21 @@ func (t *tribesMap) found(m *membership.Member, met bool) {
 	}
 }
 
+// asksAll begins to note who goes while all are asked whether they have the map.
+func (t *tribesMap) asksAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.went)
+}
+
+// wentSince reports whether a member went after all were asked: then its answer is from
+// before.
+func (t *tribesMap) wentSince(m *membership.Member) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.went[m.ID()]
+}
+
 // introduce lists the entries of this member to one that has them all by now, once.
 func (t *tribesMap) introduce(m *membership.Member) {
 	t.mu.Lock()
@@ -135,7 +153,7 @@ func (t *tribesMap) list(ctx context.Context, m *membership.Member, keys []strin
 			continue
 		}
 		x := &tribeswire.Message{Type: tribeswire.Notify, Key: []byte(key), Primary: t.local(), Nodes: nodes}
-		if err := t.flying(key, false, func() error { return t.send(ctx, []*membership.Member{m}, x) }); err != nil {
+		if err := t.flying(key, false, nil, func() error { return t.send(ctx, []*membership.Member{m}, x) }); err != nil {
 			t.log.Debug("member does not know who has the entries", "member", m, "err", err)
 			return
 		}
@@ -152,6 +170,7 @@ func (t *tribesMap) gone(id membership.ID, lost bool) {
 		return
 	}
 	t.log.Info("member has the map no more", "member", t.others[i])
+	t.went[id] = true
 	t.others = slices.Delete(slices.Clone(t.others), i, i+1)
 	if lost {
 		since := t.table.Clock()
@@ -266,7 +285,7 @@ func (t *tribesMap) adoptAll(keys []string) {
 				continue
 			}
 			// With the value: who is gone may not have reached all with its last word.
-			if err := t.tell(ctx, to, key); err != nil {
+			if err := t.tell(ctx, to, key, nil); err != nil {
 				for _, m := range to {
 					t.miss(m, key)
 				}
@@ -286,7 +305,12 @@ func (t *tribesMap) orphaned(key string) bool {
 // catchUp sends a member what could not be sent to it.
 func (t *tribesMap) catchUp(m *membership.Member) {
 	t.mu.Lock()
-	keys := slices.Collect(maps.Keys(t.missed[m.ID()]))
+	var keys []string
+	for key, gone := range t.missed[m.ID()] {
+		if p := t.places[key]; !t.cfg.Lazy || gone || p != nil && p.known {
+			keys = append(keys, key) // what is gone since, who has deleted it tells
+		}
+	}
 	delete(t.missed, m.ID())
 	t.mu.Unlock()
 	if len(keys) == 0 {
@@ -294,7 +318,7 @@ func (t *tribesMap) catchUp(m *membership.Member) {
 	}
 	t.later(func(ctx context.Context) {
 		for _, key := range keys {
-			if t.tell(ctx, []*membership.Member{m}, key) != nil {
+			if t.tell(ctx, []*membership.Member{m}, key, nil) != nil {
 				t.miss(m, key)
 			}
 		}

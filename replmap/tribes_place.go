@@ -24,8 +24,9 @@ type place struct {
 	known   bool // there is such a key
 	told    int  // how often another member has said something about it, and when last
 	heard   time.Time
-	spare   []byte    // the value that was here, until it is sure that others have one
-	spared  time.Time // since when
+	spare   []byte       // the value that was here, until it is sure that others have one
+	spared  time.Time    // since when
+	wish    *entry.Entry // what this member has written, while messages about that fly
 }
 
 // own makes this member the primary of a key, nodes the others that have the value. In a
@@ -78,7 +79,10 @@ func (t *tribesMap) place(key string) *place {
 // before all have answered, then each side may have taken what the other has said. So this
 // member says again what it has then: the one with the lowest id at once, the others later,
 // one after the other, unless they hear more meanwhile.
-func (t *tribesMap) flying(key string, value bool, f func() error) error {
+//
+// wish is what this member has written, nil if it only tells what others have: whoever has
+// written says that again, and before others do.
+func (t *tribesMap) flying(key string, value bool, wish *entry.Entry, f func() error) error {
 	n := 0
 	if value {
 		n = 1
@@ -89,18 +93,22 @@ func (t *tribesMap) flying(key string, value bool, f func() error) error {
 		p.crossed, p.clash = true, true
 	}
 	p.flying, p.values = p.flying+1, p.values+n
+	if wish != nil {
+		p.wish = wish
+	}
 	t.mu.Unlock()
 	err := f()
 	t.mu.Lock()
 	p = t.place(key)
 	p.flying, p.values = p.flying-1, p.values-n
 	crossed, clash := p.flying == 0 && p.crossed, p.flying == 0 && p.clash
+	wish = p.wish
 	if p.flying == 0 {
-		p.crossed, p.clash = false, false
+		p.crossed, p.clash, p.wish = false, false, nil
 	}
 	t.mu.Unlock()
 	if crossed {
-		t.later(func(ctx context.Context) { t.again(ctx, key, clash) })
+		t.later(func(ctx context.Context) { t.again(ctx, key, clash, wish) })
 	}
 	return err
 }
@@ -134,19 +142,22 @@ const (
 )
 
 // again says what a key is, or only whose it is, after messages about it have crossed.
-func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
-	before := t.stand(key)
+func (t *tribesMap) again(ctx context.Context, key string, clash bool, wish *entry.Entry) {
+	before, place := t.stand(key), t.rank()
+	if others, _ := t.members(); wish == nil {
+		place += len(others) + 1
+	}
 	select {
 	case <-ctx.Done():
 		return
-	case <-time.After(againPause + time.Duration(t.rank())*t.cfg.Access/4):
+	case <-time.After(againPause + time.Duration(place)*t.cfg.Access/4):
 	}
 	if t.stand(key) != before {
 		return // another has said it again
 	}
 	t.n.repaired.Add(1)
 	if t.cfg.Lazy {
-		t.againLazy(ctx, key)
+		t.againLazy(ctx, key, wish)
 		return
 	}
 	to, _ := t.members()
@@ -155,16 +166,25 @@ func (t *tribesMap) again(ctx context.Context, key string, clash bool) {
 	}
 	var err error
 	if clash {
+		if wish != nil && !t.is(wish) {
+			t.table.Write(entry.Entry{Key: key, Value: wish.Value, Gone: wish.Gone, Lifetime: entry.Forever}, nil)
+		}
 		t.own(key, to)
-		err = t.tell(ctx, to, key)
+		err = t.tell(ctx, to, key, wish)
 	} else {
-		err = t.flying(key, false, func() error { return t.say(ctx, to, key) })
+		err = t.flying(key, false, wish, func() error { return t.say(ctx, to, key) })
 	}
 	if err != nil {
 		for _, m := range to {
 			t.miss(m, key)
 		}
 	}
+}
+
+// is reports whether a key is what was written.
+func (t *tribesMap) is(wish *entry.Entry) bool {
+	e, there := t.table.Get(wish.Key)
+	return there != wish.Gone && bytes.Equal(e.Value, wish.Value)
 }
 
 // stance is what a key is and whose.
@@ -207,7 +227,7 @@ func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil && p.flying > 0 {
-		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, heard: p.heard}
+		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, heard: p.heard, wish: p.wish}
 		return
 	}
 	delete(t.places, key)

@@ -120,6 +120,9 @@ func (t *tribesMap) asked(ctx context.Context, req *group.Request) (group.Body, 
 		t.n.malformed.Add(1)
 		return none, err
 	}
+	if t.now() == tribeswire.Destroyed && m.Type != tribeswire.Retrieve && m.Type != tribeswire.Ping {
+		return none, nil // it has said goodbye, or is about to
+	}
 	a := &tribeswire.Message{Type: m.Type, Key: m.Key, Primary: t.local()}
 	switch m.Type {
 	case tribeswire.Init:

@@ -125,7 +125,8 @@ func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.places[key]
-	return t.missed[m.ID()][key] || p != nil && p.flying > 0
+	_, missed := t.missed[m.ID()][key]
+	return missed || p != nil && p.flying > 0
 }
 
 // agrees reports whether a key is here what a message says.

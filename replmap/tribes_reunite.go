@@ -106,7 +106,7 @@ func (t *tribesMap) tellAll(ctx context.Context, to []*membership.Member, key st
 	if len(to) == 0 {
 		return
 	}
-	if t.tell(ctx, to, key) != nil {
+	if t.tell(ctx, to, key, nil) != nil {
 		for _, m := range to {
 			t.miss(m, key)
 		}

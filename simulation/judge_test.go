@@ -148,6 +148,9 @@ func (n *node) judge() {
 	if s := n.g.Stats().RPC; s.Waiting != 0 {
 		n.w.wrongly("%s has stopped and %d calls wait", n.name, s.Waiting)
 	}
+	if e := n.layers.encrypt; e != nil {
+		n.w.dropped[n.name] += e.Stats().TooOld
+	}
 	if n.layers.order == nil {
 		return
 	}

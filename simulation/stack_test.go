@@ -10,9 +10,10 @@ import (
 
 // layers are those of one member, so that a test can ask them what they did.
 type layers struct {
-	stack  []channel.Interceptor
-	order  *interceptor.Order // nil if there is none
-	agrees bool               // members agree on views
+	stack   []channel.Interceptor
+	order   *interceptor.Order   // nil if there is none
+	encrypt *interceptor.Encrypt // likewise
+	agrees  bool                 // members agree on views
 }
 
 // stack is a stack that users run, and what it is made for.
@@ -56,16 +57,15 @@ var stacks = []stack{
 		return ordered(&interceptor.Order{DropExpired: true, Expire: 2 * time.Second})
 	}},
 	{name: "order, gzip, fragmentation, encrypt", rough: true, split: true, make: func() layers {
-		o := new(interceptor.Order)
-		return layers{order: o, stack: []channel.Interceptor{
-			new(interceptor.Dispatch), o, new(interceptor.Gzip), &interceptor.Fragmentation{MaxSize: 200, MinSize: 100},
-			&interceptor.Encrypt{Key: key}, new(interceptor.TCPFailureDetector),
+		o, e := new(interceptor.Order), &interceptor.Encrypt{Key: key}
+		return layers{order: o, encrypt: e, stack: []channel.Interceptor{
+			new(interceptor.Dispatch), o, new(interceptor.Gzip), &interceptor.Fragmentation{MaxSize: 200, MinSize: 100}, e, new(interceptor.TCPFailureDetector),
 		}}
 	}},
 	{name: "fragmentation, encrypt", split: true, make: func() layers {
-		return layers{stack: []channel.Interceptor{
-			new(interceptor.Dispatch), new(interceptor.Compress), &interceptor.Fragmentation{MaxSize: 200, MinSize: 100},
-			&interceptor.Encrypt{Key: key, Cipher: interceptor.AESCBC}, new(interceptor.TCPFailureDetector),
+		e := &interceptor.Encrypt{Key: key, Cipher: interceptor.AESCBC}
+		return layers{encrypt: e, stack: []channel.Interceptor{
+			new(interceptor.Dispatch), new(interceptor.Compress), &interceptor.Fragmentation{MaxSize: 200, MinSize: 100}, e, new(interceptor.TCPFailureDetector),
 		}}
 	}},
 	{name: "two-phase commit", loose: true, waits: true, make: func() layers {
@@ -74,8 +74,9 @@ var stacks = []stack{
 		}}
 	}},
 	{name: "coordinator, encrypt", make: func() layers {
-		return layers{agrees: true, stack: []channel.Interceptor{
-			new(interceptor.Dispatch), new(interceptor.NonBlockingCoordinator), &interceptor.Encrypt{Key: key}, new(interceptor.TCPFailureDetector),
+		e := &interceptor.Encrypt{Key: key}
+		return layers{agrees: true, encrypt: e, stack: []channel.Interceptor{
+			new(interceptor.Dispatch), new(interceptor.NonBlockingCoordinator), e, new(interceptor.TCPFailureDetector),
 		}}
 	}},
 	{name: "domain", make: func() layers {

@@ -39,7 +39,7 @@ type world struct {
 	acked     map[delivery]bool            // by an ack; true: by a listener
 	refused   map[delivery]bool            // not sent, by their outcome
 	posted    map[posted]int               // outcomes of what was not waited for
-	dropped   map[string]uint64            // messages that the layer Order says it did not deliver, by host
+	dropped   map[string]uint64            // messages that Order and Encrypt say they did not deliver, by host
 	views     map[membership.ViewID]string // the members of each, as one string
 	handled   map[handled]bool
 	replies   int // to remote calls

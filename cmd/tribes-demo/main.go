@@ -17,6 +17,7 @@ import (
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/decode"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/doctor"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/node"
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/schema"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/serve"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/show"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/store"
@@ -47,6 +48,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return config.Run(args[1:], stdout, stderr)
 	case "doctor":
 		return doctor.Run(ctx, args[1:], stdout, stderr)
+	case "schema":
+		return schema.Run(args[1:], stdout, stderr)
 	case "help":
 		return help(ctx, args[1:], stdout, stderr)
 	case "version", "-version", "--version":
@@ -65,10 +68,10 @@ func help(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) == 0:
 		return show.Run(ctx, []string{"-h"}, stdout, stderr)
-	case len(args) == 1 && slices.Contains([]string{"node", "web", "store", "decode", "config", "doctor"}, args[0]):
+	case len(args) == 1 && slices.Contains([]string{"node", "web", "store", "decode", "config", "doctor", "schema"}, args[0]):
 		return run(ctx, []string{args[0], "-h"}, nil, stdout, stderr)
 	}
-	fmt.Fprintf(stderr, "tribes-demo help: no help for %q: want node, web, store, decode, config or doctor\n", strings.Join(args, " "))
+	fmt.Fprintf(stderr, "tribes-demo help: no help for %q: want node, web, store, decode, config, doctor or schema\n", strings.Join(args, " "))
 	return 2
 }
 

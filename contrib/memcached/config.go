@@ -23,10 +23,6 @@ type Config struct {
 	MaxData int
 	// Timeout is how long a call takes at most, if its ctx does not end before; 0 means 3 s.
 	Timeout time.Duration
-	// Grace is how much longer than its timeout a session is kept, so that one whose last
-	// access comes late is still there; 0 means 1 min, negative none. It is kept for up to
-	// two seconds longer than that, since the engine counts in seconds.
-	Grace time.Duration
 	// Conns is how many connections to each server there are at most; 0 means 16. Calls wait
 	// for one.
 	Conns int
@@ -48,9 +44,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Prefix, "session:")
 	def(&c.MaxData, 1<<20-1<<10)
 	def(&c.Timeout, 3*time.Second)
-	def(&c.Grace, time.Minute)
 	def(&c.Conns, 16)
-	c.Grace = max(c.Grace, 0)
 	if c.Dial == nil {
 		c.Dial = new(net.Dialer).DialContext
 	}

@@ -17,7 +17,7 @@ func TestConfig(t *testing.T) {
 		want string // in the error, "" for none
 	}{
 		{Config{Servers: one}, ""},
-		{Config{Servers: []string{"a:1", "[::1]:2"}, Prefix: "a.b/c-d_:", MaxData: 256 << 20, Grace: -1}, ""},
+		{Config{Servers: []string{"a:1", "[::1]:2"}, Prefix: "a.b/c-d_:", MaxData: 256 << 20}, ""},
 		{Config{}, "no servers"},
 		{Config{Servers: []string{"a"}}, "server"},
 		{Config{Servers: []string{"a:1", "b:1", "a:1"}}, "twice"},
@@ -52,26 +52,24 @@ func TestExpiry(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	day := 24 * time.Hour
 	for _, tt := range []struct {
-		ago, timeout, grace time.Duration
-		want                int64
+		ago, timeout time.Duration
+		want         int64
 	}{
-		{0, 0, time.Minute, 0},
-		{0, -time.Hour, time.Minute, 0},
-		{0, time.Hour, 0, 3602},
-		{0, time.Hour, time.Minute, 3662},
-		{30 * time.Minute, time.Hour, 0, 1802},
-		{0, time.Millisecond, 0, 2},
-		{time.Hour, time.Minute, 0, 1},
-		{0, 30*day - 2*time.Second, 0, month},
-		{0, 30 * day, 0, now.Unix() + month + 2},
-		{0, 365 * day, 0, now.Unix() + 365*24*60*60 + 2},
-		{0, 20 * 365 * day, 0, 0},
-		{0, math.MaxInt64, 0, 0},
+		{0, 0, 0},
+		{0, -time.Hour, 0},
+		{0, time.Hour, 3602},
+		{30 * time.Minute, time.Hour, 1802},
+		{0, time.Millisecond, 2},
+		{time.Hour, time.Minute, 1},
+		{0, 30*day - 2*time.Second, month},
+		{0, 30 * day, now.Unix() + month + 2},
+		{0, 365 * day, now.Unix() + 365*24*60*60 + 2},
+		{0, 20 * 365 * day, 0},
+		{0, math.MaxInt64, 0},
 	} {
-		s := &Store{config: Config{Grace: tt.grace}}
 		x := &store.Session{Accessed: now.Add(-tt.ago), Timeout: tt.timeout}
-		if got := s.expiry(x, now); got != tt.want {
-			t.Errorf("%v after an access, timeout %v, grace %v: %d, want %d", tt.ago, tt.timeout, tt.grace, got, tt.want)
+		if got := expiry(x, now); got != tt.want {
+			t.Errorf("%v after an access, timeout %v: %d, want %d", tt.ago, tt.timeout, got, tt.want)
 		}
 	}
 }

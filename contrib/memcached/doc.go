@@ -17,9 +17,10 @@
 // Each session is on one of the servers, by its id. A server that is added or taken away moves
 // the sessions of one server's share, that is: they are not found any more; all others stay.
 //
-// memcached removes what has expired, [Config].Grace late. How long that is from now is
-// counted by the node that saves, so the clock of the server need not be right; above 30 days
-// memcached wants a date, and dates after January 2038, which it does not know, are for ever.
+// memcached removes what has expired by itself, up to two seconds late. How long a session has
+// from now on is counted by the node that saves or touches it, so the clock of the server need
+// not be right; above 30 days memcached wants a date, and dates after January 2038, which it
+// does not know, are for ever.
 //
 // # What is promised
 //

@@ -47,11 +47,11 @@ const month = 30 * 24 * 60 * 60
 
 // expiry returns when the engine may remove a session, as it is told: never as 0, in seconds
 // from now, or as a date. It is one to two seconds late: engines round, Hazelcast down.
-func (s *Store) expiry(x *store.Session, now time.Time) int64 {
+func expiry(x *store.Session, now time.Time) int64 {
 	if x.Timeout <= 0 {
 		return 0
 	}
-	left := x.Accessed.Add(x.Timeout).Add(s.config.Grace).Sub(now)
+	left := x.Accessed.Add(x.Timeout).Sub(now)
 	seconds := max(int64(left/time.Second)+2, 1)
 	if seconds <= month {
 		return seconds

@@ -77,7 +77,7 @@ func (s *Store) changeLocked(ctx context.Context, op, id string, f func(is *stor
 			if err := held(); err != nil {
 				return err
 			}
-			return c.put("set", key, s.expiry(to, time.Now()), encode(to), "")
+			return c.put("set", key, expiry(to, time.Now()), encode(to), "")
 		})
 	})
 }

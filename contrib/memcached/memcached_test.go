@@ -39,7 +39,7 @@ func TestConformance(t *testing.T) {
 func TestMemcachedRemovesWhatHasExpired(t *testing.T) {
 	t.Parallel() // a server needs a second to end
 	server := startServer(t)
-	s := open(t, Config{Servers: []string{server.addr}, Grace: -1})
+	s := open(t, Config{Servers: []string{server.addr}})
 	for _, id := range []string{"gone", "touched", "ever", "saved"} {
 		x := some(id, 1)
 		if x.Timeout = 10 * time.Millisecond; id == "ever" {

@@ -154,7 +154,7 @@ func (s *Store) change(ctx context.Context, op, id string, f func(is *store.Sess
 					return errNoCAS
 				}
 			}
-			err = c.put(verb, key, s.expiry(to, time.Now()), encode(to), cas)
+			err = c.put(verb, key, expiry(to, time.Now()), encode(to), cas)
 			if !errors.Is(err, errNotStored) {
 				return err
 			}

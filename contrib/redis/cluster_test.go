@@ -53,7 +53,7 @@ func TestCluster(t *testing.T) {
 	sessiontest.TestStore(t, sessiontest.Options{MaxData: mostData, Forgets: true,
 		New: func(t testing.TB) func() store.Store {
 			n++
-			c := Config{Prefix: fmt.Sprintf("app%d:", n), MaxData: mostData, Grace: -1}
+			c := Config{Prefix: fmt.Sprintf("app%d:", n), MaxData: mostData}
 			return func() store.Store { return open(t, cluster, c) }
 		}})
 	s := open(t, cluster, Config{Replicas: 1, Timeout: 300 * time.Millisecond})
@@ -70,7 +70,8 @@ func TestReplicas(t *testing.T) {
 	master := startServer(t)
 	_, port, err := net.SplitHostPort(master.addr)
 	must(t, err)
-	replica := startServer(t, "--replicaof", "127.0.0.1 "+port)
+	// A replica that writes its first append-only file does not end when it is asked to.
+	replica := startServer(t, "--replicaof", "127.0.0.1 "+port, "--appendonly", "no")
 	s := master.open(Config{Replicas: 1})
 	quick := master.open(Config{Replicas: 1, Timeout: 500 * time.Millisecond})
 	c := replica.client()

@@ -20,9 +20,6 @@ type Config struct {
 	// Timeout is how long a call takes at most, if its ctx does not end before; 0 means 3 s.
 	// It holds for calls as a whole, with what the client repeats, and for each step of IDs.
 	Timeout time.Duration
-	// Grace is how much longer than its timeout a session is kept, so that one whose last
-	// access comes late is still there; 0 means 1 min, negative none.
-	Grace time.Duration
 	// Replicas is how many replicas must acknowledge a save before it returns nil, by WAIT.
 	// If fewer do in time, Save fails with ErrReplicas. Touch and Delete do not wait.
 	Replicas int
@@ -39,8 +36,6 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Prefix, "session:")
 	def(&c.MaxData, 8<<20)
 	def(&c.Timeout, 3*time.Second)
-	def(&c.Grace, time.Minute)
-	c.Grace = max(c.Grace, 0)
 	var all []error
 	if !validPrefix(c.Prefix) {
 		all = append(all, fmt.Errorf("tribes: redis: prefix %q: want 1 to %d letters, digits and \"-_./{}:\" with ':' at the end", c.Prefix, maxPrefix))

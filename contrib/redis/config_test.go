@@ -17,7 +17,7 @@ func TestConfig(t *testing.T) {
 		want string // in the error, "" for none
 	}{
 		{Config{}, ""},
-		{Config{Prefix: "a.b/c-d_{e}:", MaxData: 512 << 20, Timeout: 1, Grace: -1, Replicas: 100}, ""},
+		{Config{Prefix: "a.b/c-d_{e}:", MaxData: 512 << 20, Timeout: 1, Replicas: 100}, ""},
 		{Config{Prefix: "shop"}, "prefix"},
 		{Config{Prefix: "sh*p:"}, "prefix"},
 		{Config{Prefix: "sh[op]:"}, "prefix"},
@@ -34,8 +34,8 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", tt.c, err, tt.want)
 		}
 	}
-	c, err := Config{Grace: -1}.withDefaults()
-	if want := (Config{"session:", 8 << 20, 3 * time.Second, 0, 0}); err != nil || c != want {
+	c, err := Config{}.withDefaults()
+	if want := (Config{"session:", 8 << 20, 3 * time.Second, 0}); err != nil || c != want {
 		t.Errorf("defaults %+v, %v, want %+v", c, err, want)
 	}
 	all := Config{Prefix: "*", MaxData: -1, Timeout: -1, Replicas: -1}

@@ -13,8 +13,8 @@
 // repeats because the answer was lost is recognized and not taken for a conflict. There is no
 // Rename: in a Redis Cluster the old key and the new one lie on different nodes.
 //
-// Redis removes what has expired, [Config].Grace late. How long that is from now is counted
-// by the node that saves, so the clock of the server need not be right.
+// Redis removes what has expired by itself. How long a session has from now on is counted by
+// the node that saves or touches it, so the clock of the server need not be right.
 //
 // # What is promised
 //

@@ -25,15 +25,14 @@ return 1
 
 // touchScript moves the last access forward, never back.
 const touchText = `
-local accessed, now, grace = unpack(ARGV)
+local accessed, now = unpack(ARGV)
 local is = redis.call('HMGET', KEYS[1], 'a', 't')
 if not is[1] then return 0 end
 if tonumber(accessed) <= tonumber(is[1]) then return 1 end
 redis.call('HSET', KEYS[1], 'a', accessed)
 local timeout = tonumber(is[2])
 if timeout > 0 then
-  local ttl = accessed + timeout + grace - now
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', ttl))
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', accessed + timeout - now))
 end
 return 1
 `

@@ -122,7 +122,7 @@ func decode(id, version, accessed, timeout, data string) (*store.Session, error)
 		Accessed: time.UnixMilli(a), Timeout: time.Duration(t) * time.Millisecond}, nil
 }
 
-// Save implements [store.Store]. A session that has expired longer than Grace ago is removed.
+// Save implements [store.Store]. One that has expired already is removed.
 func (s *Store) Save(ctx context.Context, x *store.Session, base uint64) error {
 	if err := x.Check(base); err != nil {
 		return err
@@ -150,8 +150,7 @@ func (s *Store) encode(x *store.Session, base uint64) []any {
 	rand.Read(call[:]) // never fails
 	ttl := ""
 	if x.Timeout > 0 {
-		end := x.Accessed.Add(x.Timeout).Add(s.config.Grace)
-		ttl = strconv.FormatInt(time.Until(end).Milliseconds(), 10)
+		ttl = strconv.FormatInt(time.Until(x.Accessed.Add(x.Timeout)).Milliseconds(), 10)
 	}
 	return []any{
 		strconv.FormatUint(base, 10), strconv.FormatUint(x.Version, 10),
@@ -166,7 +165,7 @@ func (s *Store) Touch(ctx context.Context, id string, accessed time.Time) error 
 	}
 	v, err := s.call(ctx, "touch", func(ctx context.Context) (any, error) {
 		return touchScript.Run(ctx, s.client, []string{s.key(id)}, accessed.UnixMilli(),
-			time.Now().UnixMilli(), s.config.Grace.Milliseconds()).Int()
+			time.Now().UnixMilli()).Int()
 	})
 	if err == nil && v.(int) == 0 {
 		return store.ErrNotFound

@@ -3,10 +3,14 @@
 package sqltest
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gotribes/tribes/session/store"
 	"github.com/gotribes/tribes/session/store/sqlstore"
@@ -99,5 +103,47 @@ func TestPacketTooSmall(t *testing.T) {
 	must(t, st.Save(t.Context(), session("s", 1, strings.Repeat("x", 1<<20-4096)), 0))
 	if err := st.Save(t.Context(), session("s", 2, strings.Repeat("x", 1<<20)), 1); !errors.Is(err, store.ErrTooLarge) {
 		t.Errorf("Save of more than a packet = %v", err)
+	}
+}
+
+// TestGrants: those that docs/stores.md names are enough.
+func TestGrants(t *testing.T) {
+	s, d := mariadbDatabase(t, "")
+	for _, statement := range []string{
+		"CREATE DATABASE IF NOT EXISTS shop CHARACTER SET utf8mb4",
+		"CREATE USER IF NOT EXISTS shop@'%' IDENTIFIED BY 'x'",
+		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON shop.* TO shop@'%'",
+	} {
+		_, err := d.open(t).ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	d.open = func(t testing.TB) *sql.DB {
+		return openDB(t, "mysql", fmt.Sprintf("shop:x@tcp(127.0.0.1:%d)/shop", s.port))
+	}
+	st := d.stored(t, sqlstore.Config{})
+	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
+	must(t, st.Rename(t.Context(), "s", session("t", 2, "y"), 1))
+	if n, err := st.Expire(t.Context(), time.Now().Add(2*time.Hour)); n != 1 || err != nil {
+		t.Errorf("Expire = %d, %v", n, err)
+	}
+}
+
+// TestServerIsStopped: a server that is there and says nothing costs no more than the
+// context, and nothing when it goes on.
+func TestServerIsStopped(t *testing.T) {
+	s, d := mariadbDatabase(t, "")
+	st := d.stored(t, sqlstore.Config{Table: table()})
+	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
+	must(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	for range 2 { // with a connection that there is, and with a new one
+		begin := time.Now()
+		_, err := st.Load(within(t, 200*time.Millisecond), "s")
+		if !errors.Is(err, context.DeadlineExceeded) || !outage(err) || time.Since(begin) > 10*time.Second {
+			t.Errorf("Load = %v after %v", err, time.Since(begin))
+		}
+	}
+	must(t, s.cmd.Process.Signal(syscall.SIGCONT))
+	if v, err := st.Load(t.Context(), "s"); err != nil || v.Version != 1 {
+		t.Errorf("Load = %v, %v", v, err)
 	}
 }

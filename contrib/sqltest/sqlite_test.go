@@ -3,8 +3,15 @@
 package sqltest
 
 import (
+	"bufio"
+	"context"
 	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	_ "modernc.org/sqlite"
@@ -47,4 +54,65 @@ func TestSQLiteBusy(t *testing.T) {
 	}
 	must(t, tx.Commit())
 	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
+}
+
+// sqliteSource is a database in a file that processes share.
+func sqliteSource(file string) string {
+	return "file:" + file + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"
+}
+
+func init() { children["sqlite"] = sqliteChild }
+
+// sqliteChild saves one session until it is killed.
+func sqliteChild() {
+	db, err := sql.Open("sqlite", sqliteSource(os.Getenv("TRIBES_SQLTEST_FILE")))
+	if err != nil {
+		return
+	}
+	st, err := sqlstore.New(db, sqlstore.Config{Dialect: sqlstore.SQLite})
+	if err != nil {
+		return
+	}
+	for v := uint64(1); ; v++ {
+		if err := st.Save(context.Background(), session("s", v, sqliteBody(v)), v-1); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return
+		}
+		fmt.Println(v)
+	}
+}
+
+func sqliteBody(version uint64) string {
+	return strings.Repeat(fmt.Sprintf("version %d;", version), 2000)
+}
+
+// TestSQLiteProcessIsKilled: a process that is killed while it saves leaves a whole session
+// that is not older than its last success, and another one goes on with it at once.
+func TestSQLiteProcessIsKilled(t *testing.T) {
+	for round := range 5 {
+		file := filepath.Join(t.TempDir(), "sessions.db")
+		d := &database{sqlstore.SQLite, func(t testing.TB) *sql.DB { return openDB(t, "sqlite", sqliteSource(file)) }}
+		st := d.stored(t, sqlstore.Config{})
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "TRIBES_SQLTEST_CHILD=sqlite", "TRIBES_SQLTEST_FILE="+file)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		last := uint64(0)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			last, err = strconv.ParseUint(lines.Text(), 10, 64)
+			must(t, err)
+			if last == uint64(10+3*round) {
+				must(t, cmd.Process.Kill())
+			}
+		}
+		_ = cmd.Wait() // killed
+		v, err := st.Load(t.Context(), "s")
+		must(t, err)
+		if last == 0 || v.Version != last && v.Version != last+1 || string(v.Data) != sqliteBody(v.Version) {
+			t.Errorf("version %d, %d bytes, after version %d was confirmed", v.Version, len(v.Data), last)
+		}
+		must(t, st.Save(t.Context(), session("s", v.Version+1, "x"), v.Version))
+	}
 }

@@ -13,8 +13,11 @@ import (
 
 // Codec is what session.Codec is.
 type Codec interface {
+	// Name is a short word.
 	Name() string
+	// Marshal returns the bytes of v, which belong to the caller.
 	Marshal(v any) ([]byte, error)
+	// Unmarshal decodes into v, a pointer, and keeps nothing of data.
 	Unmarshal(data []byte, v any) error
 }
 

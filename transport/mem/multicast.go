@@ -34,12 +34,14 @@ func (s *Membership) Open(env channel.Env) { s.multi.env = env }
 
 // Broadcast implements channel.Broadcaster: m goes in one datagram to every
 // other member that runs.
-func (s *Membership) Broadcast(_ context.Context, m *message.Message) error {
+func (s *Membership) Broadcast(ctx context.Context, m *message.Message) error {
 	size := message.FrameSize(m)
 	if size > maxDatagram {
 		return fmt.Errorf("tribes: mem: a frame of %d bytes for a datagram of %d: %w", size, maxDatagram, message.ErrTooLarge)
 	}
-	s.node.await()
+	if err := s.node.awake(ctx); err != nil {
+		return err
+	}
 	now := time.Now()
 	s.n.mu.Lock()
 	defer s.n.mu.Unlock()

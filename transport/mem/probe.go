@@ -22,7 +22,9 @@ func (s *Sender) Probe(ctx context.Context, m *membership.Member, p channel.Prob
 	if p.Kind != channel.ProbeConnect && p.Message == nil {
 		return errNoMessage
 	}
-	s.node.await()
+	if err := s.node.awake(ctx); err != nil {
+		return err
+	}
 	c, err := s.probeConn(m)
 	if err != nil {
 		return err

@@ -86,7 +86,9 @@ func (s *Sender) Send(ctx context.Context, to []*membership.Member, m *message.M
 	if size > limit {
 		return fmt.Errorf("tribes: mem: a frame of %d bytes where %d are allowed: %w", size, limit, message.ErrTooLarge)
 	}
-	s.node.await()
+	if err := s.node.awake(ctx); err != nil {
+		return err
+	}
 	var few [4]turn
 	queued := few[:0]
 	for i, dst := range to {

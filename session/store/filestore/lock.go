@@ -58,12 +58,8 @@ func (l *lock) acquire(ctx context.Context) error {
 }
 
 func (l *lock) lockFile(ctx context.Context) error {
-	if l.file == nil {
-		f, err := os.OpenFile(l.name, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return err
-		}
-		l.file = f
+	if err := l.openFile(); err != nil {
+		return err
 	}
 	for wait := firstTry; ; wait = min(2*wait, lastTry) {
 		err := tryLock(l.file)
@@ -81,6 +77,30 @@ func (l *lock) lockFile(ctx context.Context) error {
 			return os.ErrClosed
 		}
 	}
+}
+
+// try acquires the lock of a Store that is new, unless another one holds it.
+func (l *lock) try() (held bool, err error) {
+	l.held <- struct{}{}
+	if err = l.openFile(); err == nil {
+		err = tryLock(l.file)
+	}
+	if err == nil {
+		return true, nil
+	}
+	<-l.held
+	if errors.Is(err, errBusy) {
+		return false, nil
+	}
+	return false, wrapPath(l.name, err)
+}
+
+// openFile opens the file of a lock that was not used yet.
+func (l *lock) openFile() (err error) {
+	if l.file == nil {
+		l.file, err = os.OpenFile(l.name, os.O_RDWR|os.O_CREATE, 0o600)
+	}
+	return err
 }
 
 // release gives the lock up.

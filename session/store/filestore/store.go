@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,6 +16,9 @@ import (
 
 // DefaultMaxData is the default of Config.MaxData: 16 MiB.
 const DefaultMaxData = 16 << 20
+
+// mostData is the most that Config.MaxData may be.
+const mostData = 1 << 30
 
 // Config says where sessions are kept.
 type Config struct {
@@ -58,12 +60,11 @@ func Open(c Config) (*Store, error) {
 }
 
 func open(c Config, d disk) (*Store, error) {
-	const most = 1 << 30
 	switch {
 	case c.Dir == "":
 		return nil, errors.New("Config.Dir is empty")
-	case c.MaxData < 0 || c.MaxData > min(most, math.MaxInt-headSize):
-		return nil, fmt.Errorf("Config.MaxData is %d: want 1 to %d, or 0 for %d", c.MaxData, most, DefaultMaxData)
+	case c.MaxData < 0 || c.MaxData > mostData:
+		return nil, fmt.Errorf("Config.MaxData is %d: want 1 to %d, or 0 for %d", c.MaxData, mostData, DefaultMaxData)
 	case c.MaxData == 0:
 		c.MaxData = DefaultMaxData
 	}
@@ -96,17 +97,22 @@ func (s *Store) usable(ctx context.Context) error {
 	}
 }
 
-// clean removes the temporary files that nobody is writing: who does holds the lock.
+// clean removes the temporary files that nobody is writing: who does holds the lock. It
+// waits for nobody, since who holds it may have been stopped.
 func (s *Store) clean() error {
 	for n, l := range s.locks {
 		name := s.temporary(n)
 		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := l.acquire(context.Background()); err != nil {
+		held, err := l.try()
+		if err != nil {
 			return err
 		}
-		err := s.disk.remove(name)
+		if !held {
+			continue
+		}
+		err = s.disk.remove(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
@@ -162,6 +168,9 @@ func (s *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 
 func (s *Store) read(id string) (*store.Session, error) {
 	name := s.path(id)
+	if info, err := os.Stat(name); err == nil && info.Size() > headSize+mostData {
+		return nil, &CorruptError{name, fmt.Sprintf("it has %d bytes", info.Size())}
+	}
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return nil, notFound(err)

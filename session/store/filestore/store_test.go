@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -120,6 +121,26 @@ func TestCloseEndsWaits(t *testing.T) {
 	must(t, a.Save(t.Context(), session("s", 1, "x"), 0))
 }
 
+// TestOpenWaitsForNobody: a temporary file of a process that is writing, or was stopped while
+// it did, is left alone.
+func TestOpenWaitsForNobody(t *testing.T) {
+	dir := t.TempDir()
+	a := opened(t, Config{Dir: dir})
+	l := a.locks[7]
+	must(t, l.acquire(t.Context()))
+	must(t, os.WriteFile(a.temporary(7), []byte("x"), 0o600))
+	must(t, os.WriteFile(a.temporary(8), []byte("x"), 0o600))
+	opened(t, Config{Dir: dir})
+	if left, err := filepath.Glob(filepath.Join(dir, "tmp-*")); err != nil || len(left) != 1 || left[0] != a.temporary(7) {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	must(t, l.release())
+	opened(t, Config{Dir: dir})
+	if left, err := filepath.Glob(filepath.Join(dir, "tmp-*")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestLockWaitEndsWithContext(t *testing.T) {
 	dir := t.TempDir()
 	a, b := opened(t, Config{Dir: dir}), opened(t, Config{Dir: dir})
@@ -164,6 +185,10 @@ func TestCorruptFile(t *testing.T) {
 	}
 	for _, b := range broken {
 		checkCorrupt(t, s, name, b)
+	}
+	must(t, os.Truncate(name, headSize+mostData+1)) // a sparse file, which must not be read
+	if _, err := s.Load(ctx, "bad"); err == nil || !strings.HasSuffix(err.Error(), "bytes") {
+		t.Errorf("Load of a file of a GiB = %v", err)
 	}
 	must(t, s.Delete(ctx, "bad"))
 	must(t, s.Save(ctx, session("bad", 1, "new"), 0))
@@ -276,5 +301,32 @@ func TestTouchesAreNone(t *testing.T) {
 		if h, reason := decodeHead(b, "s"); reason != "" || h.touches != [2]int64{noTouch, noTouch} {
 			t.Errorf("%+v, %q", h, reason)
 		}
+	}
+}
+
+// BenchmarkExpire looks at a thousand sessions that have not expired.
+func BenchmarkExpire(b *testing.B) {
+	s := opened(b, Config{Dir: b.TempDir(), NoSync: true})
+	for i := range 1000 {
+		must(b, s.Save(b.Context(), session(fmt.Sprintf("s%d", i), 1, "x"), 0))
+	}
+	for b.Loop() {
+		if _, err := s.Expire(b.Context(), time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/session")
+}
+
+// BenchmarkSave saves a session of 1 KiB.
+func BenchmarkSave(b *testing.B) {
+	for _, noSync := range []bool{false, true} {
+		b.Run(fmt.Sprintf("NoSync=%t", noSync), func(b *testing.B) {
+			s := opened(b, Config{Dir: b.TempDir(), NoSync: noSync})
+			data := strings.Repeat("x", 1024)
+			for v := uint64(0); b.Loop(); v++ {
+				must(b, s.Save(b.Context(), session("s", v+1, data), v))
+			}
+		})
 	}
 }

@@ -34,6 +34,7 @@ func (s *statusServer) metrics(w http.ResponseWriter, _ *http.Request) {
 	e.single("listener_errors_total", "counter", "messages that the listener failed on", st.ListenerErrors)
 	e.single("listener_panics_total", "counter", "panics in listeners", st.Panics)
 	e.single("queued_bytes", "gauge", "bytes that wait to be sent", st.QueuedBytes())
+	e.rpc(&st.RPC)
 	e.links(st.Links)
 	e.receiver(st.Receiver)
 	e.multicast(&st)
@@ -105,6 +106,24 @@ func (e *exposition) links(all []nio.MemberStats) {
 		e.labelled("ack_wait_seconds_sum", total.Seconds(), "member", addr(l.Member), "id", l.Member.ID().String())
 		e.labelled("ack_wait_seconds_count", l.AckWait.Count, "member", addr(l.Member), "id", l.Member.ID().String())
 	}
+}
+
+// rpc writes the counts of remote calls.
+func (e *exposition) rpc(r *group.RPCStats) {
+	e.single("rpc_calls_total", "counter", "remote calls that got the replies that they wanted", r.Calls)
+	e.single("rpc_calls_failed_total", "counter", "remote calls that did not", r.CallsFailed)
+	e.single("rpc_calls_waiting", "gauge", "remote calls that wait for replies", r.Waiting)
+	e.single("rpc_served_total", "counter", "requests that a handler has answered", r.Served)
+	e.single("rpc_handler_errors_total", "counter", "requests that a handler has failed on", r.HandlerErrors)
+	e.single("rpc_running", "gauge", "requests that handlers work at", r.Running)
+	e.single("rpc_stuck", "gauge", "those that take too long", r.Stuck)
+	e.single("rpc_queued", "gauge", "requests that wait for a handler", r.Queued)
+	e.family("rpc_refused_total", "counter", "requests that were not processed")
+	e.labelled("rpc_refused_total", r.NoHandler, "reason", "no handler")
+	e.labelled("rpc_refused_total", r.Busy, "reason", "busy")
+	e.labelled("rpc_refused_total", r.Expired, "reason", "caller gone")
+	e.single("rpc_late_total", "counter", "replies that no call waited for", r.Late+r.Unwanted)
+	e.single("rpc_lost_total", "counter", "answers that could not be sent", r.Lost)
 }
 
 func (e *exposition) receiver(r *nio.ReceiverStats) {

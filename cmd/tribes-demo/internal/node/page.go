@@ -35,6 +35,7 @@ type page struct {
 	Members     []memberRow
 	Gone        []nio.MemberStats // sent to, not in the view any more
 	Stats       group.Stats
+	RPC         *group.RPCStats // nil if there were no remote calls
 	Counts      pageCounts
 	Rates       rates
 	Receiver    bool // its sockets are served
@@ -84,6 +85,9 @@ func (n *node) pageData() *page {
 		return p
 	}
 	p.Local, p.Stats = g.Local(), g.Stats()
+	if p.Stats.RPC != (group.RPCStats{}) {
+		p.RPC = &p.Stats.RPC
+	}
 	p.Receiver, p.Membership = p.Stats.Listening()
 	view := g.View()
 	for _, m := range view.Members {

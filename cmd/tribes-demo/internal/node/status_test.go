@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/membership/mcast"
+	"github.com/gotribes/tribes/transport/nio"
 )
 
 func get(t *testing.T, url string) string {
@@ -44,6 +50,39 @@ func TestStatusPageAndMetrics(t *testing.T) {
 	a.expect("left", nil)
 	if page := get(t, addr+"/"); !strings.Contains(page, "not in the group") {
 		t.Errorf("page after leave %q", page)
+	}
+}
+
+// Remote calls of others are counted: this node serves none, and says so.
+func TestRemoteCallsAreCounted(t *testing.T) {
+	port := freeGroup(t)
+	a := joined(t, port, "-http", "127.0.0.1:0")
+	addr := "http://" + a.httpAddr
+	if page := get(t, addr+"/"); strings.Contains(page, "Remote calls") {
+		t.Error("the page tells of remote calls before there were any")
+	}
+	caller, err := group.New(group.WithBind("127.0.0.1"), group.WithReceiver(nio.ReceiverConfig{Port: nio.AnyPort}),
+		group.WithMulticast(mcast.Config{Port: port, Frequency: 100 * time.Millisecond, DropTime: time.Second}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caller.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Stop(context.Background())
+	rpc, err := caller.RPC("shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caller.WaitMembers(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rpc.CallAll(t.Context(), []byte("x"), group.AllReplies); !errors.Is(err, group.ErrNoHandler) {
+		t.Errorf("Call = %v, want %v", err, group.ErrNoHandler)
+	}
+	checkMetrics(t, get(t, addr+"/metrics"), `tribes_rpc_refused_total{reason="no handler"} 1`, "tribes_rpc_served_total 0")
+	if page := get(t, addr+"/"); !strings.Contains(page, "Remote calls") {
+		t.Error("the page has no remote calls")
 	}
 }
 

@@ -28,6 +28,7 @@ Subcommands, each with -h for more:
   doctor    says why members do not see each other
   config    prints every setting of a member with its effective value
   decode    turns bytes off the wire into JSON
+  schema    prints the SQL of the table for sessions in a database
   version   prints the version
   help      this, or help SUBCOMMAND
 
@@ -98,7 +99,7 @@ func wrongArgument(args []string, arg string) string {
 	if arg != args[0] {
 		return fmt.Sprintf("unexpected argument %q; a subcommand comes first", arg)
 	}
-	return fmt.Sprintf("unknown subcommand %q: want node, web, store, doctor, config, decode, version or help", arg)
+	return fmt.Sprintf("unknown subcommand %q: want node, web, store, doctor, config, decode, schema, version or help", arg)
 }
 
 // demo is the group and what is known of it. One goroutine owns it.
