@@ -51,8 +51,14 @@ func (k *Keeper) now(h *table.Entry) bool {
 	if len(at.Doomed) > 0 {
 		return true
 	}
-	moved := at.ID != "" && h.Rec.ID() != "" && at.ID != k.cfg.ID(h.Rec.ID())
-	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || moved)
+	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || k.moved(h))
+}
+
+// moved reports whether a session is stored under an id that it has no more. The caller holds
+// h.Mu.
+func (k *Keeper) moved(h *table.Entry) bool {
+	id := h.Rec.ID()
+	return h.Kept.ID != "" && id != "" && h.Kept.ID != k.cfg.ID(id)
 }
 
 // acquire waits until nothing else is done to a session in the store.
@@ -150,7 +156,7 @@ func (k *Keeper) next(h *table.Entry) job {
 		return job{doomed: at.Doomed}
 	}
 	id := k.cfg.ID(h.Rec.ID())
-	if at.Writes == at.Saved || h.Gone() || id == "" {
+	if at.Writes == at.Saved && !k.moved(h) || h.Gone() || id == "" {
 		return job{}
 	}
 	j := job{id: id, base: at.Version, writes: at.Writes, look: !at.Known}
