@@ -309,8 +309,11 @@ func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
 	defer h.Mu.Unlock()
 	at := h.Kept
 	at.ID, at.Version, at.Known = row.ID, row.Version, true
-	if theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()) && at.Writes == j.writes {
+	switch same := theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()); {
+	case same && at.Writes == j.writes:
 		k.clean(at, j.writes)
+	case !same && at.Writes == at.Saved: // what was stored elsewhere is to be stored here
+		at.Writes, at.Since = at.Writes+1, k.Now()
 	}
 	return nil
 }
