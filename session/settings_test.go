@@ -160,3 +160,45 @@ func TestBlockSettings(t *testing.T) {
 		t.Errorf("%d messages with blocks of two sessions, %d without", n, whole)
 	}
 }
+
+// How many nodes have a session, how long it stays in the memory of the one that has
+// served it, and how often the others are told that it is in use, is as it was configured.
+func TestBackupNumbers(t *testing.T) {
+	held := func(n []*server) (sum int) {
+		for _, x := range n {
+			sum += x.BackupStats().Held
+		}
+		return sum
+	}
+	names := []string{"a", "b", "c", "d"}
+	inFarm(t, names, withBackups(func(b *Backup) { b.Backups, b.MemoryAfterIdle = 2, 10*time.Minute }), func(f *farm, n []*server) {
+		for range 8 {
+			newClient(t, n[0].Manager).with(func(s *Session) { must(t, Set(s, "k", "v")) })
+		}
+		time.Sleep(9 * time.Minute)
+		if got := held(n); got != 3*8 {
+			t.Errorf("8 sessions with two backups are held %d times, want 24 times", got)
+		}
+		if got := n[0].Stats().Sessions; got != 8 {
+			t.Errorf("before MemoryAfterIdle: %d sessions in memory, want 8", got)
+		}
+		time.Sleep(3 * time.Minute)
+		if got := n[0].Stats().Sessions; got != 0 {
+			t.Errorf("after MemoryAfterIdle: %d sessions in memory", got)
+		}
+	})
+	told := func(set func(*Backup)) (n uint64) {
+		inFarm(t, names, withBackups(set), func(f *farm, nodes []*server) {
+			c := newClient(t, nodes[0].Manager)
+			c.with(func(s *Session) { must(t, Set(s, "n", 1)) })
+			c.use(10 * time.Second)
+			before := nodes[0].g.Stats().Sent
+			c.use(10 * time.Minute)
+			n = nodes[0].g.Stats().Sent - before
+		})
+		return n
+	}
+	if often, seldom := told(nil), told(func(b *Backup) { b.TouchInterval = 5 * time.Minute }); often < seldom+40 {
+		t.Errorf("%d messages with a touch in five minutes, %d with one in ten seconds", seldom, often)
+	}
+}

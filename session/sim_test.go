@@ -47,7 +47,8 @@ type world struct {
 	f     *farm
 	names []string
 	wait  Wait
-	calm  bool // the network stays whole and one node crashes once
+	calm  bool           // the network stays whole and one node crashes once
+	after func(w *world) // the judgement; may be nil
 
 	mu    sync.Mutex
 	nodes map[string]*server   // that run
@@ -132,6 +133,9 @@ func (w *world) run() {
 	w.tasks.Wait()
 	time.Sleep(time.Minute)
 	w.judge(all)
+	if w.after != nil {
+		w.after(w)
+	}
 	for _, n := range w.nodes {
 		n.stop()
 	}

@@ -24,7 +24,7 @@ func TestNarrowID(t *testing.T) {
 // TestSchema: the table can be in another schema than public.
 func TestSchema(t *testing.T) {
 	_, d := postgresDatabase(t)
-	_, err := d.open(t).ExecContext(t.Context(), "CREATE SCHEMA IF NOT EXISTS shop")
+	_, err := d.open(t).ExecContext(t.Context(), "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop")
 	must(t, err)
 	d.stored(t, sqlstore.Config{Table: "shop.sessions"})
 	n := 0

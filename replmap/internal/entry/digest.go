@@ -41,8 +41,11 @@ func (t *Table) valueSum(e *Entry) uint64 {
 	if !t.cfg.Proxies || e.Gone {
 		return 0
 	}
-	return newHasher().value(e.Value).end()
+	return ValueSum(e.Value)
 }
+
+// ValueSum is the hash of a value.
+func ValueSum(v []byte) uint64 { return newHasher().value(v).end() }
 
 type hasher uint64
 

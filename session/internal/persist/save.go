@@ -225,6 +225,11 @@ func (k *Keeper) saved(h *table.Entry, j job) {
 	}
 	at.ID, at.Version, at.Known, at.Noted = j.s.ID, j.s.Version, true, j.s.Accessed
 	k.clean(at, j.writes)
+	if end, ended := h.Rec.Ended(); ended && end.Reason == record.Invalidated { // meanwhile
+		k.mu.Lock()
+		k.owed[j.s.ID] = true
+		k.mu.Unlock()
+	}
 }
 
 // clean notes that changes are stored. The caller holds the lock of the entry.
