@@ -175,6 +175,6 @@ func runKills(t *testing.T, args string, stores, port, kills int) {
 	progress()
 	close(stop)
 	users.Wait()
-	t.Logf("%d kills: %d writes acknowledged, %d refused with 503, %d without an answer, %d sessions lost, %d acknowledged updates lost",
-		kills, n.acked.Load(), n.refused.Load(), n.failed.Load(), n.lost.Load(), n.updates.Load())
+	t.Logf("%s, %d kills: %d writes acknowledged, %d refused with 503, %d without an answer, %d sessions lost, %d acknowledged updates lost",
+		t.Name(), kills, n.acked.Load(), n.refused.Load(), n.failed.Load(), n.lost.Load(), n.updates.Load())
 }
