@@ -1,5 +1,5 @@
 // Package interop proves wire compatibility against real Tribes nodes: Java processes of the 9.0, 10.1 and 11.0
-// lines, driven by tests through java/EchoPeer.java, and java/RpcPeer.java for remote calls.
+// lines, driven by tests through java/EchoPeer.java, java/RpcPeer.java for remote calls, and java/MapPeer.java for maps.
 //
 // The tests need a JDK and the jars, so they carry the build tag interop and are run by
 //

@@ -33,7 +33,7 @@ func (textCodec) Append(b []byte, v string) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	return replmap.JavaBytes().Append(b, p)
+	return replmap.JavaByteKeys().Append(b, string(p))
 }
 
 func (textCodec) Decode(b []byte) (string, error) {

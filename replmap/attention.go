@@ -89,6 +89,15 @@ func (a *attention) note(key string, lacks bool) {
 	}
 }
 
+// got notes that a value is here, and reports whether it was lacking.
+func (a *attention) got(key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	lacked := a.lacks[key]
+	delete(a.lacks, key)
+	return lacked
+}
+
 // lacking returns how many values are to be here and are not.
 func (a *attention) lacking() int {
 	a.mu.Lock()

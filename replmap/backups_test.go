@@ -137,9 +137,7 @@ func TestBackupsTakeOver(t *testing.T) {
 				for i := range 100 {
 					all[i%5].put(fmt.Sprint("k", i), fmt.Sprint(i))
 				}
-				for _, x := range all[:n] {
-					x.crash()
-				}
+				crashAll(all[:n]...)
 				rest := all[n:]
 				for i := range 100 {
 					if got := rest[i%len(rest)].get(fmt.Sprint("k", i)); got != fmt.Sprint(i) {

@@ -38,6 +38,23 @@ func (javaString) Decode(b []byte) (string, error) {
 
 type javaBytes struct{}
 
+type javaByteKeys struct{ javaBytes }
+
+// JavaByteKeys is the codec of bytes, in a string, as Java's byte[], for keys in maps of
+// Tribes. To Java an array is equal to nothing but itself: a Java node does not find an entry
+// by such a key that came from another node, neither to read nor to replace it, and has one
+// entry more for each message about it. Members of this module know keys by their bytes.
+func JavaByteKeys() Codec[string] { return javaByteKeys{} }
+
+func (k javaByteKeys) Append(b []byte, v string) ([]byte, error) {
+	return k.javaBytes.Append(b, []byte(v))
+}
+
+func (k javaByteKeys) Decode(b []byte) (string, error) {
+	p, err := k.javaBytes.Decode(b)
+	return string(p), err
+}
+
 // JavaBytes is the codec of byte slices as Java's byte[], for values in maps of Tribes.
 func JavaBytes() Codec[[]byte] { return javaBytes{} }
 

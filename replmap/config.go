@@ -68,8 +68,8 @@ type Config[K comparable, V any] struct {
 	// 1000 entries and 256 KiB. A message has one entry more than there are bytes for.
 	BlockEntries, BlockBytes int
 
-	// Tribes makes the map one of Tribes' ReplicatedMap. nil is a map of this module, which
-	// is the better one where no Java node is to have it. With it there are no conditional
+	// Tribes makes the map one of Tribes' ReplicatedMap or LazyReplicatedMap. nil is a map of
+	// this module, which is the better one where no Java node is to have it. With it there are no conditional
 	// writes and no lifetimes ([errors.ErrUnsupported]), no Resolve, and the fields from
 	// Remember on mean nothing but Discover.
 	Tribes *Tribes

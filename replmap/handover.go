@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/gotribes/tribes/replmap/internal/entry"
 )
 
 // errHandOver is the cause of a context that ends with the time to hand over.
@@ -25,11 +23,11 @@ func (n *native) handOver() {
 		if len(r.nodes) == 0 {
 			return
 		}
-		strays := make(map[string]*stray)
+		var strays []*stray
 		for e := range n.table.All() {
 			if !e.Proxy {
 				others, _ := r.split(e.Key)
-				strays[e.Key] = &stray{state: e.State(), others: others, placed: true}
+				strays = append(strays, &stray{state: e.State(), others: others})
 			}
 		}
 		if n.hand(ctx, strays) == 0 {
@@ -43,27 +41,23 @@ func (n *native) handOver() {
 	n.log.Warn("values could not be handed over", "cause", context.Cause(ctx))
 }
 
-// hand gives values to those that do not have them. It returns how many it could not.
-func (n *native) hand(ctx context.Context, strays map[string]*stray) (left int) {
-	all := make([]*stray, 0, len(strays))
+// hand asks those that are to have values whether they do, and gives them to those that do
+// not. It returns how many values were not where they are to be before.
+func (n *native) hand(ctx context.Context, strays []*stray) (left int) {
+	n.checkAll(ctx, strays)
 	of := make(map[*peer][]string)
 	for _, s := range strays {
-		all = append(all, s)
-	}
-	n.checkAll(ctx, all)
-	for _, s := range all {
 		if s.has < len(s.others) {
-			for _, p := range s.others {
-				of[p] = append(of[p], s.state.Key)
-			}
+			left++
+		}
+		for _, p := range s.lacks {
+			of[p] = append(of[p], s.state.Key)
 		}
 	}
 	for p, keys := range of {
 		if err := n.push(ctx, p, keys); err != nil {
-			left += len(keys)
+			n.log.Debug("values did not arrive", "member", p.member(), "err", err)
 		}
 	}
 	return left
 }
-
-var _ = entry.Buckets

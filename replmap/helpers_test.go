@@ -88,6 +88,16 @@ func (n *node) stop() {
 	must(n.f.t, n.g.Stop(ctx))
 }
 
+// crashAll ends members without a word at the same time.
+func crashAll(nodes ...*node) {
+	for _, n := range nodes {
+		n.f.net.Crash(n.name)
+	}
+	for _, n := range nodes {
+		n.crash()
+	}
+}
+
 // goodbye ends a member in order, on a network that may not let it.
 func (n *node) goodbye() {
 	n.f.t.Helper()
@@ -104,6 +114,9 @@ func (n *node) crash() {
 	n.f.t.Helper()
 	n.down.Store(true)
 	n.f.net.Crash(n.name)
+	if x, ok := n.rep.(*native); ok {
+		x.cancel() // it does nothing more
+	}
 	must(n.f.t, n.Close(context.Background()))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

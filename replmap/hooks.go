@@ -23,7 +23,7 @@ func (m *Map[K, V]) load(ctx context.Context, key K, k string) (v V, ver Version
 		}
 	}
 	v, is, there, err := m.valueOf(ctx, *e, true)
-	return v, Version{is.State()}, there, err
+	return v, m.versionOf(is), there, err
 }
 
 // loaded returns the entry that is there then, nil if there is none, and whether it was

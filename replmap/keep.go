@@ -103,15 +103,20 @@ func (n *native) pull(ctx context.Context, keys []string) []string {
 	if len(keys) == 0 {
 		return nil
 	}
-	left := n.newHarvest().collect(ctx, keys)
+	h := n.newHarvest()
+	h.came = func(key string) {
+		if n.att.got(key) {
+			n.n.relocated.Add(1)
+		}
+	}
+	left := h.collect(ctx, keys)
 	open := make(map[string]bool, len(left))
 	for _, key := range left {
 		open[key] = true
 	}
 	for _, key := range keys {
 		if !open[key] {
-			n.att.note(key, false)
-			n.n.relocated.Add(1)
+			h.came(key) // by itself
 		}
 	}
 	return left
@@ -123,8 +128,9 @@ type stray struct {
 	state        entry.State
 	others       []*peer // that are to have it
 	here, placed bool
-	enough       bool // there are as many members as are to have it
-	has, holds   int  // how many of the others have it, and how many take themselves for one that is to
+	enough       bool    // there are as many members as are to have it
+	lacks        []*peer // those of them that have a proxy
+	has, holds   int     // how many of the others have it, and how many take themselves for one that is to
 }
 
 // settle finds out whether all that are to have the values of strays do, and gives them to
@@ -202,6 +208,8 @@ func (n *native) check(ctx context.Context, p *peer, strays []*stray, mu *sync.M
 			s.holds++
 		case mapwire.HasValue:
 			s.has++
+		case mapwire.HasProxy:
+			s.lacks = append(s.lacks, p)
 		case mapwire.HasNot:
 			give = append(give, s.state.Key)
 		}

@@ -90,6 +90,7 @@ type tribesMap struct {
 	hearing       []*ear                 // of the state transfers that go on
 	provider      *membership.Member     // who has given the entries, until they were asked for again
 	seen          map[membership.ID]bool // who has shown that it sees this member
+	seenAll       time.Time              // since when all have shown it
 	asks          map[string]bool        // keys that are asked for on behalf of others
 	went          map[membership.ID]bool // who has gone since all were asked whether they have the map
 	undo          []func()

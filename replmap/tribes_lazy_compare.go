@@ -3,6 +3,7 @@ package replmap
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
@@ -30,7 +31,7 @@ func (t *tribesMap) compareNext() {
 func (t *tribesMap) compare(ctx context.Context, m *membership.Member) {
 	heard, stop := t.hear()
 	defer stop()
-	clock := t.table.Clock()
+	clock, lately := t.table.Clock(), time.Now().Add(-t.cfg.Access/2)
 	all, err := t.stateOf(ctx, m)
 	if err != nil {
 		return
@@ -45,7 +46,7 @@ func (t *tribesMap) compare(ctx context.Context, m *membership.Member) {
 		}
 	}
 	for key, x := range theirs {
-		if heard(key) || t.fresh(m, key, clock) || t.agrees(x) || t.apart(m) {
+		if heard(key) || t.fresh(m, key, clock, lately) || t.agrees(x) || t.apart(m) {
 			continue
 		}
 		switch t.counts(key, x, m) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
@@ -66,8 +67,8 @@ func (t *tribesMap) refreshed() {
 			return
 		}
 	}
-	if !t.seen[membership.ID{}] { // the next time: the last answer may be on its way
-		t.seen[membership.ID{}] = true
+	if t.seenAll.IsZero() { // the next time: the last answer may be on its way
+		t.seenAll = time.Now()
 		t.mu.Unlock()
 		return
 	}
@@ -75,15 +76,17 @@ func (t *tribesMap) refreshed() {
 	if !t.knows(m) && len(t.others) > 0 {
 		m = t.others[0]
 	}
-	there := t.knows(m)
+	there, since := t.knows(m), t.seenAll
 	t.mu.Unlock()
 	if there {
-		t.later(func(ctx context.Context) { t.refresh(ctx, m) })
+		t.later(func(ctx context.Context) { t.refresh(ctx, m, since) })
 	}
 }
 
 // refresh makes what this member has not written or heard just now what another one has.
-func (t *tribesMap) refresh(ctx context.Context, m *membership.Member) {
+// since is when all others had this member among theirs: what it has heard after that is
+// newer than what it may have missed.
+func (t *tribesMap) refresh(ctx context.Context, m *membership.Member, since time.Time) {
 	heard, stop := t.hear()
 	defer stop()
 	clock := t.table.Clock()
@@ -102,7 +105,7 @@ func (t *tribesMap) refresh(ctx context.Context, m *membership.Member) {
 		}
 	}
 	for key, x := range theirs {
-		if heard(key) || t.fresh(m, key, clock) || t.agrees(x) {
+		if heard(key) || t.fresh(m, key, clock, since) || t.agrees(x) {
 			continue
 		}
 		t.n.repaired.Add(1)
@@ -114,9 +117,9 @@ func (t *tribesMap) refresh(ctx context.Context, m *membership.Member) {
 	}
 }
 
-// fresh reports whether a key was written after the clock was read, or m does not know what
-// was written.
-func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64) bool {
+// fresh reports whether a key was written after the clock was read, or heard of since some
+// moment, or m does not know yet what was written.
+func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64, since time.Time) bool {
 	for _, e := range t.table.States([]string{key}) {
 		if e.Version.Counter > clock {
 			return true
@@ -126,7 +129,7 @@ func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64) bool {
 	defer t.mu.Unlock()
 	p := t.places[key]
 	_, missed := t.missed[m.ID()][key]
-	return missed || p != nil && p.flying > 0
+	return missed || p != nil && (p.flying > 0 || p.heard.After(since))
 }
 
 // agrees reports whether a key is here what a message says.

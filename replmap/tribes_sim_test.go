@@ -15,8 +15,9 @@ import (
 
 // Members that speak as Java nodes do, crash and come back, on a network that loses and
 // delays. Each writes keys of its own, since Tribes' maps have no rule for
-// others. When everything has been well for a minute, all have the same, and every entry
-// has a primary that lives.
+// others; none starts where it sees nobody though others are there, and none crashes while
+// something has crossed that it has not said again. When everything has been well for a
+// minute, all have the same, and every entry has a primary that lives.
 func TestTribesSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
@@ -28,7 +29,10 @@ func TestTribesSimulation(t *testing.T) {
 
 func tribesRun(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	f := tribesFarm(t)
+	f := newFarm(t, func(c *Config[string, string]) {
+		c.Keys, c.Values, c.Tribes = JavaString(), JavaString(), &Tribes{Access: 2 * time.Second}
+		c.Discover = 10 * time.Second
+	})
 	f.net = mem.NewNetwork(mem.Config{Seed: seed, Link: mem.Link{Delay: time.Millisecond, Jitter: 10 * time.Millisecond}})
 	names := []string{"a", "b", "c", "d"}[:2+seed%3]
 	nodes := make(map[string]*node)
@@ -42,6 +46,7 @@ func tribesRun(t *testing.T, seed uint64) {
 		case nodes[name] == nil:
 			nodes[name] = f.start(name)[0]
 		case p == 0:
+			time.Sleep(5 * time.Second) // what has crossed is said again
 			nodes[name].crash()
 			delete(nodes, name)
 		case p == 1:

@@ -245,6 +245,14 @@ func TestJavaCodecs(t *testing.T) {
 	if v, err := JavaString().Decode(s); err != nil || v != "k1" {
 		t.Errorf("%q, %v", v, err)
 	}
+	k, err := JavaByteKeys().Append(nil, "v")
+	must(t, err)
+	if v, err := JavaByteKeys().Decode(k); err != nil || v != "v" || string(k) != string(b) {
+		t.Errorf("%q, %v", v, err)
+	}
+	if _, err := JavaByteKeys().Decode(s); err == nil {
+		t.Error("text is a key of bytes")
+	}
 	if _, err := JavaString().Decode(b); err == nil {
 		t.Error("bytes are text")
 	}

@@ -12,7 +12,9 @@ import (
 
 // harvest gets values that others have.
 type harvest struct {
-	n   *native
+	n    *native
+	came func(key string) // is told of what has come; nil for what is only read
+
 	mu  sync.Mutex
 	got map[string]entry.Entry // those that are not kept here
 }
@@ -101,6 +103,9 @@ func (h *harvest) ask(ctx context.Context, p *peer, keys []string) error {
 			}
 			if !e.Proxy && !e.Gone {
 				h.note(e)
+			}
+			if h.came != nil && !h.open(e.Key) {
+				h.came(e.Key)
 			}
 		}
 		keys = keys[a.Keys:]

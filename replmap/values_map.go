@@ -3,9 +3,11 @@ package replmap
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
 
 // Version says which write an entry is of. Versions are compared with ==: while that of a
@@ -27,7 +29,64 @@ func (m *Map[K, V]) Version(key K) (v Version, there bool) {
 	if !there {
 		return v, false
 	}
-	return Version{e.State()}, true
+	return m.versionOf(e), true
+}
+
+// versionOf returns the version of a state. What was resolved has the version of one of the
+// two writes and another value.
+func (m *Map[K, V]) versionOf(e entry.Entry) Version {
+	if !e.Proxy && !e.Gone && e.Sum == 0 && (m.cfg.Backups > 0 || m.cfg.Resolve != nil) {
+		e.Sum = entry.ValueSum(e.Value)
+	}
+	return Version{e.State()}
+}
+
+// PutVersion is [Map.Put], or [Map.PutFor] if lifetime is not 0, and returns the version of
+// what it has written; also with an error, if it has written nevertheless.
+func (m *Map[K, V]) PutVersion(ctx context.Context, key K, value V, lifetime time.Duration) (Version, error) {
+	e, err := m.entryFor(key, value, lifetime)
+	if err != nil {
+		return Version{}, err
+	}
+	now, written, err := m.r.write(ctx, e, nil)
+	if err != nil || !written {
+		return Version{}, err
+	}
+	return m.versionOf(now), m.rep.publish(ctx, &now)
+}
+
+// PutIfVersion is PutVersion if the entry has the version now, or if there is none and the
+// version is zero, and reports whether it was. Otherwise it returns the version that is
+// there, which is zero if there is nothing. Nobody needs the old value. See
+// [Map.CompareAndSwap].
+func (m *Map[K, V]) PutIfVersion(ctx context.Context, key K, value V, lifetime time.Duration, old Version) (now Version, put bool, err error) {
+	e, err := m.entryFor(key, value, lifetime)
+	if err != nil {
+		return now, false, err
+	}
+	w := mapwire.Write{Condition: mapwire.IfAbsent}
+	if !old.IsZero() {
+		w = mapwire.Write{Condition: mapwire.IfVersion, Version: old.state.Version}
+	}
+	is, put, err := m.conditional(ctx, e, w)
+	if is != nil && !is.Gone {
+		now = m.versionOf(*is)
+	}
+	return now, put, err
+}
+
+// entryFor makes an entry to write with a lifetime; 0 is for ever.
+func (m *Map[K, V]) entryFor(key K, value V, lifetime time.Duration) (*entry.Entry, error) {
+	if lifetime == 0 {
+		return m.entry(key, &value, entry.Forever)
+	}
+	if err := checkLifetime(lifetime); err != nil {
+		return nil, err
+	}
+	if m.cfg.Tribes != nil {
+		return nil, errNotInTribes
+	}
+	return m.entry(key, &value, lifetime)
 }
 
 // Has reports whether there is an entry of a key. It reads what this member has and asks
@@ -58,7 +117,7 @@ func (m *Map[K, V]) GetVersion(ctx context.Context, key K) (value V, v Version, 
 	}
 	value, e, there, err = m.valueOf(ctx, e, there)
 	if there {
-		v = Version{e.State()}
+		v = m.versionOf(e)
 	}
 	return value, v, there, err
 }

@@ -142,7 +142,11 @@ func TestBackupMergesRequests(t *testing.T) {
 // A session that was ended is gone on all nodes when the response is there, and one that
 // nobody uses expires on all.
 func TestBackupEnds(t *testing.T) {
-	inFarm(t, []string{"a", "b", "c"}, withBackups(nil), func(f *farm, n []*server) {
+	short := func(c *Config) {
+		withBackups(nil)(c)
+		c.Timeout = 2 * time.Minute
+	}
+	inFarm(t, []string{"a", "b", "c"}, short, func(f *farm, n []*server) {
 		c := newClient(t, n[0].Manager)
 		c.with(func(s *Session) { must(t, Set(s, "name", "x")) })
 		old := c.cookie
@@ -162,19 +166,19 @@ func TestBackupEnds(t *testing.T) {
 		c.cookie = ""
 		c.with(func(s *Session) { must(t, Set(s, "name", "y")) })
 		last := c.cookie
-		time.Sleep(25 * time.Minute)
+		time.Sleep(100 * time.Second)
 		c.at(n[0]).with(func(s *Session) {
 			if get[string](t, s, "name") != "y" {
 				t.Error("too early")
 			}
 		})
-		time.Sleep(29 * time.Minute)
+		time.Sleep(115 * time.Second)
 		c.at(n[2]).with(func(s *Session) {
 			if get[string](t, s, "name") != "y" {
 				t.Error("the read was no access")
 			}
 		})
-		time.Sleep(31 * time.Minute)
+		time.Sleep(150 * time.Second)
 		for _, x := range n {
 			c.cookie = last
 			c.at(x).with(func(s *Session) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/replica"
 )
 
@@ -115,8 +116,15 @@ func (m *Manager) newEngine() (*replica.Engine, error) {
 		Touch: c.TouchInterval, StateTimeout: c.StateTimeout, Serve: c.ServeIncomplete,
 		BlockSessions: c.BlockSessions, BlockBytes: c.BlockBytes,
 		Attributes: c.RemoteAttributeEvents, Tell: m.remote,
-		Expire: func(h *held) { m.end(h, Expired) }, Logger: log.With("manager", c.Name),
+		Failed: m.failed, Expire: func(h *held) { m.end(h, Expired) }, Logger: log.With("manager", c.Name),
 	})
+}
+
+// failed is told of a node that has failed.
+func (m *Manager) failed(n record.Node) {
+	if m.keeper != nil {
+		m.keeper.Orphaned(n)
+	}
 }
 
 // remote tells the listener what another node has done.
@@ -136,8 +144,8 @@ func (m *Manager) remote(ev replica.Event) {
 		}
 		return
 	}
-	if ev.Kind == replica.Destroyed && m.keeper != nil {
-		m.keeper.Gone(ev.ID, Reason(ev.Reason) == Expired)
+	if m.keeper != nil && ev.Kind == replica.Destroyed {
+		m.keeper.Gone(ev.Entry, ev.ID, Reason(ev.Reason) == Expired)
 	}
 	if !c.RemoteSessionEvents {
 		return

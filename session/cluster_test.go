@@ -79,6 +79,9 @@ func (n *server) stop() {
 // crash ends a node without a word.
 func (n *server) crash() {
 	n.f.net.Crash(n.name)
+	if n.keeper != nil {
+		n.keeper.Forget()
+	}
 	n.Close()
 	n.g.Close()
 }

@@ -47,10 +47,12 @@ type world struct {
 	f     *farm
 	names []string
 	wait  Wait
-	calm  bool // the network stays whole and one node crashes once
+	calm  bool           // the network stays whole and one node crashes once
+	after func(w *world) // the judgement; may be nil
 
 	mu    sync.Mutex
 	nodes map[string]*server   // that run
+	dead  []record.Node        // runs that have crashed
 	lost  map[record.Node]bool // runs that have crashed with what only they had
 	deeds []*deed
 	jars  map[int]string // cookies that clients share
@@ -132,6 +134,9 @@ func (w *world) run() {
 	w.tasks.Wait()
 	time.Sleep(time.Minute)
 	w.judge(all)
+	if w.after != nil {
+		w.after(w)
+	}
 	for _, n := range w.nodes {
 		n.stop()
 	}
@@ -163,6 +168,7 @@ func (w *world) crash(name string) {
 	}
 	w.mu.Lock()
 	delete(w.nodes, name)
+	w.dead = append(w.dead, n.node)
 	if s := n.ClusterStats(); !w.calm || s.Degraded > 0 {
 		w.lost[n.node] = true
 	}

@@ -122,27 +122,22 @@ func inGrid(t *testing.T, c StoreNodeConfig, nodes int, run func(t *testing.T, f
 	})
 }
 
-// A client passes the checks of all stores, each handle on a web node of its own, with one
-// store node and with several.
+// A client passes the checks of all stores, each handle on a web node of its own.
 func TestClientConformance(t *testing.T) {
-	for _, tt := range []struct{ nodes, backups int }{{1, 0}, {3, 1}, {2, -1}} {
-		t.Run(fmt.Sprintf("%d nodes, %d backups", tt.nodes, tt.backups), func(t *testing.T) {
-			sessiontest.TestStore(t, sessiontest.Options{
-				Virtual: true, Forgets: true, MaxData: 256 << 10,
-				New: func(t testing.TB) func() store.Store {
-					f := newGrid(t, StoreNodeConfig{Backups: tt.backups, MaxData: 256 << 10})
-					for i := range tt.nodes {
-						f.node(fmt.Sprint("n", i+1))
-					}
-					clients := 0
-					return func() store.Store {
-						clients++
-						return f.client(fmt.Sprint("web", clients))
-					}
-				},
-			})
-		})
-	}
+	const most = 32 << 10
+	sessiontest.TestStore(t, sessiontest.Options{
+		Virtual: true, Forgets: true, MaxData: most,
+		New: func(t testing.TB) func() store.Store {
+			f := newGrid(t, StoreNodeConfig{MaxData: most})
+			f.node("n1")
+			f.node("n2")
+			clients := 0
+			return func() store.Store {
+				clients++
+				return f.client(fmt.Sprint("web", clients))
+			}
+		},
+	})
 }
 
 // load adds 1 to a counter through one client after the other, until stop. It returns how
@@ -152,7 +147,7 @@ func load(ctx context.Context, t *testing.T, clients []*Client, id string, stop 
 		select {
 		case <-stop:
 			return acked
-		case <-time.After(25 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 		}
 		if err := addOne(ctx, clients[acked%uint64(len(clients))], id); err != nil {
 			t.Errorf("%s: %v", id, err)
@@ -190,12 +185,12 @@ func TestStoreNodesComeAndGo(t *testing.T) {
 			stop := make(chan struct{})
 			clients := []*Client{f.client("web1"), f.client("web2")}
 			var users sync.WaitGroup
-			acked := make([]uint64, 12)
+			acked := make([]uint64, 8)
 			for i := range acked {
 				users.Go(func() { acked[i] = load(context.Background(), t, clients, fmt.Sprint("s", i), stop) })
 			}
-			for round := range 6 {
-				time.Sleep(5 * time.Second)
+			for round := range 4 {
+				time.Sleep(3 * time.Second)
 				if round%2 == 0 {
 					nodes[0].crash()
 				} else {
@@ -208,7 +203,7 @@ func TestStoreNodesComeAndGo(t *testing.T) {
 			users.Wait()
 			for i, n := range acked {
 				s, err := clients[0].Load(context.Background(), fmt.Sprint("s", i))
-				if err != nil || binary.BigEndian.Uint64(s.Data) != n || n < 500 {
+				if err != nil || binary.BigEndian.Uint64(s.Data) != n || n < 100 {
 					t.Errorf("%d backups: s%d: %v, %v, want %d", backups, i, s, err, n)
 				}
 			}

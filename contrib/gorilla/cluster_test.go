@@ -10,6 +10,7 @@ import (
 
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
+	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -55,5 +56,29 @@ func TestNodes(t *testing.T) {
 		b.want(two.Store, "cart", "[v:3 w:2]")
 		b.with(two.Store, "cart", func(x *sessions.Session) { x.Options.MaxAge = -1 })
 		b.want(two.Store, "cart", "[]")
+	})
+}
+
+// With Config.Persist sessions outlive all nodes.
+func TestPersist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := sessiontest.NewStore()
+		b := newBrowser(t)
+		for i := range 3 {
+			m, err := session.New(session.Config{Persist: &session.Persist{Store: kept, EachRequest: true}})
+			must(t, err)
+			must(t, m.Start(t.Context()))
+			s := New(m)
+			b.with(s, "cart", func(x *sessions.Session) {
+				if n, _ := x.Values["n"].(int); n != i {
+					t.Errorf("%d after %d nodes", n, i)
+				}
+				x.Values["n"] = i + 1
+			})
+			must(t, m.Close())
+		}
+		if n := len(kept.Sessions()); n != 1 {
+			t.Errorf("%d sessions in the store", n)
+		}
 	})
 }

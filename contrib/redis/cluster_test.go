@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -64,20 +63,27 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// With Replicas a save that has returned nil is on a replica; one that is not says so.
-func TestReplicas(t *testing.T) {
-	t.Parallel()
-	master := startServer(t)
+// startReplica starts a replica and waits until it has what the master has.
+func startReplica(t *testing.T, master *server) *server {
+	t.Helper()
 	_, port, err := net.SplitHostPort(master.addr)
 	must(t, err)
 	// A replica that writes its first append-only file does not end when it is asked to.
 	replica := startServer(t, "--replicaof", "127.0.0.1 "+port, "--appendonly", "no")
-	s := master.open(Config{Replicas: 1})
-	quick := master.open(Config{Replicas: 1, Timeout: 500 * time.Millisecond})
 	c := replica.client()
 	proctest.Until(t, "the replica is in sync", func() bool {
 		return strings.Contains(c.Info(t.Context(), "replication").Val(), "master_link_status:up")
 	}, replica.Process)
+	return replica
+}
+
+// With Replicas a save that has returned nil is on a replica; one that is not says so.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	master := startServer(t)
+	replica := startReplica(t, master)
+	s := master.open(Config{Replicas: 1})
+	quick := master.open(Config{Replicas: 1, Timeout: 500 * time.Millisecond})
 	copies := replica.open(Config{})
 	for v := range uint64(100) {
 		must(t, s.Save(t.Context(), some("s", v+1), v))
@@ -88,8 +94,7 @@ func TestReplicas(t *testing.T) {
 	if err := s.Save(t.Context(), some("s", 50), 49); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("conflict: %v", err)
 	}
-	replica.Signal(syscall.SIGSTOP)
-	defer replica.Signal(syscall.SIGCONT)
+	replica.Stop()
 	if err := quick.Save(t.Context(), some("s", 101), 100); !errors.Is(err, ErrReplicas) {
 		t.Errorf("with a replica that hangs: %v", err)
 	}

@@ -37,5 +37,6 @@
 //   - appendonly yes; appendfsync as above.
 //   - The client must read from masters: one with ReadOnly, RouteByLatency or RouteRandomly
 //     gets old versions.
-//   - Scripts: the user needs +@read +@write +@scripting (+wait with Replicas) on its keys.
+//   - A user of its own needs +@read +@write +@scripting +@connection, and +wait with Replicas,
+//     on the keys of the prefix.
 package redis

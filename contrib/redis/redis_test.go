@@ -3,10 +3,13 @@
 package redis
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/gotribes/tribes/internal/proctest"
 	"github.com/gotribes/tribes/session/sessiontest"
@@ -98,5 +101,33 @@ func TestForeignKeys(t *testing.T) {
 	}
 	if got := client.Get(t.Context(), "session:s").Val(); got != "text" {
 		t.Errorf("%q is left", got)
+	}
+}
+
+// The rights that the documentation names are enough.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	must(t, server.client().ACLSetUser(t.Context(), "shop", "on", ">secret", "~shop:*", "+@read", "+@write",
+		"+@scripting", "+@connection", "+wait").Err())
+	client := goredis.NewClient(&goredis.Options{Addr: server.addr, Username: "shop", Password: "secret", DialerRetries: 1})
+	t.Cleanup(func() { closed(t, client) })
+	s := open(t, client, Config{Prefix: "shop:", Timeout: time.Second})
+	must(t, s.Save(t.Context(), some("s", 1), 0))
+	must(t, s.Touch(t.Context(), "s", time.Now()))
+	if v := version(t, s, "s"); v != 1 {
+		t.Errorf("version %d", v)
+	}
+	for _, err := range s.IDs(t.Context()) {
+		must(t, err)
+	}
+	must(t, s.Delete(t.Context(), "s"))
+	s.config.Replicas = 1
+	if err := s.Save(t.Context(), some("s", 1), 0); !errors.Is(err, ErrReplicas) {
+		t.Errorf("Save = %v", err)
+	}
+	s.config.Replicas, s.config.Prefix = 0, "other:"
+	if err := s.Save(t.Context(), some("s", 1), 0); err == nil {
+		t.Error("the rights were not limited")
 	}
 }

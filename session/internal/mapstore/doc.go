@@ -15,8 +15,8 @@
 // saves, with a version above both, so that each node finds that its copy is old. A session
 // that was deleted on one side is gone: the deletion is kept as an entry for a day. One that
 // has merely expired there, because nobody used it on that side, is not. With Config.Backups
-// the later of two saves, or of a save and a deletion, stays, and a side that was cut off for
-// more than an hour brings back what was deleted meanwhile.
+// it is gone, too, and a side that was cut off for more than an hour brings back what was
+// deleted meanwhile.
 //
 // # Expiry
 //

@@ -22,7 +22,8 @@ type Config struct {
 	Group *group.Group
 	// Name is that of the sessions, the same on all members; at most [MaxName] bytes.
 	Name string
-	// Wait says what a save promises when it returns, and Budget how long a member may be
+	// Wait says what a save promises when it returns; other than with WaitAll, a load asks
+	// the primary of the session. Budget is how long a member may be
 	// silent while saves wait for it; 0 means 500 ms.
 	Wait   replmap.Wait
 	Budget time.Duration
@@ -53,7 +54,8 @@ type Store struct {
 	m       *replmap.Map[string, saved]
 	group   *group.Group
 	maxData int
-	merges  bool // what a partition has let happen; then deletions are entries
+	asks    bool // the primary, before a session is read
+	tells   bool // deletions are entries
 }
 
 var (
@@ -72,19 +74,21 @@ func New(c Config) (*Store, error) {
 	if c.MaxData < 0 {
 		return nil, fmt.Errorf("tribes: store: MaxData %d: want a positive number", c.MaxData)
 	}
+	tells := c.Backups == 0 // what deletions are kept as has no place among proxies
 	rc := replmap.Config[string, saved]{
 		Group: c.Group, Name: prefix + c.Name, Keys: replmap.String(), Values: codec{},
 		Backups: c.Backups, Wait: c.Wait, Budget: c.Budget,
-		MaxKey: store.MaxID, MaxValue: c.MaxData + headSize, Remember: time.Hour, Logger: c.Logger,
+		Resolve: resolver(c.Merge, tells),
+		MaxKey:  store.MaxID, MaxValue: c.MaxData + headSize, Remember: time.Hour, Logger: c.Logger,
 	}
-	if c.Backups == 0 { // a map with backups has none
-		rc.Resolve, rc.Remember = resolver(c.Merge), remember
+	if tells {
+		rc.Remember = remember
 	}
 	m, err := replmap.New(rc)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{m: m, group: c.Group, maxData: c.MaxData, merges: c.Backups == 0}, nil
+	return &Store{m: m, group: c.Group, maxData: c.MaxData, asks: c.Wait != replmap.WaitAll, tells: tells}, nil
 }
 
 // remember is how long members know that an entry has expired: only so long as it takes
@@ -108,7 +112,7 @@ func (m *Store) Stats() replmap.Stats { return m.m.Stats() }
 // Len returns how many sessions there are. Those that have expired count for up to a second
 // more.
 func (m *Store) Len() int {
-	if !m.merges {
+	if !m.tells {
 		return m.m.Len()
 	}
 	n := 0
@@ -121,7 +125,7 @@ func (m *Store) Len() int {
 // Holds reports whether this member is to have a session.
 func (m *Store) Holds(id string) bool {
 	self := m.group.Local()
-	if self == nil || m.merges {
+	if self == nil || m.tells {
 		return self != nil
 	}
 	return slices.ContainsFunc(m.m.Holders(id), func(h *membership.Member) bool { return h.ID() == self.ID() })
@@ -138,6 +142,11 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if m.asks {
+		if err := m.latest(ctx, id); err != nil {
+			return nil, failed(err)
+		}
+	}
 	v, there, err := m.m.Get(ctx, id)
 	switch {
 	case err != nil:
@@ -146,6 +155,19 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 		return nil, store.ErrNotFound
 	}
 	return v.session(id), nil
+}
+
+// latest has the primary tell this member what it has of a session: where saves do not wait
+// for all members, this one may not have heard of the last. It is a conditional write whose
+// condition never holds.
+func (m *Store) latest(ctx context.Context, id string) error {
+	never := saved{onces: []Once{NewOnce()}, version: 1}
+	for try := 1; ; try++ {
+		_, err := m.m.CompareAndSwap(ctx, id, never, never)
+		if !errors.Is(err, replmap.ErrUncertain) || try == maxTries {
+			return err
+		}
+	}
 }
 
 // Save implements [store.Store].
@@ -225,7 +247,7 @@ func (m *Store) update(ctx context.Context, id string, age time.Duration, f func
 		}
 		_, err := m.m.UpdateFor(ctx, id, func(old saved, there bool) (saved, time.Duration, bool, error) {
 			v, err := f(old, there)
-			return v, v.lifetime(age), m.merges || !v.deleted, err
+			return v, v.lifetime(age), m.tells || !v.deleted, err
 		})
 		if errors.Is(err, replmap.ErrUncertain) && try < maxTries {
 			continue
@@ -253,7 +275,7 @@ func (m *Store) IDs(ctx context.Context) iter.Seq2[string, error] {
 			return
 		}
 		list := m.m.Keys()
-		if m.merges {
+		if m.tells {
 			list = m.live()
 		}
 		for id := range list {

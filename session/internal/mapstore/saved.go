@@ -143,11 +143,14 @@ func (codec) Decode(b []byte) (v saved, err error) {
 }
 
 // resolver returns a function that makes one of two saves of a session which a partition
-// has let happen; see Config.Merge.
-func resolver(merge func(a, b *store.Session) (*store.Session, error)) func(string, *saved, *saved) *saved {
+// has let happen; see Config.Merge. tells says that who deletes leaves an entry, so that a
+// session without one has expired on that side; otherwise it may have been deleted.
+func resolver(merge func(a, b *store.Session) (*store.Session, error), tells bool) func(string, *saved, *saved) *saved {
 	return func(id string, a, b *saved) *saved {
 		switch {
-		case b == nil: // it has expired on the other side; who deletes leaves an entry
+		case (a == nil || b == nil) && !tells:
+			return nil
+		case b == nil:
 			return a
 		case a == nil || b.deleted:
 			return b

@@ -3,12 +3,15 @@ package mapstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/replmap"
 	"github.com/gotribes/tribes/session/store"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 // letters is a merge: the bytes of both, in order.
@@ -20,8 +23,12 @@ func letters(a, b *store.Session) (*store.Session, error) {
 
 // inBubble runs a test with members that merge, in virtual time.
 func inBubble(t *testing.T, members int, f func(t *testing.T, f *farm, all []*node)) {
+	withBackups(t, members, 0, f)
+}
+
+func withBackups(t *testing.T, members, backups int, f func(t *testing.T, f *farm, all []*node)) {
 	synctest.Test(t, func(t *testing.T) {
-		farm := newFarm(t, func(c *Config) { c.Merge = letters })
+		farm := newFarm(t, func(c *Config) { c.Merge, c.Backups = letters, backups })
 		var all []*node
 		for range members {
 			all = append(all, farm.start())
@@ -80,6 +87,53 @@ func TestSplitMerges(t *testing.T) {
 			t.Errorf("save on a version from before the merge: %v", err)
 		}
 	})
+}
+
+// With backups it is the same, and what was deleted on one side is gone.
+func TestSplitWithBackups(t *testing.T) {
+	withBackups(t, 4, 1, func(t *testing.T, f *farm, all []*node) {
+		a, b := all[0], all[2]
+		for i := range 12 { // with all pairs of holders
+			a.save(fmt.Sprint("s", i), "o", 1, 0, time.Hour)
+			a.save(fmt.Sprint("x", i), "o", 1, 0, time.Hour)
+		}
+		f.net.Partition([]string{"n1", "n2"}, []string{"n3", "n4"})
+		time.Sleep(10 * time.Second)
+		both := 0
+		for i := range 12 {
+			s, x := fmt.Sprint("s", i), fmt.Sprint("x", i)
+			if !a.has(s) || !b.has(s) || !a.has(x) || !b.has(x) {
+				continue // both holders are on one side: the other knows that it has not what there is
+			}
+			both++
+			a.save(s, "ao", 2, 1, time.Hour)
+			b.save(s, "bo", 2, 1, time.Hour)
+			b.save(s, "bco", 3, 2, time.Hour)
+			if err := a.Delete(context.Background(), x); err != nil {
+				t.Error(err)
+			}
+			b.save(x, "bo", 2, 1, time.Hour)
+			defer func() {
+				for _, n := range all {
+					n.is(s, "abco")
+					n.is(x, "")
+				}
+			}()
+		}
+		if both == 0 {
+			t.Fatal("no session had a holder on each side")
+		}
+		f.net.Heal()
+		time.Sleep(2 * time.Minute)
+	})
+}
+
+// has reports whether a node can load a session.
+func (n *node) has(id string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, err := n.Load(ctx, id)
+	return err == nil
 }
 
 // A session that is touched on one side and saved on the other is what was saved, in its
@@ -145,6 +199,29 @@ func TestSplitDeletesAndExpires(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A save that does not wait for all members is seen by whoever loads after it, also on a
+// member that has not heard of it.
+func TestLoadAsksThePrimary(t *testing.T) {
+	for _, backups := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFarm(t, func(c *Config) { c.Wait, c.Backups = replmap.WaitOne, backups })
+			all := []*node{f.start(), f.start(), f.start()}
+			f.net.SetLink("n1", "n3", mem.Link{Delay: 400 * time.Millisecond})
+			f.net.SetLink("n2", "n3", mem.Link{Delay: 400 * time.Millisecond})
+			for i := range 12 { // of every primary
+				id := fmt.Sprint("s", i)
+				for v := range uint64(4) {
+					n := all[(i+int(v))%3]
+					if v > 0 {
+						n.is(id, fmt.Sprint(v))
+					}
+					n.save(id, fmt.Sprint(v+1), v+1, v, time.Hour)
+				}
+			}
+		})
+	}
 }
 
 // A save that is repeated with its number is no conflict, neither at once nor after a later

@@ -38,9 +38,11 @@ type Keeper struct {
 	// The rest is guarded by mu.
 	closed  bool
 	flights map[string]*flight
-	owed    map[string]bool      // ended, and to be deleted
-	past    map[string]lapse     // expired here
-	revived map[string]time.Time // saved anew although the store did not have them
+	owed    map[string]bool           // ended, and to be deleted
+	past    map[string]lapse          // expired here
+	revived map[string]time.Time      // saved anew although the store did not have them
+	ended   map[string]time.Time      // here or on other nodes, not long ago
+	dead    map[record.Node]time.Time // that have failed not long ago
 }
 
 // lapse is what is remembered of a session that has expired, until the store has let it
@@ -61,6 +63,7 @@ func New(in Inner, c Config) *Keeper {
 		some: make(chan struct{}, background), kick: make(chan struct{}, 1),
 		flights: make(map[string]*flight), owed: make(map[string]bool),
 		past: make(map[string]lapse), revived: make(map[string]time.Time),
+		ended: make(map[string]time.Time), dead: make(map[record.Node]time.Time),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	return k
@@ -218,6 +221,7 @@ func (k *Keeper) End(h *table.Entry, why record.Reason) error {
 			k.lapses(id, accessed)
 		} else {
 			k.owed[id] = true
+			k.over(id)
 		}
 	}
 	k.mu.Unlock()
@@ -245,27 +249,6 @@ func (k *Keeper) Drop(h *table.Entry) error { return k.Inner.End(h, record.Inval
 func (k *Keeper) lapses(id string, accessed time.Time) {
 	now := time.Now()
 	k.past[id] = lapse{accessed: accessed, at: now, until: now.Add(2*k.cfg.Touch + k.cfg.Sweep)}
-}
-
-// Gone is told of a session that another node has ended, and has deleted unless it has
-// expired: it is deleted again if this node may have saved it since.
-func (k *Keeper) Gone(id string, expired bool) {
-	id = k.cfg.ID(id)
-	k.mu.Lock()
-	if expired {
-		k.lapses(id, time.Time{})
-		k.mu.Unlock()
-		return
-	}
-	_, again := k.revived[id]
-	if again {
-		k.owed[id] = true
-		delete(k.revived, id)
-	}
-	k.mu.Unlock()
-	if again {
-		k.async(func(ctx context.Context) { _ = k.remove(ctx, id) }) // or the sweep does it
-	}
 }
 
 // remove deletes what is stored under an id of a session that has ended.

@@ -51,8 +51,14 @@ func (k *Keeper) now(h *table.Entry) bool {
 	if len(at.Doomed) > 0 {
 		return true
 	}
-	moved := at.ID != "" && h.Rec.ID() != "" && at.ID != k.cfg.ID(h.Rec.ID())
-	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || moved)
+	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || k.moved(h))
+}
+
+// moved reports whether a session is stored under an id that it has no more. The caller holds
+// h.Mu.
+func (k *Keeper) moved(h *table.Entry) bool {
+	id := h.Rec.ID()
+	return h.Kept.ID != "" && id != "" && h.Kept.ID != k.cfg.ID(id)
 }
 
 // acquire waits until nothing else is done to a session in the store.
@@ -150,7 +156,7 @@ func (k *Keeper) next(h *table.Entry) job {
 		return job{doomed: at.Doomed}
 	}
 	id := k.cfg.ID(h.Rec.ID())
-	if at.Writes == at.Saved || h.Gone() || id == "" {
+	if at.Writes == at.Saved && !k.moved(h) || h.Gone() || id == "" {
 		return job{}
 	}
 	j := job{id: id, base: at.Version, writes: at.Writes, look: !at.Known}
@@ -225,6 +231,11 @@ func (k *Keeper) saved(h *table.Entry, j job) {
 	}
 	at.ID, at.Version, at.Known, at.Noted = j.s.ID, j.s.Version, true, j.s.Accessed
 	k.clean(at, j.writes)
+	if end, ended := h.Rec.Ended(); ended && end.Reason == record.Invalidated { // meanwhile
+		k.mu.Lock()
+		k.owed[j.s.ID] = true
+		k.mu.Unlock()
+	}
 }
 
 // clean notes that changes are stored. The caller holds the lock of the entry.
@@ -298,8 +309,11 @@ func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
 	defer h.Mu.Unlock()
 	at := h.Kept
 	at.ID, at.Version, at.Known = row.ID, row.Version, true
-	if theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()) && at.Writes == j.writes {
+	switch same := theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()); {
+	case same && at.Writes == j.writes:
 		k.clean(at, j.writes)
+	case !same && at.Writes == at.Saved: // what was stored elsewhere is to be stored here
+		at.Writes, at.Since = at.Writes+1, k.Now()
 	}
 	return nil
 }

@@ -3,21 +3,21 @@ package persist
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/stored"
 	"github.com/gotribes/tribes/session/internal/table"
 	"github.com/gotribes/tribes/session/store"
 )
 
-const (
-	long   = 2 * time.Minute // that a call may take that goes through the whole store
-	memory = 24 * time.Hour  // that it is remembered which sessions were saved anew
-)
+// long is how long a call may take that goes through the whole store.
+const long = 2 * time.Minute
 
 // run sweeps from time to time, and soon if something could not be done.
 func (k *Keeper) run() {
@@ -128,6 +128,8 @@ func (k *Keeper) look(h *table.Entry) (due, free bool, idle time.Duration) {
 		due = at.Failed || k.cfg.EachRequest && at.Users == 0 ||
 			k.cfg.SaveAfterIdle >= 0 && idle >= k.cfg.SaveAfterIdle ||
 			k.cfg.SaveWithin >= 0 && now-at.Since >= k.cfg.SaveWithin
+	} else if !at.TooLarge {
+		due = k.moved(h) // another node has given it a new id
 	}
 	return due, at.Users == 0 && len(h.Local) == 0 && !h.Expired(now), idle
 }
@@ -189,11 +191,9 @@ func (k *Keeper) forget() {
 			delete(k.past, id)
 		}
 	}
-	for id, at := range k.revived {
-		if now.Sub(at) > memory {
-			delete(k.revived, id)
-		}
-	}
+	maps.DeleteFunc(k.revived, func(_ string, at time.Time) bool { return now.Sub(at) > day })
+	maps.DeleteFunc(k.ended, func(_ string, at time.Time) bool { return now.Sub(at) > memory })
+	maps.DeleteFunc(k.dead, func(_ record.Node, at time.Time) bool { return now.Sub(at) > memory })
 }
 
 // each runs f for all items, so many at a time, and returns when that is done or ctx ends.

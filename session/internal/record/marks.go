@@ -64,6 +64,9 @@ func (s *Session) forgetMark() {
 	}
 }
 
+// WrittenBy reports whether a write of a node is known.
+func (s *Session) WrittenBy(n Node) bool { return s.seen(n) > 0 }
+
 // Covers reports whether the write is known here: it is in the session, or it was
 // replaced or removed. The zero version is always known.
 func (s *Session) Covers(v Version) bool { return v.Counter <= s.seen(v.Node) }

@@ -48,6 +48,7 @@ type Config struct {
 	Attributes bool               // tell of attributes that other nodes set and remove
 	Tell       func(Event)        // is told what other nodes did, without a lock
 	Expire     func(*table.Entry) // ends a session that has expired, by Engine.End
+	Failed     func(record.Node)  // is told of a member that has failed; may be nil
 	Logger     *slog.Logger       // not nil
 }
 
@@ -57,7 +58,8 @@ type Event struct {
 	ID       string
 	OldID    string // Renamed
 	Reason   record.Reason
-	Name     string // of an attribute
+	Entry    *table.Entry // Destroyed
+	Name     string       // of an attribute
 	Old, New record.Value
 }
 

@@ -20,7 +20,11 @@ func (w watcher) MemberEvent(_ context.Context, ev membership.Event) {
 	case membership.Joined:
 		w.e.meet(ev.Member)
 	case membership.Left, membership.Failed:
-		w.e.drop(record.NodeOf(ev.Member.ID()))
+		node := record.NodeOf(ev.Member.ID())
+		w.e.drop(node)
+		if ev.Kind == membership.Failed && w.e.cfg.Failed != nil {
+			w.e.cfg.Failed(node)
+		}
 	}
 }
 

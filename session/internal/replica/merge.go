@@ -121,7 +121,7 @@ func (e *Engine) apply(p *peer, h *table.Entry, isNew bool, f func(*table.Entry)
 		if id == "" {
 			return nil, nil
 		}
-		return []Event{{Kind: Destroyed, ID: id, Reason: end.Reason}}, nil
+		return []Event{{Kind: Destroyed, Entry: h, ID: id, Reason: end.Reason}}, nil
 	}
 	if r.Gap || len(r.Missing) > 0 || h.Rec.ID() == "" {
 		if h.Whole == nil {
@@ -243,7 +243,7 @@ func (e *Engine) invalidated(end sessionwire.End) {
 	}
 	h.Mu.Unlock()
 	if err == nil && id != "" {
-		e.cfg.Tell(Event{Kind: Destroyed, ID: id, Reason: end.Reason})
+		e.cfg.Tell(Event{Kind: Destroyed, Entry: h, ID: id, Reason: end.Reason})
 	}
 }
 
@@ -269,7 +269,7 @@ func (e *Engine) inUse(end sessionwire.End) bool {
 	id := e.forget(h)
 	h.Mu.Unlock()
 	if id != "" {
-		e.cfg.Tell(Event{Kind: Destroyed, ID: id, Reason: record.Expired})
+		e.cfg.Tell(Event{Kind: Destroyed, Entry: h, ID: id, Reason: record.Expired})
 	}
 	return false
 }

@@ -22,6 +22,8 @@ const (
 	Redis
 	Front // what stands before the nodes
 	Postgres
+	Keeper // a node that holds the sessions of others; it has no port of its own
+	SecondKeeper
 )
 
 // network is what hosts are made of.

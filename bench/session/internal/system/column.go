@@ -52,16 +52,27 @@ func Columns() []Column {
 				Opts{"manager": manager, "wait": wait}, "tribes-local"})
 		}
 	}
-	return append(all, Column{"tribes-local", "tribes", Opts{"manager": "local"}, ""})
+	for _, wait := range []string{"all", "one"} {
+		all = append(all, Column{"tribes-backup-" + wait, "tribes", Opts{"manager": "backup", "wait": wait}, "tribes-local"})
+	}
+	for _, store := range []string{"file", "redis", "postgres"} {
+		all = append(all, Column{"tribes-" + store, "tribes", Opts{"manager": "persistent", "wait": "all", "store": store}, "tribes-local"})
+	}
+	return append(all,
+		Column{"tribes-client", "tribes", Opts{"manager": "client", "wait": "all"}, "tribes-local"},
+		Column{"tribes-local", "tribes", Opts{"manager": "local"}, ""})
 }
 
 // Sets are names for several columns. The article of 2004 compared whole sessions and
 // changes, on one connection and on a pool, with an acknowledgement and without, and
 // asynchronous; a Tomcat of today sends no whole sessions, and nodes of this module have
-// one connection that all requests share.
+// one connection that all requests share. The stores are those where not every node has
+// all sessions.
 var Sets = map[string]string{
 	"article": "tomcat-sync-pool1,tomcat-noack-pool1,tomcat-sync,tomcat-noack,tomcat-async,tomcat-alone," +
 		"tribes-full-all,tribes-full-written,tribes-full-none,tribes-delta-all,tribes-delta-written,tribes-delta-none,tribes-local",
+	"stores": "tomcat-backup,tomcat-file,tomcat-postgres,tomcat-alone,scs-redis,scs-postgres,scs-memory," +
+		"tribes-backup-all,tribes-backup-one,tribes-file,tribes-redis,tribes-postgres,tribes-client,tribes-local",
 }
 
 // Choose returns the columns of the names in list, which commas separate, in its order;

@@ -89,10 +89,13 @@ func (t tribes) missing() error {
 
 func (t tribes) health() string { return "/ready" }
 
-func (t tribes) peers(o Opts) bool { return o["manager"] != "local" }
+// peers is false where nodes meet in their store alone.
+func (t tribes) peers(o Opts) bool {
+	return o["manager"] == "delta" || o["manager"] == "full" || o["manager"] == "backup" || o["manager"] == "client"
+}
 
 func (t tribes) node(s *System, host int, _ string) ([]string, error) {
-	o, addr := s.Column.Opts, s.place.Addr(host)
+	o := s.Column.Opts
 	demo, err := filepath.Abs(t.demo)
 	if err != nil {
 		return nil, err
@@ -102,8 +105,23 @@ func (t tribes) node(s *System, host int, _ string) ([]string, error) {
 	if o["manager"] == "local" {
 		return args, nil
 	}
-	return append(args, "-wait", o["wait"], "-bind", addr, "-port", fmt.Sprint(s.place.Port(host, place.Channel)),
-		"-mcast-port", fmt.Sprint(s.place.Port(host, place.Multicast)), "-freq", "500", "-drop", "3000"), nil
+	args = append(args, "-wait", o["wait"])
+	switch o["store"] {
+	case "":
+		return append(args, s.member(host)...), nil
+	case "file":
+		return append(args, "-store", "file:"+s.shared), nil
+	case "redis":
+		return append(args, "-store", "redis://"+s.at(place.Redis)), nil
+	default:
+		return append(args, "-store", s.postgresURL()), nil
+	}
+}
+
+// member are the flags of a member of the group on a host.
+func (s *System) member(host int) []string {
+	return []string{"-bind", s.place.Addr(host), "-port", fmt.Sprint(s.place.Port(host, place.Channel)),
+		"-mcast-port", fmt.Sprint(s.place.Port(host, place.Multicast)), "-freq", "500", "-drop", "3000"}
 }
 
 // scs is the small server of peers/scs.

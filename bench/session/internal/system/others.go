@@ -31,6 +31,9 @@ func needs(c Column, balancer bool) []place.Service {
 	case "postgres":
 		all = append(all, place.Postgres)
 	}
+	if c.Opts["manager"] == "client" {
+		all = append(all, place.Keeper, place.SecondKeeper)
+	}
 	if balancer {
 		all = append(all, place.Front)
 	}
@@ -55,6 +58,13 @@ func (s *System) startStores(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, keeper := range []place.Service{place.Keeper, place.SecondKeeper} {
+		if s.others[keeper] != nil {
+			if err := s.startKeeper(keeper); err != nil {
+				return err
+			}
+		}
+	}
 	if s.Column.Opts["store"] != "file" {
 		return nil
 	}
@@ -72,6 +82,22 @@ func (s *System) startRedis() error {
 	}
 	o.process, err = s.place.Start(o.host, folder, []string{"redis-server", "--bind", s.place.Addr(o.host),
 		"--port", strconv.Itoa(s.place.Port(o.host, place.Redis)), "--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil)
+	return err
+}
+
+// startKeeper starts a node that holds the sessions of the others, which wait for it.
+func (s *System) startKeeper(service place.Service) error {
+	o := s.others[service]
+	folder := fmt.Sprintf("%s-keeper%d", s.Column.Name, o.host)
+	if _, err := s.place.Folder(folder); err != nil {
+		return err
+	}
+	demo, err := filepath.Abs(s.driver.(tribes).demo)
+	if err != nil {
+		return err
+	}
+	args := append([]string{demo, "store", "-name", fmt.Sprint("keeper", o.host)}, s.member(o.host)...)
+	o.process, err = s.place.Start(o.host, folder, args, nil)
 	return err
 }
 

@@ -27,6 +27,10 @@ Serves a small web application whose only state is the HTTP session: a shopping
 cart at /, and the same session as JSON for programs (/whoami, /attr, /incr,
 /session, /stats; /ready for load balancers).
 
+Sessions are kept in the memory of this process (-manager local), of all nodes (delta,
+full), of a primary and backups (backup), of nodes that run tribes-demo store (client), or
+in a -store (persistent; beside the memory of all nodes with delta and full).
+
 With -cluster it starts that many nodes as processes of their own, on free ports
 of the loopback interface, and serves a proxy in front of them, which sends a
 client to the node that its session id ends with. At /_cluster nodes can be

@@ -25,6 +25,7 @@ Subcommands, each with -h for more:
 
   node      one member that a script drives, with a status page if asked for
   web       a shopping cart in HTTP sessions, one node or several behind a proxy
+  store     holds sessions in memory for web nodes that hold none
   doctor    says why members do not see each other
   config    prints every setting of a member with its effective value
   decode    turns bytes off the wire into JSON

@@ -1,0 +1,97 @@
+package replmap
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gotribes/tribes/replmap/internal/entry"
+	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+)
+
+// A list of entries replaces what this member has missed before all saw it, and nothing that
+// it has heard since: who gives the list may not have heard that yet.
+func TestTribesRefresh(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1]
+		b.put("k", "1")
+		time.Sleep(10 * time.Second)
+		key, err := JavaString().Append(nil, "k")
+		must(t, err)
+		value, err := JavaString().Append(nil, "2")
+		must(t, err)
+		e := a.rep.(*tribesMap)
+		e.heard(&tribeswire.Message{Type: tribeswire.Copy, Key: key, Value: value, Primary: b.g.Local()}, b.g.Local(), time.Now().UnixMilli())
+		e.refresh(context.Background(), b.g.Local(), time.Now().Add(-time.Second))
+		if a.get("k") != "2" {
+			t.Errorf("k is %s, which b has not heard yet", a.get("k"))
+		}
+		time.Sleep(time.Second)
+		e.refresh(context.Background(), b.g.Local(), time.Now())
+		if a.get("k") != "1" {
+			t.Errorf("k is %s, which was 1 before all saw a", a.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// Who has gone while all were asked whether they have the map does not come back by its
+// answer, which is from before.
+func TestTribesAnswerIsOld(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1]
+		e := a.rep.(*tribesMap)
+		e.asksAll()
+		if e.wentSince(b.g.Local()) {
+			t.Error("b has gone before it has")
+		}
+		must(t, b.Close(context.Background()))
+		if n := a.Stats().Members; n != 0 || !e.wentSince(b.g.Local()) {
+			t.Errorf("%d members, gone %v", n, e.wentSince(b.g.Local()))
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		must(t, b.g.Stop(ctx))
+		a.stop()
+	})
+}
+
+// Who has deleted something and hears meanwhile that another one takes it over deletes it
+// again.
+func TestLazyDeletionStays(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := lazyFarm(t)
+		all := f.start("a", "b", "c")
+		a := all[0]
+		a.put("k", "1")
+		e := a.rep.(*tribesMap)
+		key, err := JavaString().Append(nil, "k")
+		must(t, err)
+		value, err := JavaString().Append(nil, "1")
+		must(t, err)
+		done := make(chan error)
+		go func() {
+			_, err := a.Delete(context.Background(), "k")
+			done <- err
+		}()
+		time.Sleep(500 * time.Microsecond) // it is on its way
+		b := all[1].rep.(*tribesMap)
+		b.table.Write(entry.Entry{Key: string(key), Value: value, Lifetime: entry.Forever}, nil)
+		b.own(string(key), nil)
+		e.takeLazy(&tribeswire.Message{Type: tribeswire.Backup, Key: key, Value: value, Primary: all[1].g.Local()}, all[1].g.Local(), time.Now().UnixMilli())
+		must(t, <-done)
+		time.Sleep(10 * time.Second)
+		for _, n := range all {
+			if n.get("k") != "-" {
+				t.Errorf("k is %s on %s", n.get("k"), n.name)
+			}
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package replmap
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Versions say whether a value is still the one, on every member, and a write can depend on
+// them without the old value.
+func TestVersions(t *testing.T) {
+	for backups := range 3 {
+		inBubble(t, func(t *testing.T) {
+			all := newFarm(t, func(c *Config[string, string]) { c.Backups = backups }).start("a", "b", "c", "d")
+			ctx := t.Context()
+			for i := range 12 {
+				key, n, other := fmt.Sprint("k", i), all[i%4], all[(i+1)%4]
+				v, err := n.PutVersion(ctx, key, "1", 0)
+				if now, there := other.Version(key); now != v || !there || err != nil || v.IsZero() {
+					t.Errorf("%s: %v, there %v, here %v, %v", key, now, there, v, err)
+				}
+				if value, now, _, err := other.GetVersion(ctx, key); value != "1" || now != v || err != nil {
+					t.Errorf("%s is %q at %v, %v", key, value, now, err)
+				}
+				if now, put, err := other.PutIfVersion(ctx, key, "2", 0, Version{}); now != v || put || err != nil {
+					t.Errorf("if there was none: %v, %v, %v", now, put, err)
+				}
+				w, put, err := other.PutIfVersion(ctx, key, "2", time.Minute, v)
+				if now, _ := n.Version(key); !put || err != nil || now != w || w == v {
+					t.Errorf("if it is as it was: %v, %v, %v, and %v here", w, put, err, now)
+				}
+				if now, put, err := n.PutIfVersion(ctx, key, "3", 0, v); now != w || put || err != nil || n.get(key) != "2" {
+					t.Errorf("if it was as before: %v, %v, %v, and is %s", now, put, err, n.get(key))
+				}
+				if _, put, err := n.PutIfVersion(ctx, "new "+key, "1", 0, Version{}); !put || err != nil {
+					t.Errorf("of a new key: %v, %v", put, err)
+				}
+			}
+			if _, err := all[0].PutVersion(ctx, "k", "v", -1); err == nil || all[0].Has("k") {
+				t.Error("a lifetime below 0")
+			}
+			time.Sleep(2 * time.Minute)
+			if all[0].Has("k0") || all[0].Len() != 12 {
+				t.Errorf("%d entries, want the 12 that have no lifetime", all[0].Len())
+			}
+			stopAll(all...)
+		})
+	}
+}
+
+// What was resolved has a version of its own on every member.
+func TestVersionOfResolved(t *testing.T) {
+	for backups := range 2 {
+		inBubble(t, func(t *testing.T) {
+			f := newFarm(t, func(c *Config[string, string]) { c.Resolve, c.Backups = joined, backups })
+			all := f.start("a", "b", "c", "d")
+			f.net.Partition([]string{"a", "b"}, []string{"c", "d"})
+			time.Sleep(10 * time.Second)
+			v, err := all[0].PutVersion(t.Context(), "k", "one", 0)
+			must(t, err)
+			w, err := all[2].PutVersion(t.Context(), "k", "two", 0)
+			must(t, err)
+			f.net.Heal()
+			time.Sleep(time.Minute)
+			first, _ := all[0].Version("k")
+			for _, n := range all {
+				value, now, _, err := n.GetVersion(t.Context(), "k")
+				if value != "one two" || now == v || now == w || now != first || err != nil {
+					t.Errorf("%s: %q at %v, %v", n.name, value, now, err)
+				}
+			}
+			stopAll(all...)
+		})
+	}
+}
