@@ -100,12 +100,12 @@ func (w *world) judgeStore(s *sessiontest.Store, sure bool) {
 		}
 	}
 	if sure {
-		w.judgeAcked(have, rows)
+		w.judgeAcked(have, rows, tried)
 	}
 }
 
 // judgeAcked looks whether what was acknowledged is stored.
-func (w *world) judgeAcked(have map[record.Key]*held, rows map[record.Key]*record.Session) {
+func (w *world) judgeAcked(have map[record.Key]*held, rows map[record.Key]*record.Session, tried map[record.Key]bool) {
 	for _, d := range w.deeds {
 		h := have[d.key]
 		if !d.acked || d.what != set && d.what != add || h == nil || tried[d.key] || h.Rec.Version(d.name).Compare(d.ver) < 0 {
