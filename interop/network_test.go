@@ -45,6 +45,8 @@ var givenPorts sync.Map
 
 // free tells if port can be bound on all addresses, for TCP and UDP, which also excludes multicast groups on it.
 func free(port int) bool {
+	forking.Lock()
+	defer forking.Unlock()
 	address := fmt.Sprintf(":%d", port)
 	l, err := net.Listen("tcp4", address)
 	if err != nil {

@@ -18,6 +18,10 @@ import (
 // recentLines is how much of a node's output a failing test shows.
 const recentLines = 80
 
+// forking is held while a process starts: until it is its own program it has all sockets of this one, also those that
+// are closed here meanwhile, and whose ports are believed to be free.
+var forking sync.Mutex
+
 // process runs a program that prints events and reads commands, each one line.
 type process struct {
 	inbox  *inbox
@@ -46,7 +50,10 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	forking.Lock()
+	err = cmd.Start()
+	forking.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	p.stdin = stdin

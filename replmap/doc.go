@@ -51,7 +51,8 @@
 // from those that have it, in blocks of bounded size; who is to have it no longer keeps it
 // until they say that they have it. Close hands over what only few others have. If more
 // members crash at the same time than there are backups, or are on the other side of a
-// partition, what needs the value fails with ErrNoHolder; Put and Delete do not.
+// partition, what needs the value fails with ErrNoHolder; Put and Delete do not, unless it is
+// to be resolved with what they write (Config.Resolve).
 //
 // # How members come to be the same
 //

@@ -39,7 +39,8 @@ func (c *client) put(ctx context.Context, n *node, key, value string) {
 	native := n.rep.(*native)
 	epoch := native.epoch.Load()
 	err := n.Put(ctx, key, value)
-	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, context.DeadlineExceeded) {
+	unresolved := n.cfg.Resolve != nil && errors.Is(err, ErrNoHolder)
+	if err != nil && !unresolved && !errors.Is(err, ErrClosed) && !errors.Is(err, context.DeadlineExceeded) {
 		c.w.t.Errorf("%s: %v", n.name, err)
 	}
 	d.acked = err == nil

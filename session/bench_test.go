@@ -25,18 +25,34 @@ func BenchmarkWrite(b *testing.B) {
 			benchmarkWrite(b, one)
 		})
 	}
+	b.Run("backup", func(b *testing.B) {
+		one := startBenchManager(b, Config{Backup: &Backup{Group: newBenchGroup(b), Name: "/app"}})
+		startBenchManager(b, Config{Backup: &Backup{Group: newBenchGroup(b), Name: "/app"}})
+		must(b, one.config.Backup.Group.WaitMembers(context.Background(), 1))
+		benchmarkWrite(b, one)
+	})
 }
 
 func newBenchManager(b *testing.B, c *Cluster) *Manager {
 	b.Helper()
 	if c != nil {
-		g, err := group.New(group.WithBind("127.0.0.1"), group.WithMulticast(mcast.Config{Port: 45999}))
-		must(b, err)
-		must(b, g.Start(context.Background()))
-		b.Cleanup(func() { must(b, g.Stop(context.Background())) })
-		c.Group, c.Name = g, "/app"
+		c.Group, c.Name = newBenchGroup(b), "/app"
 	}
-	m, err := New(Config{Cluster: c})
+	return startBenchManager(b, Config{Cluster: c})
+}
+
+func newBenchGroup(b *testing.B) *group.Group {
+	b.Helper()
+	g, err := group.New(group.WithBind("127.0.0.1"), group.WithMulticast(mcast.Config{Port: 45999}))
+	must(b, err)
+	must(b, g.Start(context.Background()))
+	b.Cleanup(func() { must(b, g.Stop(context.Background())) })
+	return g
+}
+
+func startBenchManager(b *testing.B, c Config) *Manager {
+	b.Helper()
+	m, err := New(c)
 	must(b, err)
 	must(b, m.Start(context.Background()))
 	b.Cleanup(func() { must(b, m.Close()) })

@@ -144,12 +144,8 @@ func (m *Manager) remote(ev replica.Event) {
 		}
 		return
 	}
-	switch {
-	case m.keeper == nil:
-	case ev.Kind == replica.Destroyed:
+	if m.keeper != nil && ev.Kind == replica.Destroyed {
 		m.keeper.Gone(ev.Entry, ev.ID, Reason(ev.Reason) == Expired)
-	case ev.Kind == replica.Renamed:
-		m.keeper.Moved(ev.Entry)
 	}
 	if !c.RemoteSessionEvents {
 		return

@@ -52,6 +52,7 @@ type world struct {
 
 	mu    sync.Mutex
 	nodes map[string]*server   // that run
+	dead  []record.Node        // runs that have crashed
 	lost  map[record.Node]bool // runs that have crashed with what only they had
 	deeds []*deed
 	jars  map[int]string // cookies that clients share
@@ -167,6 +168,7 @@ func (w *world) crash(name string) {
 	}
 	w.mu.Lock()
 	delete(w.nodes, name)
+	w.dead = append(w.dead, n.node)
 	if s := n.ClusterStats(); !w.calm || s.Degraded > 0 {
 		w.lost[n.node] = true
 	}

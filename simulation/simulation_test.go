@@ -14,7 +14,7 @@ var (
 
 // The stacks under all faults: see doc.go, and judge_test.go for what must hold.
 func TestSimulation(t *testing.T) {
-	first, last := uint64(1), size[uint64](30, 100, 3000)
+	first, last := uint64(1), size[uint64](20, 100, 3000)
 	if *simSeeds != 0 {
 		last = *simSeeds
 	}

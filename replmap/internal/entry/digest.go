@@ -3,6 +3,7 @@ package entry
 import (
 	"bytes"
 	"cmp"
+	"hash/crc32"
 	"slices"
 	"strings"
 )
@@ -68,13 +69,13 @@ func (h hasher) string(s string) hasher {
 	return h
 }
 
+// value adds a value by its length and two checksums, which processors have instructions
+// for: values are long, and each is hashed on each member.
 func (h hasher) value(v []byte) hasher {
-	h = h.uint64(uint64(len(v)))
-	for _, b := range v {
-		h = h.byte(b)
-	}
-	return h
+	return h.uint64(uint64(len(v))).uint64(uint64(crc32.Checksum(v, castagnoli))<<32 | uint64(crc32.ChecksumIEEE(v)))
 }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // end mixes the bits, so that sums of hashes of similar states do not meet.
 func (h hasher) end() uint64 {

@@ -57,18 +57,6 @@ func (k *Keeper) over(id string) {
 	}
 }
 
-// Moved is told of a session to which another node has given a new id, under which that node
-// stores it. If this node has stored it under an id that is none any more, it sees to it that
-// nothing is left there.
-func (k *Keeper) Moved(h *table.Entry) {
-	h.Mu.Lock()
-	defer h.Mu.Unlock()
-	at, id := h.Kept, h.Rec.ID()
-	if at != nil && at.ID != "" && id != "" && at.ID != k.cfg.ID(id) {
-		k.dirty(at)
-	}
-}
-
 // dirty makes a session one that is to be compared with what is stored. The caller holds
 // the lock of the entry.
 func (k *Keeper) dirty(at *table.Kept) {

@@ -51,8 +51,14 @@ func (k *Keeper) now(h *table.Entry) bool {
 	if len(at.Doomed) > 0 {
 		return true
 	}
-	moved := at.ID != "" && h.Rec.ID() != "" && at.ID != k.cfg.ID(h.Rec.ID())
-	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || moved)
+	return at.Writes != at.Saved && !at.TooLarge && !h.Gone() && (k.cfg.EachRequest || k.moved(h))
+}
+
+// moved reports whether a session is stored under an id that it has no more. The caller holds
+// h.Mu.
+func (k *Keeper) moved(h *table.Entry) bool {
+	id := h.Rec.ID()
+	return h.Kept.ID != "" && id != "" && h.Kept.ID != k.cfg.ID(id)
 }
 
 // acquire waits until nothing else is done to a session in the store.
@@ -150,7 +156,7 @@ func (k *Keeper) next(h *table.Entry) job {
 		return job{doomed: at.Doomed}
 	}
 	id := k.cfg.ID(h.Rec.ID())
-	if at.Writes == at.Saved || h.Gone() || id == "" {
+	if at.Writes == at.Saved && !k.moved(h) || h.Gone() || id == "" {
 		return job{}
 	}
 	j := job{id: id, base: at.Version, writes: at.Writes, look: !at.Known}
@@ -303,8 +309,11 @@ func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
 	defer h.Mu.Unlock()
 	at := h.Kept
 	at.ID, at.Version, at.Known = row.ID, row.Version, true
-	if theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()) && at.Writes == j.writes {
+	switch same := theirs.Digest() == h.Rec.Digest() && at.ID == k.cfg.ID(h.Rec.ID()); {
+	case same && at.Writes == j.writes:
 		k.clean(at, j.writes)
+	case !same && at.Writes == at.Saved: // what was stored elsewhere is to be stored here
+		at.Writes, at.Since = at.Writes+1, k.Now()
 	}
 	return nil
 }

@@ -128,6 +128,8 @@ func (k *Keeper) look(h *table.Entry) (due, free bool, idle time.Duration) {
 		due = at.Failed || k.cfg.EachRequest && at.Users == 0 ||
 			k.cfg.SaveAfterIdle >= 0 && idle >= k.cfg.SaveAfterIdle ||
 			k.cfg.SaveWithin >= 0 && now-at.Since >= k.cfg.SaveWithin
+	} else if !at.TooLarge {
+		due = k.moved(h) // another node has given it a new id
 	}
 	return due, at.Users == 0 && len(h.Local) == 0 && !h.Expired(now), idle
 }

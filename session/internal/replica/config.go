@@ -58,7 +58,7 @@ type Event struct {
 	ID       string
 	OldID    string // Renamed
 	Reason   record.Reason
-	Entry    *table.Entry // Destroyed, Renamed
+	Entry    *table.Entry // Destroyed
 	Name     string       // of an attribute
 	Old, New record.Value
 }

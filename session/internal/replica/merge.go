@@ -171,7 +171,7 @@ func (e *Engine) events(h *table.Entry, evs []record.Event, old string, isNew bo
 	case isNew:
 		all = append(all, Event{Kind: Created, ID: id})
 	case old != id:
-		all = append(all, Event{Kind: Renamed, Entry: h, ID: id, OldID: old})
+		all = append(all, Event{Kind: Renamed, ID: id, OldID: old})
 	}
 	for _, ev := range evs {
 		switch ev.Kind {

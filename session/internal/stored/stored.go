@@ -20,7 +20,11 @@ func (e *CodecError) Error() string {
 
 // Encode returns the bytes of a session that has not ended.
 func Encode(codec string, sn *record.Snapshot) []byte {
-	return sessionwire.AppendStored(nil, &sessionwire.Stored{Codec: codec, Snapshot: *sn})
+	size := 200 // more or less, for what is not counted below
+	for i := range sn.Attributes {
+		size += len(sn.Attributes[i].Name) + len(sn.Attributes[i].Value) + 32
+	}
+	return sessionwire.AppendStored(make([]byte, 0, size), &sessionwire.Stored{Codec: codec, Snapshot: *sn})
 }
 
 // Decode returns a session from its bytes, which its values alias. If it has a touch it has
