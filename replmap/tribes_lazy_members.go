@@ -26,7 +26,7 @@ func (t *tribesMap) unbacked() []string {
 	defer t.mu.Unlock()
 	var keys []string
 	for key, p := range t.places {
-		if p.known && p.primary != nil && p.primary.ID() == t.local().ID() && !slices.ContainsFunc(p.nodes, t.knows) {
+		if p.known && p.primary != nil && p.primary.ID() == t.local().ID() && len(t.keep(p)) == 0 {
 			keys = append(keys, key)
 		}
 	}
