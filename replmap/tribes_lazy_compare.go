@@ -49,6 +49,11 @@ func (t *tribesMap) compare(ctx context.Context, m *membership.Member) {
 		if heard(key) || t.fresh(m, key, clock, lately) || t.agrees(x) || t.apart(m) {
 			continue
 		}
+		p, known := t.whose(key)
+		if known && samePrimary(p.primary, m) && samePrimary(x.Primary, t.local()) {
+			t.againLazy(ctx, key, nil) // each takes the other for the primary
+			continue
+		}
 		switch t.counts(key, x, m) {
 		case ours:
 			if t.spread(ctx, []*membership.Member{m}, key) != nil {

@@ -26,7 +26,7 @@ func (t *tribesMap) unbacked() []string {
 	defer t.mu.Unlock()
 	var keys []string
 	for key, p := range t.places {
-		if p.known && p.primary != nil && p.primary.ID() == t.local().ID() && !slices.ContainsFunc(p.nodes, t.knows) {
+		if p.known && p.primary != nil && p.primary.ID() == t.local().ID() && len(t.keep(p)) == 0 {
 			keys = append(keys, key)
 		}
 	}
@@ -101,11 +101,23 @@ func (t *tribesMap) inherit(keys []string) {
 			if !known {
 				continue
 			}
-			if _, _, err := t.find(ctx, key); err != nil && ctx.Err() == nil && !t.knowsAny(p.nodes) {
+			if _, _, err := t.find(ctx, key); err != nil && ctx.Err() == nil && (t.tried(key) >= maxAsked || !t.knowsAny(p.nodes)) {
 				t.drop(key, p.told)
 			}
 		}
 	})
+}
+
+// maxAsked is how often a value is asked for that those do not give who are to have it.
+const maxAsked = 3
+
+// tried counts how often a value was asked for in vain.
+func (t *tribesMap) tried(key string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.place(key)
+	p.tries++
+	return p.tries
 }
 
 func (t *tribesMap) knowsAny(all []*membership.Member) bool {

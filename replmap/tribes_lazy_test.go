@@ -234,6 +234,30 @@ func TestLazyInitIsNoStart(t *testing.T) {
 	})
 }
 
+// Two that take each other for the primary, as after messages that crossed, find that when
+// they compare, and one is it again.
+func TestLazyNobodyIsThePrimary(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := lazyFarm(t).start("a", "b", "c")
+		all[0].put("k", "1")
+		key, err := JavaString().Append(nil, "k")
+		must(t, err)
+		a, b := all[0].rep.(*tribesMap), all[1].rep.(*tribesMap)
+		for x, y := range map[*tribesMap]*tribesMap{a: b, b: a} {
+			x.mu.Lock()
+			x.place(string(key)).primary = y.local()
+			x.mu.Unlock()
+		}
+		time.Sleep(2 * time.Minute)
+		if have := checkLazy(t, all...); have["k"] != "1" {
+			t.Errorf("have %v", have)
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
 // Both sides of a partition go on, and are one map again after it: what only one side has
 // written is there.
 func TestLazyPartition(t *testing.T) {

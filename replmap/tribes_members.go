@@ -80,7 +80,8 @@ func (t *tribesMap) found(m *membership.Member, met bool) {
 		}
 	}
 	for _, r := range t.recent { // it may have got its entries before them, from who knew it earlier
-		if !back && time.Since(r.at) < recentTime {
+		p := t.places[r.key] // what is gone others may have put since
+		if !back && time.Since(r.at) < recentTime && p != nil && p.known {
 			t.missLocked(m.ID(), r.key)
 		}
 	}

@@ -27,6 +27,7 @@ type place struct {
 	spare   []byte       // the value that was here, until it is sure that others have one
 	spared  time.Time    // since when
 	wish    *entry.Entry // what this member has written, while messages about that fly
+	tries   int          // to get the value from who is to have it, after its primary was gone
 }
 
 // own makes this member the primary of a key, nodes the others that have the value. In a
@@ -39,6 +40,7 @@ func (t *tribesMap) own(key string, nodes []*membership.Member) {
 		nodes = t.keep(p)
 	}
 	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = t.local(), nodes, t.local().ID(), 0, false, true
+	p.tries = 0
 	t.wrote(key)
 }
 
