@@ -74,7 +74,7 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entr
 		// It may be that the primary has missed the entry that was read here.
 		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
 	case err == nil:
-		return n.decided(p, a)
+		return n.decided(ctx, p, a)
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
 		return nil, false, errNotPrimary
@@ -99,8 +99,9 @@ func notDone(err error) bool {
 	return true
 }
 
-// decided takes what a primary has decided.
-func (n *native) decided(p *peer, a *mapwire.Written) (*entry.Entry, bool, error) {
+// decided takes what a primary has decided. A write that it could not make as safe as was
+// asked for, since it leaves for instance, is here now, and this member tells the others.
+func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*entry.Entry, bool, error) {
 	if a.Entry != nil {
 		if err := n.take(p, a.Entry); err != nil {
 			return nil, false, err
@@ -108,8 +109,9 @@ func (n *native) decided(p *peer, a *mapwire.Written) (*entry.Entry, bool, error
 	}
 	switch a.Outcome {
 	case mapwire.Wrote:
-		if a.Error != "" {
-			return a.Entry, true, fmt.Errorf("tribes: replmap: primary %v: %s", p.member(), a.Error)
+		if a.Error != "" && a.Entry != nil {
+			n.log.Debug("primary has written and told not all", "member", p.member(), "err", a.Error)
+			return a.Entry, true, n.publish(ctx, a.Entry)
 		}
 		return a.Entry, true, nil
 	case mapwire.Differs:
@@ -167,7 +169,7 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 	now, written, err := n.decideHere(ctx, w)
 	a.Entry = now
 	switch {
-	case errors.Is(err, errNotPrimary):
+	case errors.Is(err, errNotPrimary), !written && errors.Is(err, ErrClosed):
 		a.Outcome = mapwire.NotPrimary
 	case written:
 		a.Outcome = mapwire.Wrote
