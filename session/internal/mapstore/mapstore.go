@@ -157,6 +157,15 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 	return v.session(id), nil
 }
 
+// Mark returns a value that is another one after each change of a session, from the memory
+// of this member; nil if that does not know of every save.
+func (m *Store) Mark(id string) any {
+	if v, there := m.m.Version(id); there && !m.asks {
+		return v
+	}
+	return nil
+}
+
 // latest has the primary tell this member what it has of a session: where saves do not wait
 // for all members, this one may not have heard of the last. It is a conditional write whose
 // condition never holds.

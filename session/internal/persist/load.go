@@ -239,6 +239,10 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 	if ended || at.Version == 0 || at.ID == "" {
 		return false, nil
 	}
+	mark := k.mark(at.ID)
+	if mark != nil && mark == at.Mark {
+		return false, nil
+	}
 	row, err := k.get(ctx, at.ID)
 	if isNotFound(err) && alone {
 		k.lost(h, at.Version)
@@ -247,6 +251,7 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 		return isNotFound(err), ignoreNotFound(err)
 	}
 	if row.Version == at.Version && !row.Accessed.After(at.Noted) {
+		k.same(h, &at, mark)
 		return false, nil
 	}
 	sn, err := k.decode(row)
@@ -257,6 +262,30 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 		_, err = k.adopt(row, sn)
 	}
 	return false, err
+}
+
+// A marker is a store that knows without a call whether a session has changed.
+type marker interface {
+	// Mark returns a value that is another one after each change of a session in the store;
+	// nil if that is not known.
+	Mark(id string) any
+}
+
+func (k *Keeper) mark(id string) any {
+	if m, ok := k.cfg.Store.(marker); ok {
+		return m.Mark(id)
+	}
+	return nil
+}
+
+// same notes the mark of a session that is in the store as it is here. It was taken before
+// the look: of a change in between it knows nothing, so that it is no mark of it.
+func (k *Keeper) same(h *table.Entry, at *table.Kept, mark any) {
+	h.Mu.Lock()
+	defer h.Mu.Unlock()
+	if now := kept(h); now.Version == at.Version && now.ID == at.ID {
+		now.Mark = mark
+	}
 }
 
 func ignoreNotFound(err error) error {

@@ -19,6 +19,7 @@ type Kept struct {
 	Accessed time.Duration // the last access that this node knows of, by the table's clock
 	Noted    time.Time     // the last one that the store knows of
 	Touching bool          // the store is being told of one
+	Mark     any           // of what was in the store when it was the same as here; nil: nobody knows
 
 	Users    int           // requests that have it
 	Busy     chan struct{} // closed when what is done in the store now is over; nil if nothing
