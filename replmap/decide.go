@@ -74,6 +74,7 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entr
 		// It may be that the primary has missed the entry that was read here.
 		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
 	case err == nil:
+		unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
@@ -175,6 +176,8 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 		a.Outcome = mapwire.Wrote
 		if err != nil {
 			a.Error = err.Error()
+		} else {
+			n.fold(a.Entry)
 		}
 	case err != nil:
 		a.Outcome, a.Error, a.Entry = mapwire.Failed, err.Error(), nil
@@ -182,4 +185,20 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 		a.Outcome = mapwire.Differs
 	}
 	n.answer(ctx, p, a)
+}
+
+// fold leaves out of an answer the value that the other member has asked to be written, if
+// all that are to have it have it.
+func (n *native) fold(e *entry.Entry) {
+	if now, there := n.table.Get(e.Key); n.backups > 0 && there && now.Placed && now.State() == e.State() {
+		e.Sum = now.Sum
+		e.Strip()
+	}
+}
+
+// unfold puts a value into the answer that has it not.
+func unfold(w *entry.Entry, a *mapwire.Written) {
+	if e := a.Entry; a.Outcome == mapwire.Wrote && e != nil && e.Proxy && e.Sum == entry.ValueSum(w.Value) {
+		e.Value, e.Proxy = w.Value, false
+	}
 }

@@ -49,6 +49,18 @@ func (p *program) await(t *testing.T, begin string) {
 	t.Fatalf("never said %q", begin)
 }
 
+// end ends programs and hears what they have still to say.
+func end(all *sync.WaitGroup, programs ...*program) {
+	for _, p := range programs {
+		all.Go(func() {
+			for p.said.Scan() {
+			}
+		})
+		p.in.Close()
+	}
+	all.Wait()
+}
+
 func TestTwoOfThem(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -80,9 +92,7 @@ func TestTwoOfThem(t *testing.T) {
 	a.await(t, "removed: color")
 	fmt.Fprintln(a.in, "all")
 	a.await(t, `n is "2"`)
-	a.in.Close()
-	b.in.Close()
-	all.Wait()
+	end(&all, a, b)
 }
 
 func TestBackups(t *testing.T) {
@@ -100,7 +110,6 @@ func TestBackups(t *testing.T) {
 	for _, p := range programs {
 		fmt.Fprintln(p.in, "get a")
 		p.await(t, `a is "x", kept by`)
-		p.in.Close()
 	}
-	all.Wait()
+	end(&all, programs...)
 }
