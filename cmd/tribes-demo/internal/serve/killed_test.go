@@ -105,15 +105,20 @@ func TestKilledNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, tt := range []struct {
+	type row struct {
 		name, args string
 		stores     int
-	}{
+	}
+	rows := []row{
 		{name: "backup, all", args: "-manager backup -wait all"},
 		{name: "backup, one", args: "-manager backup -wait one"},
 		{name: "store nodes", args: "-manager client", stores: 3},
 		{name: "file", args: "-manager persistent -sticky=false -store file:" + t.TempDir()},
-	} {
+	}
+	for _, store := range databases() {
+		rows = append(rows, row{name: store, args: "-manager persistent -sticky=false -store " + store})
+	}
+	for i, tt := range rows {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			runKills(t, tt.args, tt.stores, anyPort()+i, kills)

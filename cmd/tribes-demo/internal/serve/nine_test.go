@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -35,21 +36,27 @@ func startStore(t *testing.T, name string, port int, more ...string) program {
 
 // TestNineSteps is the scenario by which Tomcat's cluster is explained, with processes
 // that really die: two nodes, a crash, a return, an invalidation, an expiry. It is the same
-// with each way to keep sessions.
+// with each way to keep sessions, and with the databases that TRIBES_STORES names, as the
+// flag -store does.
 func TestNineSteps(t *testing.T) {
 	port := anyPort()
-	for i, tt := range []struct {
+	type row struct {
 		manager string
 		peers   int // of a node, when both are there
 		stores  int // store nodes
 		args    string
-	}{
+	}
+	rows := []row{
 		{manager: "delta", peers: 1},
 		{manager: "backup", peers: 1},
 		{manager: "client", peers: 3, stores: 2},
 		{manager: "persistent", args: "-store file:" + t.TempDir()},
 		{manager: "persistent", args: "-sticky=false -store sqlite:" + t.TempDir() + "/sessions.db"},
-	} {
+	}
+	for _, store := range databases() {
+		rows = append(rows, row{manager: "persistent", args: "-store " + store}, row{manager: "persistent", args: "-sticky=false -store " + store})
+	}
+	for i, tt := range rows {
 		t.Run(fmt.Sprint(tt.manager, i), func(t *testing.T) {
 			t.Parallel()
 			port := port + i
@@ -63,6 +70,9 @@ func TestNineSteps(t *testing.T) {
 		})
 	}
 }
+
+// databases are those that the tests are to be run with.
+func databases() []string { return strings.Fields(os.Getenv("TRIBES_STORES")) }
 
 func nineSteps(t *testing.T, start func(name string) *tomcat, peers int, sticky bool) {
 	user := newVisitor(t, "")
