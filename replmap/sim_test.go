@@ -22,7 +22,8 @@ var simSeed = flag.Uint64("replmap.seed", 0, "the one seed that TestSimulation r
 // what is sent, and that falls apart and heals; clients that write, delete, swap and let
 // expire on all of them. When everything has been well for a minute, all have the same and
 // what was written is there: see judge. A seed that fails is in the name of the subtest;
-// run it alone with -replmap.seed. TRIBES_MAP_SEEDS is how many seeds are run, 20 if it is not set.
+// run it alone with -replmap.seed. TRIBES_MAP_SEEDS is how many seeds are run, 20 if it is
+// not set, or fewer with the race detector.
 func TestSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
@@ -38,6 +39,9 @@ func simSeeds(t *testing.T) (seeds, first uint64) { return seedsOr(t, 20) }
 // seedsOr is simSeeds with another number where nothing is set.
 func seedsOr(t *testing.T, usual uint64) (seeds, first uint64) {
 	seeds, first = usual, 1
+	if raced { // which costs ten times as much
+		seeds = max(usual/10, 5)
+	}
 	if text := os.Getenv("TRIBES_MAP_SEEDS"); text != "" {
 		if _, err := fmt.Sscan(text, &seeds); err != nil {
 			t.Fatalf("TRIBES_MAP_SEEDS: %v", err)

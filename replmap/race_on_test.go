@@ -1,0 +1,5 @@
+//go:build race
+
+package replmap
+
+const raced = true
