@@ -212,8 +212,15 @@ func TestStoreNodesComeAndGo(t *testing.T) {
 	}
 }
 
-// first returns an id whose calls go to a node first.
+// first returns an id whose calls go to a node first, when the client knows that node.
 func (n *storage) first(c *Client) string {
+	for {
+		_, nodes := c.ranked("")
+		if slices.ContainsFunc(nodes, func(x *knownNode) bool { return x.m.ID() == n.Local().ID() }) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	for i := range 1000 {
 		id := fmt.Sprint("x", i)
 		if _, nodes := c.ranked(id); nodes[0].m.ID() == n.Local().ID() {
