@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -150,7 +151,7 @@ func TestListenerUsesChannel(t *testing.T) {
 func TestDeliverDuringStart(t *testing.T) {
 	for name, startErr := range map[string]error{"starts": nil, "fails": errors.New("oops")} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBottom()
 				release := make(chan struct{})
 				b.sender.onStart = func(context.Context) error { <-release; return startErr }
@@ -187,7 +188,7 @@ func TestDeliverDuringStart(t *testing.T) {
 }
 
 func TestTraceAndStats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		type line struct {
 			What         string

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -102,7 +103,7 @@ func TestLifeCycle(t *testing.T) {
 	for _, call := range calls {
 		for i, phase := range phases {
 			t.Run(call.name+"/"+phase.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					b := newBottom()
 					c, err := channel.New(b.config())
 					if err != nil {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -32,7 +32,7 @@ func group(t *testing.T, n *mem.Network, size int) []*channel.Channel {
 }
 
 func TestGroupOverMem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const size, count = 4, 50
 		begin := time.Now()
 		all := group(t, mem.NewNetwork(mem.Config{}), size)
@@ -82,7 +82,7 @@ func TestGroupOverMem(t *testing.T) {
 // One leaves, one is killed; the others go on, and a send that names
 // them all says what became of it at each.
 func TestLeaveAndCrashOverMem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{DropTime: 2 * time.Second})
 		all := group(t, n, 4)
 		a, b, c, d := all[0], all[1], all[2], all[3]
@@ -127,7 +127,7 @@ func TestLeaveAndCrashOverMem(t *testing.T) {
 // Stop of a channel lets those who sent to it have their outcomes, and its own
 // sends leave.
 func TestStopUnderLoadOverMem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond, Jitter: 5 * time.Millisecond}})
 		all := group(t, n, 2)
 		a, b := all[0], all[1]
@@ -157,7 +157,7 @@ func b0(c *channel.Channel) []*membership.Member { return c.View().Members[:1] }
 
 // A member that is not answered does not hold up the next stop beyond its time.
 func TestStopAcrossCutOverMem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{Timeout: time.Hour})
 		all := group(t, n, 2)
 		a := all[0]
@@ -188,7 +188,7 @@ func TestStopAcrossCutOverMem(t *testing.T) {
 // A panic in a listener is a refusal for the sender, and the next message is
 // delivered.
 func TestPanicOverMem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		all := group(t, mem.NewNetwork(mem.Config{}), 2)
 		all[1].Listen(listen(func(payload string) error {
 			if payload == "bad" {
@@ -211,7 +211,7 @@ func TestPanicOverMem(t *testing.T) {
 // A message that waits for the application of a node which waits for us ends by
 // its timeout.
 func TestCallsIntoEachOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{})
 		all := group(t, n, 2)
 		for _, c := range all {

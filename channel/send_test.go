@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -147,7 +147,7 @@ func TestSendToNobody(t *testing.T) {
 // A context that ends while Send waits: who has an outcome keeps it, the others
 // are unknown.
 func TestSendContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		var late *message.Receipt
 		b.sender.onSend = func(_ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
@@ -249,7 +249,7 @@ func TestPostError(t *testing.T) {
 // Callbacks come one after the other; one that blocks delays the others and no
 // message; Stop lets all of them run.
 func TestPostCallbacks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		c := start(t, b.config())
 		release := make(chan struct{})

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -76,7 +77,7 @@ func TestStartFails(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBottom()
 				low, top := &stepper{name: "low", b: b}, &stepper{name: "top", b: b}
 				test.spoil(b, low, top)
@@ -141,7 +142,7 @@ func TestWithoutMembership(t *testing.T) {
 
 // Stop ends a Start that hangs.
 func TestStopDuringStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		b.sender.onStart = func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }
 		c, err := channel.New(b.config())
@@ -168,7 +169,7 @@ func TestStopDuringStart(t *testing.T) {
 
 // A Close during a Start that succeeds nevertheless is not lost.
 func TestCloseDuringStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		var c *channel.Channel
 		b.membership.onStart = func() { c.Close() }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -46,7 +47,7 @@ func TestStopInsideCallbacks(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBottom()
 				c := start(t, b.config())
 				called := make(chan struct{})
@@ -77,7 +78,7 @@ func stopInside(ctx context.Context, t *testing.T, c *channel.Channel) {
 
 // The context of one channel does not make another one return at once.
 func TestStopInsideCallbackOfAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b, other := newBottom(), newBottom()
 		c, d := start(t, b.config()), start(t, other.config())
 		c.Listen(channel.ListenerFunc(func(ctx context.Context, _ *message.Message) error {
@@ -97,7 +98,7 @@ func TestStopInsideCallbackOfAnother(t *testing.T) {
 
 // The context of Stop bounds the wait; the end comes later.
 func TestStopContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		release := make(chan struct{})
 		b.sender.onStop = func(context.Context) { <-release }
@@ -146,7 +147,7 @@ func TestStopCutsOff(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBottom()
 				cfg := b.config()
 				cfg.StopTimeout = test.limit
@@ -175,7 +176,7 @@ func TestStopCutsOff(t *testing.T) {
 
 // While the layers drain, messages still leave, and nobody was told goodbye.
 func TestDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		l := &drainer{t: t}
 		cfg := b.config()
@@ -232,7 +233,7 @@ func (l *drainer) BindDown(h channel.Host, below channel.Down) (channel.Down, er
 // Tasks that were asked for before the start run after it; Every does so at its
 // times; none begins after the stop.
 func TestTasks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		l := &tracer{name: "it", j: new(journal)}
 		cfg := b.config()

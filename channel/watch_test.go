@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -28,7 +29,7 @@ func (w *watcher) MemberEvent(_ context.Context, ev membership.Event) {
 }
 
 func TestWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		c, err := channel.New(b.config())
 		if err != nil {
@@ -75,7 +76,7 @@ func TestWatch(t *testing.T) {
 
 // What says nothing new is not passed on.
 func TestWatchNothingNew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		events := 0
 		cfg := b.config()
@@ -103,7 +104,7 @@ func TestWatchNothingNew(t *testing.T) {
 
 // A watcher may remove itself and others, watch, wait and send.
 func TestWatchInside(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		c := start(t, b.config())
 		second := new(watcher)
@@ -137,7 +138,7 @@ func TestWatchInside(t *testing.T) {
 
 // Removed before it was told of those present, a watcher is told nothing.
 func TestWatchRemovedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		c := start(t, b.config())
 		b.membership.happen(membership.Joined, named(t, "a"))
@@ -155,7 +156,7 @@ func TestWatchRemovedAtOnce(t *testing.T) {
 }
 
 func TestWatchPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		c := start(t, b.config())
 		c.Watch(channel.MembershipListenerFunc(func(context.Context, membership.Event) { panic("broken") }))
@@ -240,7 +241,7 @@ func (l *ledger) MemberEvent(_ context.Context, ev membership.Event) {
 }
 
 func TestWaitMembers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		c := start(t, b.config())
 		result := make(chan error, 1)
@@ -307,7 +308,7 @@ func (l hide) BindUp(above channel.Up) channel.Up {
 
 // Views, events, SendAll and WaitMembers are those of the top layer.
 func TestViewOfLayers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBottom()
 		cfg := b.config()
 		cfg.Interceptors = []channel.Interceptor{hide{"b"}}

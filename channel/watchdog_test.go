@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -77,7 +78,7 @@ func TestStuckListenerIsNamed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				const after = 20 * time.Second
 				b, log, l := newBottom(), new(safeLog), &blocker{make(chan struct{})}
 				cfg := b.config()
@@ -105,7 +106,7 @@ func TestStuckListenerIsNamed(t *testing.T) {
 
 // Many short calls are never taken for a long one.
 func TestBusyListenerIsNotStuck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b, log := newBottom(), new(safeLog)
 		cfg := b.config()
 		cfg.StuckAfter, cfg.Logger = time.Second, slog.New(slog.NewTextHandler(log, nil))
@@ -128,7 +129,7 @@ func TestBusyListenerIsNotStuck(t *testing.T) {
 // More calls than are watched at a time do no harm, and the watch can be off.
 func TestManyStuckCalls(t *testing.T) {
 	for after, want := range map[time.Duration]int{time.Second: 64, -1: 0} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b, log, l := newBottom(), new(safeLog), &blocker{make(chan struct{})}
 			cfg := b.config()
 			cfg.StuckAfter, cfg.Logger = after, slog.New(slog.NewTextHandler(log, nil))

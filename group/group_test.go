@@ -7,11 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/membership/mcast"
 	"github.com/gotribes/tribes/membership/static"
@@ -43,7 +43,7 @@ func open(t *testing.T, net *mem.Network, host string, options ...Option) *Group
 // inBubble runs f with two members that see each other.
 func inBubble(t *testing.T, f func(t *testing.T, a, b *Group)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		a, b := open(t, net, "a"), open(t, net, "b")
 		for _, g := range []*Group{a, b} {
@@ -242,7 +242,7 @@ func TestDefaultLayers(t *testing.T) {
 }
 
 func TestDomainsDoNotMix(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		a := open(t, net, "a", WithDomain("blue"))
 		b := open(t, net, "b", WithDomain("blue"))
@@ -258,7 +258,7 @@ func TestDomainsDoNotMix(t *testing.T) {
 }
 
 func TestOptionsReachTheMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		id := membership.NewID()
 		stamp := time.UnixMilli(1234567890123)

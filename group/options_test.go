@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/membership/mcast"
 	"github.com/gotribes/tribes/membership/static"
@@ -101,7 +102,7 @@ func TestMulticastOptions(t *testing.T) {
 
 // Members on lists see each other if they share the name of the group.
 func TestStaticOptions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		var peers []static.Peer
 		for _, host := range []string{"a", "b", "c"} {
@@ -169,7 +170,7 @@ func (l *logBuffer) String() string {
 }
 
 func TestLoggerAndTrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		log := new(logBuffer)
 		joined := make(chan Event, 10)
@@ -189,7 +190,7 @@ func TestLoggerAndTrace(t *testing.T) {
 // A stop without a deadline of its own ends after the StopTimeout, whatever a
 // listener does.
 func TestWithStopTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		const timeout = 20 * time.Second
 		a, b := open(t, net, "a"), open(t, net, "b", WithStopTimeout(timeout))
@@ -217,7 +218,7 @@ func TestWithStopTimeout(t *testing.T) {
 
 // A listener that does not return is named, be it of a topic or not.
 func TestStuckListenersAreNamed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net, log := mem.NewNetwork(mem.Config{}), new(logBuffer)
 		a := open(t, net, "a")
 		b := open(t, net, "b", WithStuckAfter(2*time.Minute), WithLogger(slog.New(slog.NewTextHandler(log, nil))))

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"testing"
-	"testing/synctest"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -53,7 +53,7 @@ func (c *caller) call(t *testing.T, to *membership.Member, object []byte) *messa
 }
 
 func TestForeignCallsAreAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		java := &caller{answers: make(chan *message.Message, 10)}
 		a := open(t, net, "a", WithInterceptors(java))

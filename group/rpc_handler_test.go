@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -280,7 +281,7 @@ func TestReplyLimits(t *testing.T) {
 
 // TestReplyBeyondTheFrameLimit: a reply that the sender refuses becomes an error too.
 func TestReplyBeyondTheFrameLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{MaxFrame: 10_000})
 		a, b := open(t, net, "a"), open(t, net, "b")
 		if err := a.WaitMembers(t.Context(), 1); err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -19,7 +20,7 @@ import (
 // withJava runs f with a member and another one that sends and hears Java objects.
 func withJava(t *testing.T, f func(t *testing.T, g, other *Group, java *caller)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		java := &caller{answers: make(chan *message.Message, 100)}
 		other, g := open(t, net, "java", WithInterceptors(java)), open(t, net, "go")

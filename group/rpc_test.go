@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -51,7 +52,7 @@ func echo(name string, d time.Duration) Handler {
 // this order. They have no handlers yet.
 func inGroup(t *testing.T, n int, f func(t *testing.T, net *mem.Network, a *Group, servers []*Group, to []*Member), options ...Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		a := open(t, net, "a", options...)
 		var servers []*Group

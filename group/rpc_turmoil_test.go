@@ -8,9 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -18,7 +18,7 @@ import (
 // call ends with one outcome for each destination, before its time is over, and no call
 // gets the reply to another.
 func TestCallsInTurmoil(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		t.Logf("seed %d", net.Seed())
 		net.SetLinks(mem.Link{})

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -95,7 +96,7 @@ func TestCallGivesUpItsRequest(t *testing.T) {
 // TestHandlerTakenAway: what has come to it before is answered, also what was on its way
 // just then, and its goroutines end, busy or idle.
 func TestHandlerTakenAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newRig(t)
 		block := make(chan struct{})
 		s := &server{l: b.layer, id: "echo", cfg: HandlerConfig{Concurrency: 2, Queue: 10}, handle: func(context.Context, *Request) (Body, error) {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -170,7 +171,7 @@ func restartedWithout(t *testing.T, a *openChannel, ours *Compress, down <-chan 
 
 // The same on a network in memory, where a message without UseAck teaches nothing.
 func TestCompressOverMem(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{})
 		config := func(name string, layers ...channel.Interceptor) channel.Config {
 			cfg := nw.Node(name).Config()
@@ -214,7 +215,7 @@ func TestCompressOverMem(t *testing.T) {
 // All layers that change bytes, one on the other: what one member of ours sends to
 // another arrives, small, encrypted and in order.
 func TestCompressAboveOrderAboveEncrypt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{})
 		key := testKey(t, 1)
 		layers := func(name string) (channel.Config, *Compress, *Encrypt) {

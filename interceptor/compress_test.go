@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -217,7 +217,7 @@ func TestCompressSplitRefused(t *testing.T) {
 
 // The half that kept the last send waiting comes second in the next.
 func TestCompressSlowHalfIsLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		text := bytes.Repeat([]byte("text "), 1000)
 		h := knownTo(t, new(Compress), interceptortest.Config{})
 		var order []bool

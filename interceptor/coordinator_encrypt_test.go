@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -16,7 +17,7 @@ import (
 // Above Encrypt, what a coordinator sends is encrypted, probes included, and who has no
 // key makes up no view.
 func TestElectionIsEncrypted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var clear atomic.Int32
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		intruder := e.nw.Node("0") // its address comes before all others

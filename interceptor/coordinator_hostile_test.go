@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -29,7 +30,7 @@ func TestViewsThatAreRefused(t *testing.T) {
 		{"of one who does not answer", coordToken{members: list(5, 10, 20), confirm: true}, 5, 5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				l := newLonely(t)
 				l.dead[interceptortest.Member(tt.dead).Key()] = true
 				if tt.dead == 0 {
@@ -60,7 +61,7 @@ func TestViewsThatAreRefused(t *testing.T) {
 // token is acknowledged.
 func TestViewsThatAreInstalled(t *testing.T) {
 	for _, id := range []membership.ViewID{membership.NewViewID(membership.MaxTerm), membership.ViewID(membership.NewID())} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			l := newLonely(t)
 			l.Freeze() // nothing in line is done
 			token := coordToken{members: list(5, 10, 20), confirm: true, id: id, leader: interceptortest.Member(5), source: interceptortest.Member(5)}
@@ -98,7 +99,7 @@ func TestRequestsThatLie(t *testing.T) {
 		{"it leaves members out", coordToken{members: list(20)}, 20, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				l := newLonely(t, 5, 20)
 				l.dead[interceptortest.Member(66).Key()] = true
 				l.Bottom.Reset()
@@ -125,7 +126,7 @@ func TestRequestsThatLie(t *testing.T) {
 // Unknown members cost one probe each, and a bounded number at a time; a token
 // with more of them is refused without any.
 func TestUnknownMembersAreProbedWithinBounds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		many := coordToken{members: append(list(5, 10), interceptortest.Members(100, 100+mostProbes)...), id: membership.NewViewID(7)}
 		l.arrives(many, 5)
@@ -156,7 +157,7 @@ func TestUnknownMembersAreProbedWithinBounds(t *testing.T) {
 // Who has said goodbye, who is a former process on an address in use, and who has
 // an address that makes no sense, is not probed and not believed in.
 func TestMembersThatAreNotBelievedIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5, 20, 30)
 		l.Part(membership.Left, interceptortest.Member(30))
 		synctest.Wait()
@@ -177,7 +178,7 @@ func TestMembersThatAreNotBelievedIn(t *testing.T) {
 // A member of which only a token has told is reckoned with for as long as it
 // answers probes.
 func TestLearnedMembersAreForgottenWhenTheyDoNotAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		l.arrives(coordToken{members: list(5, 10, 40), id: membership.NewViewID(7)}, 5)
 		if got := l.c.Stats().Learned; got != 1 {
@@ -199,7 +200,7 @@ func TestLearnedMembersAreForgottenWhenTheyDoNotAnswer(t *testing.T) {
 
 // A request that goes round and round is stopped.
 func TestRequestThatCirculatesIsStopped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5, 20)
 		l.Bottom.Reset()
 		for range 100 {
@@ -221,7 +222,7 @@ func TestRequestThatCirculatesIsStopped(t *testing.T) {
 
 // Tokens that come faster than they can be taken are dropped.
 func TestTokensAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		l.Freeze()
 		for range mostTokens + 10 {
@@ -242,7 +243,7 @@ func TestTokensAreBounded(t *testing.T) {
 // whose token is lost, asks for it in the first one's name, less and less often,
 // and says that it takes long.
 func TestFirstMemberIsAskedForAView(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		begin := time.Now()
 		l.Bottom.Reset()
@@ -273,7 +274,7 @@ func TestFirstMemberIsAskedForAView(t *testing.T) {
 // The first member begins an election when it is asked for one, but not again and
 // again while its answer is on its way.
 func TestFirstMemberAnswersWhoAsks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 20)
 		round := func() coordToken {
 			t.Helper()

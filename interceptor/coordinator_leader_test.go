@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -21,7 +22,7 @@ func state(term uint64, members ...int) Leadership {
 // Changes yields the present state and each change, and what happens meanwhile as
 // one.
 func TestChanges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var l leadership
 		next := make(chan Leadership)
 		ended := make(chan struct{})
@@ -96,7 +97,7 @@ func TestLead(t *testing.T) {
 		{"the context ends", func(_ *leadership, stop context.CancelCauseFunc) { stop(errBound) }, errBound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var l leadership
 				ctx, stop := context.WithCancelCause(t.Context())
 				defer stop(nil)
@@ -178,7 +179,7 @@ func (s *store) write(by string, term uint64) error {
 // they coordinate. Once the new one has written, the term keeps the other out; and
 // after the heal the next coordinator comes in.
 func TestTermFencesAStaleCoordinator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b", "c")
 		e.agree(patient, "a", "b", "c")
@@ -211,7 +212,7 @@ func TestTermFencesAStaleCoordinator(t *testing.T) {
 // A member that stops says that it does not coordinate before the others are told
 // goodbye, and whoever follows it coordinates at once.
 func TestStopEndsTheOfficeFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b")
 		e.agree(patient, "a", "b")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -41,7 +42,7 @@ func (l *lonely) lastView() *membership.Agreed {
 // The first member takes office when all have acknowledged its view, or Retry has
 // passed; who has not is told again until it does, or is gone.
 func TestConfirmationIsRepeatedUntilItIsAcknowledged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 20, 30)
 		deaf := interceptortest.Member(30).Key()
 		l.Bottom.Use(func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
@@ -88,7 +89,7 @@ func TestConfirmationIsRepeatedUntilItIsAcknowledged(t *testing.T) {
 // A request goes round again until it comes back with all whom the first member
 // knows by then.
 func TestRequestGoesRoundUntilAllAreInIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 20)
 		first := l.requests()[0]
 		l.Join(interceptortest.Member(30))
@@ -116,7 +117,7 @@ func TestRequestGoesRoundUntilAllAreInIt(t *testing.T) {
 // Who passes a request on makes its term greater than that of its own view; an id
 // of Java stays as it is.
 func TestTermIsRaisedOnTheWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5, 20)
 		view := membership.NewViewID(uint64(time.Now().Add(time.Hour).UnixMilli()))
 		l.arrives(coordToken{members: list(5, 10, 20), confirm: true, id: view}, 5)
@@ -141,7 +142,7 @@ func TestTermIsRaisedOnTheWay(t *testing.T) {
 // A view that is refused because it is of the past may be installed elsewhere, so
 // that another one is needed, and asked for, though the members are the same.
 func TestRefusedViewIsReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		high := membership.NewViewID(uint64(time.Now().Add(time.Hour).UnixMilli()))
 		l.arrives(coordToken{members: list(5, 10), confirm: true, id: high}, 5)
@@ -168,7 +169,7 @@ func TestRefusedViewIsReplaced(t *testing.T) {
 
 // A view without a term, as Java makes them, does not open the way for the past.
 func TestViewOfJavaDoesNotResetTheTerm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		high := membership.NewViewID(uint64(time.Now().Add(time.Hour).UnixMilli()))
 		l.arrives(coordToken{members: list(5, 10), confirm: true, id: high}, 5)
@@ -188,7 +189,7 @@ func TestViewOfJavaDoesNotResetTheTerm(t *testing.T) {
 
 // When the coordinator is gone nobody is, until there is another view.
 func TestCoordinatorThatIsGoneIsNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5, 8)
 		l.arrives(coordToken{members: list(5, 8, 10), confirm: true, id: membership.NewViewID(membership.MaxTerm - 1)}, 5)
 		if got := l.c.Leadership(); !sameMember(got.Coordinator, interceptortest.Member(5)) {
@@ -209,7 +210,7 @@ func TestCoordinatorThatIsGoneIsNone(t *testing.T) {
 // When the terms are used up, which a liar alone can bring about, views are
 // installed without regard to them.
 func TestTermsThatAreUsedUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		for range 3 {
 			id := membership.NewViewID(membership.MaxTerm)
@@ -231,7 +232,7 @@ func TestTermsThatAreUsedUp(t *testing.T) {
 // The layers above get the events and views of members in the order in which they
 // came to be, and the members stay what the membership says they are.
 func TestMembershipPassesAsItIs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newLonely(t, 5)
 		l.arrives(coordToken{members: list(5, 10, 40), confirm: true, id: membership.NewViewID(membership.MaxTerm - 1)}, 5)
 		if got := l.View().Members; !slices.EqualFunc(got, list(5), sameMember) {

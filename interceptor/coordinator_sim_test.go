@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -175,7 +176,7 @@ func TestElectionsSimulation(t *testing.T) {
 	var longest time.Duration
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				longest = max(longest, simulateElections(t, seed))
 			})
 		})

@@ -3,9 +3,9 @@ package interceptor
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -18,7 +18,7 @@ func TestMembersThatDoNotAllReachEachOther(t *testing.T) {
 		{{"a"}, {"b"}}, {{"a"}, {"c"}}, {{"b"}, {"c"}}, {{"a"}, {"c", "d"}}, {{"a", "b"}, {"d"}},
 	} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 				e.startAll(names...)
 				e.agree(patient, names...)
@@ -59,7 +59,7 @@ func TestMembersThatDoNotAllReachEachOther(t *testing.T) {
 // nothing of it itself, believes meanwhile that it coordinates, with a term of the
 // past. When they hear it again it gets a term above that of the one between.
 func TestCoordinatorThatHasNoticedNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b", "c")
 		e.agree(patient, "a", "b", "c")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -42,7 +43,7 @@ func (e *electors) expectLeader(want string, names ...string) {
 const patient = 6 * time.Second
 
 func TestElection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b", "c")
 		e.agree(patient, "a", "b", "c")
@@ -81,7 +82,7 @@ func TestAloneMemberWaitsBeforeItCoordinates(t *testing.T) {
 		{-1, 0, 200 * time.Millisecond},
 		{5 * time.Second, 5 * time.Second, 5*time.Second + 200*time.Millisecond},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			e := newElectors(t, mem.Config{Seed: 1})
 			e.layers = func() *NonBlockingCoordinator { return &NonBlockingCoordinator{Alone: tt.alone} }
 			begin := time.Now()
@@ -101,7 +102,7 @@ func TestAloneMemberWaitsBeforeItCoordinates(t *testing.T) {
 // What is not promised: while a network is split each side has a coordinator. The
 // term tells them apart, and that of the view after the heal is above both.
 func TestPartitionHasTwoCoordinators(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b", "c", "d")
 		e.agree(patient, "a", "b", "c", "d")
@@ -128,7 +129,7 @@ func TestPartitionHasTwoCoordinators(t *testing.T) {
 // With a quorum of more than half, one side at most has a coordinator when both
 // have noticed the split.
 func TestQuorumLeavesOneCoordinator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.layers = func() *NonBlockingCoordinator { return &NonBlockingCoordinator{Quorum: 3} }
 		e.startAll("a", "b", "c", "d", "e")
@@ -150,7 +151,7 @@ func TestQuorumLeavesOneCoordinator(t *testing.T) {
 
 // Members that come at the same time make few views.
 func TestTwentyMembersJoinAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: 2 * time.Millisecond, Jitter: 5 * time.Millisecond}})
 		var names []string
 		for i := range 20 {
@@ -171,7 +172,7 @@ func TestTwentyMembersJoinAtOnce(t *testing.T) {
 // A group with a coordinator of other members' making is not disturbed: without
 // changes nothing is sent.
 func TestSettledGroupIsSilent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b", "c")
 		e.agree(patient, "a", "b", "c")
@@ -215,7 +216,7 @@ func TestLostTokensAreMadeUpFor(t *testing.T) {
 			if who == 0 && confirm {
 				continue // nobody confirms anything to the first
 			}
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var lost atomic.Int32
 				var armed atomic.Bool
 				e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
@@ -248,7 +249,7 @@ func TestLostTokensAreMadeUpFor(t *testing.T) {
 func TestKillDuringAnElection(t *testing.T) {
 	for _, victim := range []string{"a", "b"} {
 		for step := range 6 {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: 10 * time.Millisecond}})
 				e.startAll("a", "b", "c", "d")
 				e.agree(patient, "a", "b", "c", "d")
@@ -267,7 +268,7 @@ func TestKillDuringAnElection(t *testing.T) {
 // An election that cannot end, because a member without the layer swallows what
 // goes round, is told; membership and messages go on, and it ends with the member.
 func TestElectionThatCannotEndIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newElectors(t, mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		e.startAll("a", "b")
 		e.agree(patient, "a", "b")
@@ -299,7 +300,7 @@ func TestElectionThatCannotEndIsTold(t *testing.T) {
 // Whoever reports members and delivers messages goes on while an election does:
 // Java blocks the thread for up to 15 s.
 func TestElectionsBlockNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := new(NonBlockingCoordinator)
 		h := interceptortest.New(t, interceptortest.Config{Local: interceptortest.Member(50)}, c)
 		h.Bottom.Hold() // nobody acknowledges a token
@@ -322,7 +323,7 @@ func TestElectionsBlockNobody(t *testing.T) {
 
 // Messages that come while a view is being installed wait for its end.
 func TestMessagesWaitForTheViewToBeInstalled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := interceptortest.New(t, interceptortest.Config{}, &NonBlockingCoordinator{Alone: -1})
 		installing, done := make(chan struct{}), make(chan struct{})
 		h.Top.Accept(func(*membership.Agreed) {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -104,7 +105,7 @@ func TestCoordinatorTokensOfTribes(t *testing.T) {
 // The frame that a Java node sends when it sees its first other member is, but for
 // ids and time, the one that we send as the same member.
 func TestCoordinatorRequestFrameIsThatOfTribes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		want, sender := parse(t, wholeFrames(t)["coordinator-request"][0])
 		java, err := decodeToken(want.Message, 2)
 		if err != nil {
@@ -170,7 +171,7 @@ func TestCoordinatorTokenLimits(t *testing.T) {
 // reason, or is one that can be written in one way alone; a layer that gets one of
 // them for each byte delivers nothing.
 func TestDamagedCoordinatorTokens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := interceptortest.New(t, interceptortest.Config{Local: tokenX}, new(NonBlockingCoordinator))
 		h.Start()
 		for name, whole := range javaTokens(t) {
@@ -219,7 +220,7 @@ func rewritten(t *testing.T, got coordToken, b []byte) {
 
 // User bytes that look like a token are none: tokens are no byte messages.
 func TestUserBytesAreNoCoordinatorToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := interceptortest.New(t, interceptortest.Config{Local: tokenX}, new(NonBlockingCoordinator))
 		h.Start()
 		for name, b := range javaTokens(t) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -54,7 +55,7 @@ func TestBlockWhenFull(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h, m, open := fullDispatch(t, &Dispatch{PutTimeout: tt.put})
 				defer time.AfterFunc(tt.room, open).Stop()
 				ctx, cancel := context.WithTimeout(context.Background(), tt.ctx)
@@ -72,7 +73,7 @@ func TestBlockWhenFull(t *testing.T) {
 }
 
 func TestRefuseWhenFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := &Dispatch{WhenFull: Refuse}
 		h, m, _ := fullDispatch(t, d)
 		msg := h.Message([]byte("x"), async)
@@ -89,7 +90,7 @@ func TestRefuseWhenFull(t *testing.T) {
 }
 
 func TestFailWhenFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := &Dispatch{WhenFull: Fail}
 		h, m, _ := fullDispatch(t, d)
 		msg := h.Message([]byte("x"), async)
@@ -125,7 +126,7 @@ func TestBytesAreBounded(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				tt.d.WhenFull = Refuse
 				h := newDispatch(t, tt.d)
 				h.Bottom.Hold()

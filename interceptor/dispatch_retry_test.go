@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -48,7 +48,7 @@ func TestRetries(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h := newDispatch(t, tt.d)
 				m := interceptortest.Member(2)
 				failing(h, tt.fails, tt.outcome, tt.err)
@@ -76,7 +76,7 @@ func TestRetries(t *testing.T) {
 }
 
 func TestRetriesKeepTheOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newDispatch(t, &Dispatch{Retries: 10})
 		m := interceptortest.Member(2)
 		failing(h, 5, message.NotSent, syscall.ECONNREFUSED)
@@ -117,7 +117,7 @@ func TestRetriesEnd(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h := newDispatch(t, &Dispatch{Retries: 1000})
 				m := interceptortest.Member(2)
 				h.Join(m)

@@ -12,12 +12,13 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
 func TestDrainOnStopSendsWhatWasAccepted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const count = 500
 		h := newDispatch(t, new(Dispatch))
 		m := interceptortest.Member(2)
@@ -43,7 +44,7 @@ func TestDrainOnStopSendsWhatWasAccepted(t *testing.T) {
 }
 
 func TestDrainOnStopReportsTheRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const count = 100
 		h := newDispatch(t, new(Dispatch))
 		stuck, unanswered := interceptortest.Member(2), interceptortest.Member(3)
@@ -71,7 +72,7 @@ func TestDrainOnStopReportsTheRest(t *testing.T) {
 }
 
 func TestStopLetsThoseWhoWaitForRoomGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newDispatch(t, &Dispatch{MaxMessages: 1, PutTimeout: -1})
 		m := interceptortest.Member(2)
 		blockFor(h, m)
@@ -139,7 +140,7 @@ func (c *chaos) send(ctx context.Context, to []*membership.Member, _ *message.Me
 // time, and is not done without the first.
 func TestEveryAsyncMessageHasOneOutcome(t *testing.T) {
 	for seed := range uint64(40) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			c := &chaos{r: rand.New(rand.NewPCG(seed, 1))}
 			d := &Dispatch{
 				MaxBytes: 2000, MaxMessages: 1 + c.intN(50), WhenFull: FullPolicy(c.intN(3)),

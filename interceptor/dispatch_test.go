@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -52,7 +53,7 @@ var errPending = errors.New("pending")
 func one(m *membership.Member) []*membership.Member { return []*membership.Member{m} }
 
 func TestAsyncSendDoesNotWaitForTheLink(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newDispatch(t, new(Dispatch))
 		m := interceptortest.Member(2)
 		open := blockFor(h, m)
@@ -79,7 +80,7 @@ func TestAsyncSendDoesNotWaitForTheLink(t *testing.T) {
 }
 
 func TestSlowDestinationDoesNotStopOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := new(Dispatch)
 		h := newDispatch(t, d)
 		slow, quick := interceptortest.Member(2), interceptortest.Member(3)
@@ -103,7 +104,7 @@ func TestSlowDestinationDoesNotStopOthers(t *testing.T) {
 }
 
 func TestOrderPerDestinationIsKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const count = 500
 		h := newDispatch(t, new(Dispatch))
 		members := interceptortest.Members(2, 5)
@@ -147,7 +148,7 @@ func TestOptionFlagSelectsMessages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d := &Dispatch{OptionFlag: tt.flag}
 				h := newDispatch(t, d)
 				h.Bottom.Hold()
@@ -172,7 +173,7 @@ func TestOptionFlagSelectsMessages(t *testing.T) {
 func TestMemberThatIsGoneIsNotWaitedFor(t *testing.T) {
 	for _, kind := range []membership.Kind{membership.Left, membership.Failed} {
 		t.Run(kind.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				d := new(Dispatch)
 				h := newDispatch(t, d)
 				m, other := interceptortest.Member(2), interceptortest.Member(3)
@@ -210,7 +211,7 @@ func TestMemberThatIsGoneIsNotWaitedFor(t *testing.T) {
 
 // Not even where the link would take the messages after all.
 func TestNothingIsSentToAMemberThatIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newDispatch(t, new(Dispatch))
 		m := interceptortest.Member(2)
 		first := true
@@ -235,7 +236,7 @@ func TestNothingIsSentToAMemberThatIsGone(t *testing.T) {
 }
 
 func TestMessageThatNobodyWaitsForIsNotSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newDispatch(t, new(Dispatch))
 		m := interceptortest.Member(2)
 		open := blockFor(h, m)
@@ -258,7 +259,7 @@ func TestMessageThatNobodyWaitsForIsNotSent(t *testing.T) {
 }
 
 func TestIdleQueuesEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := new(Dispatch)
 		h := newDispatch(t, d)
 		members := interceptortest.Members(2, 11)
@@ -279,7 +280,7 @@ func TestIdleQueuesEnd(t *testing.T) {
 
 // A message that comes just when its queue ends goes to the next one.
 func TestMessageAtTheEndOfItsQueueIsNotLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newDispatch(t, new(Dispatch))
 		ctx, cancel := context.WithTimeout(context.Background(), 24*time.Hour)
 		defer cancel()

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -217,7 +217,7 @@ func TestDomainFilterViewsAtTheSameTime(t *testing.T) {
 }
 
 func TestDomainFilterMessages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rec := new(recorder)
 		f := &DomainFilter{Domain: "red"}
 		h, r := newDomainFilter(t, f, rec.config())
@@ -256,7 +256,7 @@ func TestDomainFilterMessages(t *testing.T) {
 }
 
 func TestDomainFilterLogInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		for interval, want := range map[int]int{-1: 0, 1: 5, 2: 3, 3: 2, 0: 1} {
 			rec := new(recorder)
 			h, _ := newDomainFilter(t, &DomainFilter{Domain: "red", LogInterval: interval}, rec.config())

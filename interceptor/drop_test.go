@@ -11,11 +11,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -152,7 +152,7 @@ func arrive(t *testing.T, h *interceptortest.Harness, frame []byte) error {
 }
 
 func TestDropsAreLoggedSeldom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rec := new(recorder)
 		h := interceptortest.New(t, rec.config(), new(Order))
 		h.Start()

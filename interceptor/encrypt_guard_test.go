@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -142,7 +143,7 @@ func clearTexts(t *testing.T) map[string]struct {
 func TestClearTextIsNeverDelivered(t *testing.T) {
 	for _, c := range []Cipher{AESGCM, AESCBC} {
 		t.Run(c.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				nw := mem.NewNetwork(mem.Config{})
 				key := testKey(t, 1)
 				a := newGuardedNode(t, nw, "a", &Encrypt{Key: key, Cipher: c})
@@ -201,7 +202,7 @@ func (n *guardedNode) attack(t *testing.T, above string, b *boundary, from *memb
 // A node without the layer sends to one that has it: it is refused, and not counted
 // as received; what it is sent it does not understand.
 func TestNodesWithoutEncryptStayOutside(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{})
 		inside := newGuardedNode(t, nw, "inside", &Encrypt{Key: testKey(t, 1)})
 		outside := newNode(t, nw, "outside")

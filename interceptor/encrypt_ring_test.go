@@ -9,12 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -202,7 +202,7 @@ func TestKeyOfCBCIsNotUsedUp(t *testing.T) {
 // A member whose clock differs is named with its skew: before its messages are
 // dropped, and when they are; the log has few lines of it.
 func TestClockSkewIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rec := new(recorder)
 		var off time.Duration
 		sender := &Encrypt{Key: testKey(t, 1), Clock: func() time.Time { return time.Now().Add(off) }}
@@ -263,7 +263,7 @@ func TestClockSkewIsTold(t *testing.T) {
 // the head of a message has in the clear, nor after a restart, if it is older than the
 // window.
 func TestReplayUnderAnotherName(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		key := testKey(t, 1)
 		sender := newEncrypt(t, &Encrypt{Key: key}, interceptortest.Config{})
 		old := sentAs(t, sender, []byte("old"), 0).Payload()

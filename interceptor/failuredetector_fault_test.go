@@ -5,11 +5,11 @@ import (
 	"errors"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -30,7 +30,7 @@ func TestHungPeerThatSendsHeartbeatsIsFoundByTimeouts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, tt.d)
 				m := interceptortest.Member(2)
 				b.joined(t, m)
@@ -47,7 +47,7 @@ func TestHungPeerThatSendsHeartbeatsIsFoundByTimeouts(t *testing.T) {
 }
 
 func TestMemberThatHungComesBackOnlyWhenItAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -67,7 +67,7 @@ func TestMemberThatHungComesBackOnlyWhenItAnswers(t *testing.T) {
 }
 
 func TestTimeoutsAreForgottenWhenAFrameIsAnswered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -85,7 +85,7 @@ func TestTimeoutsAreForgottenWhenAFrameIsAnswered(t *testing.T) {
 // A member whose port is cut off while its heartbeats come is taken back, and
 // announced again when it can be reached.
 func TestSendFaultStartsAProbe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -118,7 +118,7 @@ func TestErrorsThatSayNothingAboutTheMemberMakeNoSuspect(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, new(TCPFailureDetector))
 				m := interceptortest.Member(2)
 				b.joined(t, m)
@@ -137,7 +137,7 @@ func TestErrorsThatSayNothingAboutTheMemberMakeNoSuspect(t *testing.T) {
 }
 
 func TestFaultStormStartsFewProbes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, &TCPFailureDetector{Faults: -1})
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -154,7 +154,7 @@ func TestFaultStormStartsFewProbes(t *testing.T) {
 
 // A send to somebody who is not announced has no say in when he is probed.
 func TestFaultsOfAStrangerStartNoProbes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.net.set(refused, m)
@@ -173,7 +173,7 @@ func TestFaultsOfAStrangerStartNoProbes(t *testing.T) {
 
 // What a send has told is not forgotten when heartbeats come back meanwhile.
 func TestFaultBeforeAHealIsNotForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -188,7 +188,7 @@ func TestFaultBeforeAHealIsNotForgotten(t *testing.T) {
 }
 
 func TestFaultThatWasLookedIntoIsForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)

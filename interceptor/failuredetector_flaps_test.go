@@ -3,10 +3,10 @@ package interceptor
 import (
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -38,7 +38,7 @@ func (b *bench) awaitBack(m *membership.Member) time.Duration {
 
 func TestFlappingMemberIsHeldOut(t *testing.T) {
 	for _, heartbeats := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, new(TCPFailureDetector))
 			m, other := interceptortest.Member(2), interceptortest.Member(3)
 			b.joined(t, m, other)
@@ -99,7 +99,7 @@ func TestWhoIsNotHeldOut(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, tt.d)
 				b.joined(t, peer)
 				for i := range 20 {

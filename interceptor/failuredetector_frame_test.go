@@ -15,6 +15,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -74,7 +75,7 @@ func parse(t *testing.T, b []byte) (message.Frame, *membership.Member) {
 func TestProbeFrameIsThatOfTribes(t *testing.T) {
 	want := probeVector(t)
 	f, sender := parse(t, want)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var got []byte
 		probe := func(_ context.Context, _ *membership.Member, p channel.Probe) error {
 			p.Message.Sent = f.Sent
@@ -108,7 +109,7 @@ func TestOptionsOfProbes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var kind channel.ProbeKind
 				var options message.Options
 				var payload []byte
@@ -135,7 +136,7 @@ func TestOptionsOfProbes(t *testing.T) {
 }
 
 func TestProbesHaveTheConfiguredTimeouts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, &TCPFailureDetector{ConnectTimeout: 250 * time.Millisecond, ReadTimeout: 700 * time.Millisecond})
 		vanished, stopped := interceptortest.Member(2), interceptortest.Member(3)
 		b.joined(t, vanished, stopped)
@@ -155,7 +156,7 @@ func TestProbesHaveTheConfiguredTimeouts(t *testing.T) {
 
 // A sender that does not return is not waited for.
 func TestProbeThatDoesNotHeedItsLimitsIsEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)

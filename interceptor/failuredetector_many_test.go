@@ -4,17 +4,17 @@ import (
 	"context"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
 func TestProbesRunInParallel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		members := interceptortest.Members(2, 21)
 		b.joined(t, members...)
@@ -31,7 +31,7 @@ func TestProbesRunInParallel(t *testing.T) {
 }
 
 func TestProbesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, &TCPFailureDetector{MaxProbes: 4})
 		members := interceptortest.Members(2, 21)
 		b.joined(t, members...)
@@ -49,7 +49,7 @@ func TestProbesAreBounded(t *testing.T) {
 }
 
 func TestOneProbeForOneAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		addr := netip.MustParseAddrPort("10.1.1.1:4000")
 		var members []*membership.Member
@@ -71,7 +71,7 @@ func TestOneProbeForOneAddress(t *testing.T) {
 
 // A probe that must be answered waits for one of the same address that need not.
 func TestDeeperProbeWaitsForTheOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		addr := netip.MustParseAddrPort("10.1.1.1:4000")
 		shown, stranger := interceptortest.MemberAt(addr, 2), interceptortest.MemberAt(addr, 3)
@@ -90,7 +90,7 @@ func TestDeeperProbeWaitsForTheOther(t *testing.T) {
 
 // However many members are made up, a real one is checked in time.
 func TestStrangersDoNotDelayTheCheckOfMembers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, &TCPFailureDetector{MaxProbes: 8})
 		real := interceptortest.Member(2)
 		b.joined(t, real)
@@ -109,7 +109,7 @@ func TestStrangersDoNotDelayTheCheckOfMembers(t *testing.T) {
 }
 
 func TestLogCountsWhatItLeavesOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		fakes := interceptortest.Members(1000, 1099)
 		b.net.set(refused, fakes...)
@@ -192,7 +192,7 @@ var restarts = []struct {
 func TestRestartOnSamePortLeavesNoGhost(t *testing.T) {
 	for _, tt := range restarts {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, new(TCPFailureDetector))
 				old, fresh := interceptortest.MemberAt(restarted, 2), interceptortest.MemberAt(restarted, 3)
 				b.joined(t, old)
@@ -207,7 +207,7 @@ func TestRestartOnSamePortLeavesNoGhost(t *testing.T) {
 // When the newer of two identities goes and the older is still heard, the newer
 // is the one that does not exist.
 func TestTheIdentityThatIsHeardStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		old, forged := interceptortest.MemberAt(restarted, 2), interceptortest.MemberAt(restarted, 3)
 		b.joined(t, old)
@@ -230,7 +230,7 @@ func TestConflictIsLoggedOnceAndARestartNever(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, new(TCPFailureDetector))
 				old, fresh := interceptortest.MemberAt(restarted, 2), interceptortest.MemberAt(restarted, 3)
 				b.joined(t, old)
@@ -251,7 +251,7 @@ func TestConflictIsLoggedOnceAndARestartNever(t *testing.T) {
 
 // A probe of our own address would reach ourselves, and so would messages.
 func TestMemberOnOurOwnAddressIsNotAnnounced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		ghost := interceptortest.MemberAt(b.Local().AddrPort(), 77)
 		b.Join(ghost)
@@ -268,7 +268,7 @@ func TestMemberOnOurOwnAddressIsNotAnnounced(t *testing.T) {
 
 func TestMemberWithoutAnAddressIsNotAnnounced(t *testing.T) {
 	for _, addr := range []string{"10.1.1.1:0", "0.0.0.0:4000", "228.0.0.4:4000"} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, new(TCPFailureDetector))
 			m := interceptortest.MemberAt(netip.MustParseAddrPort(addr), 2)
 			b.Join(m)
@@ -284,7 +284,7 @@ func TestMemberWithoutAnAddressIsNotAnnounced(t *testing.T) {
 // A process that gets no CPU time finds its own timers late. It must not take
 // its own deafness for the silence of others.
 func TestStarvedProcessAccusesNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		members := interceptortest.Members(2, 6)
 		b.joined(t, members...)
@@ -323,7 +323,7 @@ func TestStarvedProcessAccusesNobody(t *testing.T) {
 // Evidence that is not a matter of time counts for a starved process too, and
 // the dead are found when it has time again.
 func TestStarvedProcessFindsTheDead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		closed, gone := interceptortest.Member(2), interceptortest.Member(3)
 		b.joined(t, closed, gone)
@@ -343,7 +343,7 @@ func TestStarvedProcessFindsTheDead(t *testing.T) {
 
 // A refusal is an answer, however late it is read.
 func TestRefusalCountsForAStarvedProcessToo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)

@@ -3,17 +3,17 @@ package interceptor
 import (
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
 func TestUnreachableMemberIsNotAnnounced(t *testing.T) {
 	for _, c := range []condition{refused, dark} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, new(TCPFailureDetector))
 			m := interceptortest.Member(2)
 			b.net.set(c, m)
@@ -45,7 +45,7 @@ func TestStartingMemberIsAnnouncedAsSoonAsItAnswers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, new(TCPFailureDetector))
 				m := interceptortest.Member(2)
 				if tt.starts > 0 {
@@ -62,7 +62,7 @@ func TestStartingMemberIsAnnouncedAsSoonAsItAnswers(t *testing.T) {
 }
 
 func TestDeadMemberFailsAtOnceWhenItsPortIsClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -77,7 +77,7 @@ func TestDeadMemberFailsAtOnceWhenItsPortIsClosed(t *testing.T) {
 }
 
 func TestHealedSuspectRaisesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -104,7 +104,7 @@ func TestHealedSuspectRaisesNothing(t *testing.T) {
 }
 
 func TestHealedSuspectWithNewPayloadIsUpdated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -124,7 +124,7 @@ func TestHealedSuspectWithNewPayloadIsUpdated(t *testing.T) {
 }
 
 func TestSuspectIsKeptAndCheckedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -142,7 +142,7 @@ func TestSuspectIsKeptAndCheckedAgain(t *testing.T) {
 
 func TestCheckPeriod(t *testing.T) {
 	for _, period := range []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, &TCPFailureDetector{CheckPeriod: period})
 			silent, stranger := interceptortest.Member(2), interceptortest.Member(3)
 			b.joined(t, silent)
@@ -173,7 +173,7 @@ func TestHungPeerIsFoundByReadTest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, &TCPFailureDetector{ReadTest: tt.test})
 				m := interceptortest.Member(2)
 				b.joined(t, m)
@@ -189,7 +189,7 @@ func TestHungPeerIsFoundByReadTest(t *testing.T) {
 }
 
 func TestPauseShorterThanTheLimitsCostsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -204,7 +204,7 @@ func TestPauseShorterThanTheLimitsCostsNothing(t *testing.T) {
 }
 
 func TestGoodbyeIsBelievedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m, never := interceptortest.Member(2), interceptortest.Member(3)
 		b.joined(t, m)
@@ -225,7 +225,7 @@ func TestGoodbyeIsBelievedAtOnce(t *testing.T) {
 }
 
 func TestGoodbyeOfASuspectIsBelievedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -242,7 +242,7 @@ func TestGoodbyeOfASuspectIsBelievedAtOnce(t *testing.T) {
 
 // A probe that was begun before a member was heard again says nothing.
 func TestResultForAnOlderVersionDoesNotCount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -257,7 +257,7 @@ func TestResultForAnOlderVersionDoesNotCount(t *testing.T) {
 
 // Nor does one that was begun in an earlier silence than the present one.
 func TestResultFromAnEarlierSilenceDoesNotCount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)
@@ -285,7 +285,7 @@ func TestWatchdogFindsAMemberThatOnlyTCPCannotReach(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, &TCPFailureDetector{Watchdog: tt.watchdog})
 				m := interceptortest.Member(2)
 				b.joined(t, m)
@@ -314,7 +314,7 @@ func TestSuspectTimeout(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, &TCPFailureDetector{SuspectTimeout: tt.timeout})
 				m := interceptortest.Member(2)
 				b.joined(t, m)
@@ -338,7 +338,7 @@ func TestSuspectTimeout(t *testing.T) {
 
 // Without a sender nothing can be probed; then the membership is believed.
 func TestWithoutSenderTheMembershipIsBelieved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		b.net.fail(channel.ErrServiceOff)
 		m := interceptortest.Member(2)
@@ -353,7 +353,7 @@ func TestWithoutSenderTheMembershipIsBelieved(t *testing.T) {
 
 // A process without free descriptors cannot probe and accuses nobody.
 func TestOutOfDescriptorsAccusesNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m := interceptortest.Member(2)
 		b.joined(t, m)

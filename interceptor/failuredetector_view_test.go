@@ -6,12 +6,12 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -61,7 +61,7 @@ func (a *auditor) complain(format string, args ...any) {
 // are heard and can be reached are the view.
 func TestViewAgreesWithTheEvents(t *testing.T) {
 	for seed := range uint64(60) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			b := newBench(t, &TCPFailureDetector{MaxProbes: 1 + r.IntN(8), Watchdog: time.Duration(r.IntN(2)) * 5 * time.Second})
 			a := &auditor{b: b, shown: make(map[membership.Key]bool)}
@@ -175,7 +175,7 @@ func addresses(v *membership.View) map[netip.AddrPort]string {
 // The ages in a view can be compared, also when its members were described at
 // different times.
 func TestViewHasTheOldestFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		old := agedMember(t, 2, time.Minute)
 		b.joined(t, old)
@@ -202,7 +202,7 @@ func agedMember(t *testing.T, n int, alive time.Duration) *membership.Member {
 }
 
 func TestUpdatesPass(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		m, stranger := interceptortest.Member(2), interceptortest.Member(3)
 		b.joined(t, m)
@@ -220,7 +220,7 @@ func TestUpdatesPass(t *testing.T) {
 }
 
 func TestStatusTellsWhatTheDetectorKnows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, new(TCPFailureDetector))
 		good, closed := interceptortest.Member(2), interceptortest.Member(3)
 		b.joined(t, good)

@@ -2,10 +2,10 @@ package interceptor
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // A member whose heartbeats go on, and that hangs or cannot be reached any more, has
@@ -15,7 +15,7 @@ func TestDetectWithin(t *testing.T) {
 		for name, c := range map[string]condition{"refused": refused, "dark": dark, "hung": hung} {
 			t.Run(within.String()+" "+name, func(t *testing.T) {
 				for step := range 20 {
-					synctest.Test(t, func(t *testing.T) {
+					bubble.Test(t, func(t *testing.T) {
 						b := newBench(t, &TCPFailureDetector{DetectWithin: within})
 						m, other := interceptortest.Member(2), interceptortest.Member(3)
 						b.joined(t, m, other)
@@ -79,7 +79,7 @@ func TestDetectWithinDerivesTheRest(t *testing.T) {
 
 // A process that was starved tells so, and judges nobody by that time.
 func TestStarvedProcessIsPatient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, &TCPFailureDetector{DetectWithin: time.Second})
 		m := interceptortest.Member(2)
 		b.joined(t, m)

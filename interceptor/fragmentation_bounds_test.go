@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -100,7 +100,7 @@ func TestFragmentationExpires(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				rec := new(recorder)
 				f := new(Fragmentation)
 				h := newFragmentation(t, f, rec.config())
@@ -233,7 +233,7 @@ func TestFragmentationStopsWhenAbandoned(t *testing.T) {
 // longer than its context.
 func TestFragmentationWaitsForItsParts(t *testing.T) {
 	for _, inFlight := range []int{0, 1, 3, 20} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			h := newFragmentation(t, &Fragmentation{MaxSize: 1000, InFlight: inFlight}, interceptortest.Config{})
 			want := min(max(inFlight, 1), 10)
 			h.Bottom.Hold()

@@ -3,10 +3,10 @@ package interceptor
 import (
 	"bytes"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -21,7 +21,7 @@ func FuzzFragmentationReceive(f *testing.F) {
 	f.Add([]byte{0, 2, 3, 1, 0, 0, 3, 20, 0, 0, 3, 20, 0, 1, 3, 20})
 	f.Add(bytes.Repeat([]byte{7, 1, 255, 255}, 40))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			const limit = 40_000
 			layer := &Fragmentation{MaxSize: 8, MinSize: 8, MaxSenderBytes: limit / 2, MaxBytes: limit, MaxMessages: 3}
 			h := newFragmentation(t, layer, interceptortest.Config{})

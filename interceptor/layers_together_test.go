@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -27,7 +28,7 @@ func TestAllLayersTogether(t *testing.T) {
 	before := message.CheckLive()
 	for name, o := range map[string]message.Options{"sync": message.Sync, "async": message.Async | message.UseAck, "no ack": 0} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := interceptortest.NewPair(t, interceptortest.Config{}, stackOfAll)
 				const count = 200
 				content := func(from string, i int) []byte {
@@ -82,7 +83,7 @@ func TestPartsThatAreCompressedAndNot(t *testing.T) {
 	}
 	for name, stack := range stacks {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := interceptortest.NewPair(t, interceptortest.Config{}, stack)
 				for _, content := range [][]byte{
 					append(noise(1000), make([]byte, 1000)...),

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -44,7 +44,7 @@ func TestOrderProperty(t *testing.T) {
 	for _, c := range climates {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := range uint64(5) {
-				synctest.Test(t, func(t *testing.T) { c.w.run(t, seed) })
+				bubble.Test(t, func(t *testing.T) { c.w.run(t, seed) })
 			}
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -32,7 +33,7 @@ func TestOrderDeliversInOrder(t *testing.T) {
 
 // The wait ends by itself, not with the next message.
 func TestOrderExpiresWithoutMoreMessages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rec := new(recorder)
 		o := new(Order)
 		h := interceptortest.New(t, rec.config(), o)
@@ -101,7 +102,7 @@ func TestOrderDropsMessagesWithoutANumber(t *testing.T) {
 }
 
 func TestOrderDropsExpiredMessagesIfTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rec := new(recorder)
 		o := &Order{DropExpired: true}
 		h := interceptortest.New(t, rec.config(), o)
@@ -163,7 +164,7 @@ func newGate(h *interceptortest.Harness, at string) *gate {
 // some expire: the order stays, each is processed alone, and each sender gets
 // the result of its own message.
 func TestOrderKeepsOrderWhileTheListenerIsBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newOrder(t, new(Order))
 		g := newGate(h, "1")
 		var work sync.WaitGroup
@@ -197,7 +198,7 @@ func TestOrderKeepsOrderWhileTheListenerIsBusy(t *testing.T) {
 // A listener that is busy with the messages of one sender holds up no other
 // sender, not even what expires of it.
 func TestOrderSendersDoNotWaitForEachOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newOrder(t, new(Order))
 		g := newGate(h, "2")
 		come(t, h, peer, 2)
@@ -214,7 +215,7 @@ func TestOrderSendersDoNotWaitForEachOther(t *testing.T) {
 // The memory of what waits is bounded, also while nothing can be delivered: who
 // sends more has to wait.
 func TestOrderMemoryIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const most = 64 << 10
 		o := &Order{MaxBytes: most}
 		h := newOrder(t, o)
@@ -257,7 +258,7 @@ func TestOrderOverflowInDropMode(t *testing.T) {
 // that all is well, and nothing waits any more.
 func TestOrderDeliversWhatWaitsAtTheStop(t *testing.T) {
 	for _, drop := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			o := &Order{DropExpired: drop}
 			h := newOrder(t, o)
 			come(t, h, peer, 1, 5, 3)
@@ -280,7 +281,7 @@ func TestOrderDeliversWhatWaitsAtTheStop(t *testing.T) {
 }
 
 func TestOrderDrainEndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		o := new(Order)
 		h := newOrder(t, o)
 		g := newGate(h, "2")
@@ -298,7 +299,7 @@ func TestOrderDrainEndsWithItsContext(t *testing.T) {
 
 func TestOrderAfterAMemberWasGone(t *testing.T) {
 	for _, kind := range []membership.Kind{membership.Left, membership.Failed} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			h := newOrder(t, new(Order))
 			h.Join(peer)
 			come(t, h, peer, 1, 2, 4)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -198,7 +199,7 @@ func TestOrderNumbersAreInOrderOfAcceptance(t *testing.T) {
 // A destination without room delays neither other senders, nor the other
 // destinations of a send once it is known to be slow.
 func TestOrderWaitsForOneDestinationAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newOrder(t, new(Order))
 		slow, fast := interceptortest.Member(2), interceptortest.Member(3)
 		open := blockFor(h, slow)
@@ -235,7 +236,7 @@ func TestOrderWaitsForOneDestinationAtATime(t *testing.T) {
 // A destination that was slow is sent to last, and no more when it has become
 // fast.
 func TestOrderSendsToTheSlowLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newOrder(t, new(Order))
 		slow, fast := interceptortest.Member(2), interceptortest.Member(3)
 		pause := time.Second

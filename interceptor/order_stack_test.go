@@ -7,10 +7,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -59,7 +59,7 @@ func newFull(t *testing.T, nw *mem.Network, name, domain string) *full {
 // in order.
 func TestWholeStackKeepsOrder(t *testing.T) {
 	modes := []message.Options{0, message.UseAck, message.Sync, message.Async, message.Async | message.Sync}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const count = 60
 		nw := mem.NewNetwork(mem.Config{Seed: 3, Link: mem.Link{
 			Delay: 2 * time.Millisecond, Jitter: 2 * time.Millisecond,
@@ -135,7 +135,7 @@ func (n *full) expect(t *testing.T, name string, nodes map[string]*full, modes, 
 // A member that could not be reached for a while, and one that was cut off from
 // one side alone, are in order again within a second of being seen again.
 func TestWholeStackAfterAPartition(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{Seed: 5, Link: mem.Link{Delay: time.Millisecond}})
 		a, b := newFull(t, nw, "a", ""), newFull(t, nw, "b", "")
 		awaitOthers(t, a, 1)

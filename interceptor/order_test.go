@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -64,7 +64,7 @@ func expectStats(t *testing.T, o *Order, want OrderStats) {
 }
 
 func TestOrderVectorFromTribes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // in which no destination is slow
+	bubble.Test(t, func(t *testing.T) { // in which no destination is slow
 		v := loadVector(t, "order-two-members-two-messages")
 		first, local := parse(t, v.frames[0].bytes)
 		second, _ := parse(t, v.frames[2].bytes)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -35,7 +36,7 @@ func pass(d time.Duration) {
 // The first of the settled members coordinates; a change makes all wait anew, but
 // for the loss of the coordinator, which is told at once.
 func TestSimpleCoordinator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := new(SimpleCoordinator)
 		h := newSimple(t, c, 2)
 		member := interceptortest.Member
@@ -76,7 +77,7 @@ func TestSimpleCoordinator(t *testing.T) {
 // Nobody who reports members waits until they have settled, as the thread of
 // Tribes does.
 func TestSimpleCoordinatorBlocksNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newSimple(t, new(SimpleCoordinator), 1)
 		begin := time.Now()
 		h.Join(interceptortest.Members(2, 50)...)
@@ -88,7 +89,7 @@ func TestSimpleCoordinatorBlocksNobody(t *testing.T) {
 }
 
 func TestSimpleCoordinatorQuorum(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := &SimpleCoordinator{Settle: 100 * time.Millisecond, Quorum: 2}
 		h := newSimple(t, c, 1)
 		pass(time.Second)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -113,7 +114,7 @@ func expectHistory(t *testing.T, n *node, want string) {
 }
 
 func TestKilledMemberFailsWithinDropTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{Seed: 1})
 		g := newGroup(t, nw, "a", "b", "c")
 		nw.Crash("c")
@@ -124,7 +125,7 @@ func TestKilledMemberFailsWithinDropTime(t *testing.T) {
 }
 
 func TestKilledMemberFailsAtOnceForWhoSendsToIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{Seed: 1})
 		g := newGroup(t, nw, "a", "b", "c")
 		nw.Crash("c")
@@ -140,7 +141,7 @@ func TestKilledMemberFailsAtOnceForWhoSendsToIt(t *testing.T) {
 }
 
 func TestGoodbyeIsSeenAsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{Seed: 1})
 		g := newGroup(t, nw, "a", "b")
 		if err := g["b"].Stop(context.Background()); err != nil {
@@ -157,7 +158,7 @@ func TestGoodbyeIsSeenAsLeft(t *testing.T) {
 // one member again within a drop time, and gets each message once.
 func TestRestartedMemberHasNoGhost(t *testing.T) {
 	for _, away := range []time.Duration{0, time.Second, 2900 * time.Millisecond, 10 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			nw := mem.NewNetwork(mem.Config{Seed: 1})
 			g := newGroup(t, nw, "a", "b", "c")
 			nw.Crash("c")
@@ -183,7 +184,7 @@ func TestRestartedMemberHasNoGhost(t *testing.T) {
 }
 
 func TestPartitionIsSeenWhateverTheNumberLostAndHeals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{Seed: 1})
 		g := newGroup(t, nw, "a", "b", "c", "d", "e")
 		nw.Partition([]string{"a", "b"}, []string{"c", "d", "e"})
@@ -206,7 +207,7 @@ func TestPartitionIsSeenWhateverTheNumberLostAndHeals(t *testing.T) {
 // B hears A and A does not hear B: neither can use the other, and they do not
 // join and fail again and again.
 func TestOneWayCutDoesNotFlap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		nw := mem.NewNetwork(mem.Config{Seed: 1})
 		g := newGroup(t, nw, "a", "b", "c")
 		nw.Cut("b", "a")
@@ -239,7 +240,7 @@ func TestLossAndDelayMakeNoFalseRemoval(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				nw := mem.NewNetwork(mem.Config{Seed: 7, Link: tt.link})
 				g := newGroup(t, nw, "a", "b", "c")
 				time.Sleep(5 * time.Minute)
@@ -252,7 +253,7 @@ func TestLossAndDelayMakeNoFalseRemoval(t *testing.T) {
 }
 
 func TestAsyncMessagesThroughAWholeStack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const count = 300
 		nw := mem.NewNetwork(mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		g := newGroup(t, nw, "a", "b", "c")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -54,7 +55,7 @@ func TestStaticMembersVectorFromTribes(t *testing.T) {
 	if len(v.frames) != 2 {
 		t.Fatalf("the vector has %d frames, want 2", len(v.frames))
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		_, local := parse(t, v.frames[0].bytes)
 		s := &StaticMembers{Members: one(peer)}
 		h := interceptortest.New(t, interceptortest.Config{Local: local}, s)
@@ -74,7 +75,7 @@ func TestStaticMembersVectorFromTribes(t *testing.T) {
 			}
 		}
 	})
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		_, sender := parse(t, v.frames[0].bytes)
 		h := newStatic(t, &StaticMembers{Members: one(sender), CheckPeriod: -1})
 		synctest.Wait()
@@ -94,7 +95,7 @@ func TestStaticMembersVectorFromTribes(t *testing.T) {
 
 // One list serves all nodes: it may have the local member.
 func TestStaticMembersAnnouncesItsList(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		local := interceptortest.Member(1)
 		s := &StaticMembers{Members: append(interceptortest.Members(1, 4), interceptortest.MemberAt(local.AddrPort(), 9))}
 		h := newStatic(t, s)
@@ -181,7 +182,7 @@ func TestStaticMembersEvents(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h := newStatic(t, &StaticMembers{Members: one(listed), CheckPeriod: -1})
 				synctest.Wait()
 				for _, step := range tt.steps {
@@ -199,7 +200,7 @@ func TestStaticMembersEvents(t *testing.T) {
 // A member that has said goodbye is tried until it answers; who has not is left to
 // the layers above.
 func TestStaticMembersTriesWhoHasLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := newTCP()
 		s := &StaticMembers{Members: interceptortest.Members(2, 3)}
 		h := interceptortest.New(t, interceptortest.Config{Probe: net.probe}, s)
@@ -224,7 +225,7 @@ func TestStaticMembersTriesWhoHasLeft(t *testing.T) {
 // Nobody joins or leaves by the word of somebody else, and what only looks like a
 // notice is a message.
 func TestStaticMembersNoticesOfOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := &StaticMembers{Members: one(peer), OptionFlag: 0x1000}
 		h := newStatic(t, s)
 		synctest.Wait()
@@ -257,7 +258,7 @@ func TestStaticMembersNoticesOfOthers(t *testing.T) {
 
 // With a detector above, a member of the list is announced when it answers.
 func TestStaticMembersBelowADetector(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := newTCP()
 		net.set(refused, peer)
 		h := interceptortest.New(t, interceptortest.Config{Probe: net.probe}, new(TCPFailureDetector), &StaticMembers{Members: interceptortest.Members(2, 3)})

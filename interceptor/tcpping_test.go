@@ -11,6 +11,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -23,7 +24,7 @@ func TestTCPPingPassesTheSuite(t *testing.T) {
 
 // The frame of a real node, both ways. Id and time are fresh.
 func TestTCPPingVectorFromTribes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v := loadVector(t, "tcp-ping")
 		f, local := parse(t, v.frames[0].bytes)
 		p := new(TCPPing)
@@ -50,7 +51,7 @@ func TestTCPPingVectorFromTribes(t *testing.T) {
 }
 
 func TestTCPPingSends(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		listed := interceptortest.Member(3)
 		static := &StaticMembers{Members: one(listed)}
 		all, some := new(TCPPing), &TCPPing{Only: static, Interval: 100 * time.Millisecond, OptionFlag: 0x1000}
@@ -84,7 +85,7 @@ func TestTCPPingSends(t *testing.T) {
 
 // A ping that takes long is not followed by more, and those that fail are counted.
 func TestTCPPingWaitsForItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := new(TCPPing)
 		h := interceptortest.New(t, interceptortest.Config{}, p)
 		h.Start()
@@ -113,7 +114,7 @@ func TestTCPPingWaitsForItself(t *testing.T) {
 // With a detector nothing is sent, and a member whose port alone is cut off is found
 // within the interval.
 func TestTCPPingAsksTheDetector(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		d := new(TCPFailureDetector)
 		p := &TCPPing{Detector: d}
 		net := newTCP()

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -22,7 +22,7 @@ func newThroughput(t *testing.T, tp *Throughput, cfg interceptortest.Config) *in
 }
 
 func TestThroughputCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		tp := new(Throughput)
 		h := newThroughput(t, tp, interceptortest.Config{})
 		ten := make([]byte, 10)
@@ -82,7 +82,7 @@ func TestThroughputReports(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				rec := new(recorder)
 				tp := &Throughput{Interval: tt.interval}
 				h := newThroughput(t, tp, rec.config())
@@ -101,7 +101,7 @@ func TestThroughputReports(t *testing.T) {
 }
 
 func TestThroughputReportsWhatIsSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		rec := new(recorder)
 		h := newThroughput(t, &Throughput{Interval: 2}, rec.config())
 		for range 2 {

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -58,7 +58,7 @@ func TestTwoPhaseCommitExpires(t *testing.T) {
 		{"Failed", membership.Failed, 6 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				rec := new(recorder)
 				c := new(TwoPhaseCommit)
 				h := newCommit(t, c, rec.config())
@@ -97,7 +97,7 @@ func FuzzTwoPhaseCommitReceive(f *testing.F) {
 	f.Add([]byte{8, 0, 0, 8, 8})
 	f.Add([]byte{32, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 64})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			c := &TwoPhaseCommit{MaxMessages: 6}
 			h := newCommit(t, c, interceptortest.Config{})
 			sent, confirmed := make(map[string]int), make(map[string]int)

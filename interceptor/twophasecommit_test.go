@@ -12,6 +12,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -27,7 +28,7 @@ func confirmation(id message.ID) []byte { return []byte(confirmHead + string(id[
 
 // The frames of a real node, both ways. The id of the confirmation is fresh.
 func TestTwoPhaseCommitVectorFromTribes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v := loadVector(t, "two-phase")
 		if len(v.frames) != 2 {
 			t.Fatalf("the vector has %d frames, want 2", len(v.frames))
@@ -71,7 +72,7 @@ func TestTwoPhaseCommitVectorFromTribes(t *testing.T) {
 
 // A confirmation leaves when all have acknowledged the message, and not before.
 func TestNothingIsConfirmedBeforeAllHaveIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := newCommit(t, new(TwoPhaseCommit), interceptortest.Config{})
 		to := interceptortest.Members(2, 4)
 		var settle []func()
@@ -135,7 +136,7 @@ func TestTwoPhaseCommitOutcomes(t *testing.T) {
 		{"nobody waits any more", message.Acknowledged, message.Acknowledged, true, message.NotSent, message.NotSent, true, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				h := newCommit(t, new(TwoPhaseCommit), interceptortest.Config{})
 				to := interceptortest.Members(2, 4)
 				r := message.NewReceipt(len(to), nil)
@@ -195,7 +196,7 @@ func (tt *commitCase) check(t *testing.T, results []message.Result) {
 // Confirmations leave in the order of the messages, and those that wait for room
 // do so until the channel stops, not for ever.
 func TestConfirmationsKeepTheirOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c := new(TwoPhaseCommit)
 		h := newCommit(t, c, interceptortest.Config{})
 		var ids []message.ID

@@ -6,10 +6,10 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -94,7 +94,7 @@ var layersUnderDamage = map[string]struct {
 func TestDamagedVectors(t *testing.T) {
 	for name, test := range layersUnderDamage {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				all := wholeFrames(t)
 				for _, vector := range test.vectors {
 					if len(all[vector]) == 0 {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -169,5 +169,5 @@ func short(m map[string]string) string {
 // inBubble runs a test of a farm in virtual time.
 func inBubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, f)
+	bubble.Test(t, f)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 )
 
@@ -19,7 +20,7 @@ func TestBackupsSimulation(t *testing.T) {
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed, 1+int(seed/12%2))
 				w.faults, w.acts = 15, 50
 				w.run()

@@ -9,9 +9,9 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -28,7 +28,7 @@ func TestSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newWorld(t, seed, 0).run() })
+			bubble.Test(t, func(t *testing.T) { newWorld(t, seed, 0).run() })
 		})
 	}
 }

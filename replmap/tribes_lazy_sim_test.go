@@ -7,9 +7,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -23,7 +23,7 @@ func TestLazySimulation(t *testing.T) {
 	seeds = (seeds + 1) / 2
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { lazyRun(t, seed) })
+			bubble.Test(t, func(t *testing.T) { lazyRun(t, seed) })
 		})
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -22,7 +22,7 @@ func TestTribesSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { tribesRun(t, seed) })
+			bubble.Test(t, func(t *testing.T) { tribesRun(t, seed) })
 		})
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -44,7 +44,7 @@ func (n *server) ready() int {
 // stalled runs f with a node that started when there was one other, which stopped to
 // answer, without leaving, when it had given a part of its sessions.
 func stalled(t *testing.T, cfg func(*Config), f func(a, b *server, ids []string, started <-chan error)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		farm := newFarm(t, func(c *Config) {
 			c.Cluster.BlockSessions, c.Cluster.StateTimeout = 1, 20*time.Second
 			cfg(c)

@@ -4,17 +4,17 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
 // A member that acknowledges everything and never introduces itself, as Java members and
 // those of other domains do, keeps no node from serving.
 func TestReadyBesideStrangers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFarm(t, nil)
 		stranger, err := channel.New(f.net.Node("stranger").Config())
 		must(t, err)
@@ -38,7 +38,7 @@ func TestReadyBesideStrangers(t *testing.T) {
 // A node does not serve without the sessions because the only one that has them was hung
 // before the two could greet each other.
 func TestHungBeforeGreeting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFarm(t, func(c *Config) { c.Cluster.StateTimeout = 20 * time.Second })
 		f.net = mem.NewNetwork(mem.Config{Seed: 1, DropTime: time.Hour, Link: mem.Link{Delay: time.Millisecond}})
 		a := f.start("a")[0]

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -95,7 +95,7 @@ func (c *client) at(n *server) *client {
 // inFarm runs f in a bubble with nodes, and stops them afterwards.
 func inFarm(t *testing.T, names []string, cfg func(*Config), run func(f *farm, n []*server)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFarm(t, cfg)
 		nodes := f.start(names...)
 		run(f, nodes)
@@ -353,7 +353,7 @@ func TestSilentReplica(t *testing.T) {
 
 // Nodes that start at the same time, and one that is alone, are ready at once.
 func TestReadyTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFarm(t, nil)
 		var all []*server
 		for _, name := range []string{"a", "b", "c", "d"} {
@@ -377,7 +377,7 @@ func TestReadyTogether(t *testing.T) {
 
 // A store for scs on a node that is not ready says so: it is not empty.
 func TestSCSNotReady(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := newFarm(t, nil).boot("a")
 		if err := n.SCS().Commit("token", []byte("data"), time.Now().Add(time.Hour)); !errors.Is(err, ErrNotReady) {
 			t.Errorf("Commit = %v", err)

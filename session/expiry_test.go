@@ -7,10 +7,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 func TestExpiry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var told []string
 		begin := time.Now()
 		m := newManager(t, Config{Timeout: time.Minute, Sweep: 10 * time.Second, Listener: Listener{
@@ -41,7 +43,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newManager(t, Config{Timeout: -1, Sweep: time.Hour})
 		never, short, kept := newClient(t, m), newClient(t, m), newClient(t, m)
 		never.with(func(s *Session) {
@@ -82,7 +84,7 @@ func TestTimeouts(t *testing.T) {
 
 // A request that lasts longer than the timeout is told that its writes are in vain.
 func TestExpiryDuringARequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newManager(t, Config{Timeout: time.Minute, Sweep: time.Hour})
 		newClient(t, m).with(func(s *Session) {
 			must(t, Set(s, "v", "x"))

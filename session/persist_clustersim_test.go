@@ -7,9 +7,9 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/stored"
 	"github.com/gotribes/tribes/session/sessiontest"
@@ -26,7 +26,7 @@ func TestPersistClusterSimulation(t *testing.T) {
 	}
 	for seed := uint64(1); seed <= seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				s := sessiontest.NewStore()
 				w := newWorld(t, seed)
 				cfg := w.f.cfg

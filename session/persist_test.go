@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/sessiontest"
 )
 
@@ -22,7 +22,7 @@ type office struct {
 // inOffice runs f in a bubble.
 func inOffice(t *testing.T, cfg func(*Config), f func(o *office)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f(&office{t: t, store: sessiontest.NewStore(), cfg: cfg})
 	})
 }

@@ -7,8 +7,9 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // modes are the ways of a cluster to tell others what was written.
@@ -254,7 +255,7 @@ func TestOnlyProviderDies(t *testing.T) {
 
 // A node that sees nobody when it starts has all sessions soon after it does.
 func TestStartAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFarm(t, nil)
 		a := f.boot("a")
 		b := f.boot("b")

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 func TestSCS(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newManager(t, Config{})
 		store := m.SCS()
 		data := []byte("data")

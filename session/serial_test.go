@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // serially is a request of a client to a handler behind Serial.
@@ -25,7 +27,7 @@ func (c *client) serially(wait time.Duration, f func(s *Session)) int {
 // Requests of one session run one after the other, those of others beside them: so Get and
 // then Set loses nothing.
 func TestSerial(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newManager(t, Config{})
 		one, other := newClient(t, m), newClient(t, m)
 		one.with(func(s *Session) { must(t, Set(s, "n", 0)) })
@@ -64,7 +66,7 @@ func TestSerial(t *testing.T) {
 // A request waits for its turn for a while only, and there are only so many that wait; one
 // that panics ends its turn.
 func TestSerialBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var busy atomic.Int64
 		m := newManager(t, Config{Unavailable: func(w http.ResponseWriter, r *http.Request, err error) {
 			if errors.Is(err, ErrBusy) {

@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -34,7 +34,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
+			bubble.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
 		})
 	}
 }

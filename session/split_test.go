@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -109,7 +109,7 @@ func TestOneSidedFailure(t *testing.T) {
 
 // Greetings that are lost are repeated, however long it takes.
 func TestGreetingsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFarm(t, nil)
 		f.net = mem.NewNetwork(mem.Config{DropTime: 20 * time.Second, Link: mem.Link{Delay: time.Millisecond}})
 		a, b := f.boot("a"), f.boot("b")

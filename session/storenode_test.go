@@ -8,11 +8,11 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
@@ -112,7 +112,7 @@ func (f *grid) client(name string, edit ...func(*ClientConfig)) *Client {
 // inGrid runs a test in virtual time.
 func inGrid(t *testing.T, c StoreNodeConfig, nodes int, run func(t *testing.T, f *grid, n []*storage)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newGrid(t, c)
 		var all []*storage
 		for i := range nodes {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -14,7 +14,7 @@ import (
 // a partition and the crash of every tenth.
 func TestManyMembers(t *testing.T) {
 	count := size(30, 100, 300)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(1)
 		w.quiet, w.names = true, nil
 		w.net.SetLinks(mem.Link{Delay: time.Millisecond, Jitter: 5 * time.Millisecond})

@@ -4,7 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"testing"
-	"testing/synctest"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 var (
@@ -24,7 +25,7 @@ func TestSimulation(t *testing.T) {
 	for seed := first; seed <= last; seed++ {
 		name := fmt.Sprintf("seed %d, %s", seed, stacks[seed%uint64(len(stacks))].name)
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWorld(seed)
 				w.run()
 				for i, what := range w.wrong {

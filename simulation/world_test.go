@@ -157,9 +157,7 @@ func (w *world) start(name string) {
 		n.callers.Go(func() { n.call(caller, rnd) })
 	}
 	rnd := rand.New(rand.NewPCG(w.seed, w.rnd.Uint64()))
-	if !raced { // under it the runtime of the race detector itself crashes now and then
-		n.callers.Go(func() { n.ask(rnd) })
-	}
+	n.callers.Go(func() { n.ask(rnd) })
 }
 
 // end stops what runs on a host, or the remains of what has crashed, and checks that all

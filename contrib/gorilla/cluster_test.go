@@ -3,12 +3,12 @@ package gorilla
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/sessions"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/transport/mem"
@@ -41,7 +41,7 @@ func (n *node) stop(t *testing.T) {
 
 // When Save has returned the session is on the other node, also if this one is gone at once.
 func TestNodes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{Seed: 1, Link: mem.Link{Delay: time.Millisecond}})
 		one, two := startNode(t, net, "a"), startNode(t, net, "b")
 		defer two.stop(t)
@@ -61,7 +61,7 @@ func TestNodes(t *testing.T) {
 
 // With Config.Persist sessions outlive all nodes.
 func TestPersist(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		kept := sessiontest.NewStore()
 		b := newBrowser(t)
 		for i := range 3 {

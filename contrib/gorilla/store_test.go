@@ -7,11 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/sessions"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session"
 )
 
@@ -52,7 +52,7 @@ func TestOptions(t *testing.T) {
 
 // A session lives for MaxAge from its last Save, one without for Unaged.
 func TestExpiry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s, m := newStore(t, session.Config{Timeout: time.Minute})
 		s.Unaged = 2 * time.Hour
 		b := newBrowser(t)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
 )
@@ -48,7 +49,7 @@ func TestServerWithoutCAS(t *testing.T) {
 
 // A node that dies in a save holds up the others until its lock expires, and no longer.
 func TestLockOfDeadNode(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFake(true)
 		s := f.open(t, Config{Timeout: time.Minute})
 		begin := time.Now()
@@ -79,7 +80,7 @@ func TestLockOfDeadNode(t *testing.T) {
 // A node that was stopped while it had the lock does not write when it goes on, nor does it
 // take the lock from the node that has it now.
 func TestLockIsHeldForTooLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newFake(true)
 		slow, other := f.open(t, Config{Timeout: time.Minute}), f.open(t, Config{Timeout: time.Minute})
 		if err := slow.Save(t.Context(), saved("s", 1), 0); err != nil {

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/leak"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -37,7 +37,7 @@ func (o *output) take() string {
 // Three programs run, in virtual time: one works, and when it is killed another
 // one does.
 func TestOneWorksAtATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		network := mem.NewNetwork(mem.Config{Link: mem.Link{Delay: time.Millisecond}})
 		var programs sync.WaitGroup
 		outputs := make(map[string]*output)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/leak"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -45,7 +46,7 @@ func TestFanOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		network := mem.NewNetwork(mem.Config{})
 		options := func(host string) []group.Option {
 			c := network.Node(host).Config()

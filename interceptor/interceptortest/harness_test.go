@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
 func TestFreezeHoldsUpTimersAndEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ticks := 0
 		h := New(t, Config{}, &layer{down: func(o channel.Host, below channel.Down) channel.Down {
 			o.Every(time.Second, func(context.Context) { ticks++ })
@@ -36,7 +37,7 @@ func TestFreezeHoldsUpTimersAndEvents(t *testing.T) {
 }
 
 func TestStopRunsTheStepsFromTheTopWhileTheBottomSends(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var steps []string
 		step := func(name string) channel.Interceptor {
 			return &layer{down: func(o channel.Host, below channel.Down) channel.Down {
@@ -69,7 +70,7 @@ func TestStopRunsTheStepsFromTheTopWhileTheBottomSends(t *testing.T) {
 }
 
 func TestBottomHoldsAndReleases(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := New(t, Config{}, new(layer))
 		h.Start()
 		h.Bottom.Hold()
@@ -110,7 +111,7 @@ func TestBottomSpoilsWhatItWasGiven(t *testing.T) {
 }
 
 func TestSendTellsOfAContextThatEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := New(t, Config{}, new(layer))
 		h.Start()
 		h.Bottom.Hold()
@@ -125,7 +126,7 @@ func TestSendTellsOfAContextThatEnds(t *testing.T) {
 }
 
 func TestJoinAndPartShowInTheViewBelow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		h := New(t, Config{}, new(layer))
 		h.Start()
 		h.Join(Members(2, 3)...)
@@ -141,7 +142,7 @@ func TestJoinAndPartShowInTheViewBelow(t *testing.T) {
 }
 
 func TestPairTellsTheSenderWhatTheReceiverSays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := NewPair(t, Config{}, func() []channel.Interceptor { return []channel.Interceptor{new(layer)} })
 		p.B.Top.Handle(func(context.Context, *message.Message) error { return errAbove })
 		to := []*membership.Member{p.B.Local(), Member(9)}

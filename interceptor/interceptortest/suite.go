@@ -3,10 +3,10 @@ package interceptortest
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -75,7 +75,7 @@ func Run(t *testing.T, s Suite) {
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
 			before := message.CheckLive()
-			synctest.Test(t, func(t *testing.T) { c.f(t, s) })
+			bubble.Test(t, func(t *testing.T) { c.f(t, s) })
 			if err := message.CheckLive(); before == nil && err != nil {
 				t.Errorf("after the stop: %v", err)
 			}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -234,7 +234,7 @@ var broken = []struct {
 func TestChecksFindBrokenLayers(t *testing.T) {
 	for _, tt := range broken {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				good := Suite{New: func() channel.Interceptor { return new(layer) }, OwnBits: tt.own}
 				if wrong := new(silentTB).run(tt.check, good); wrong != "" {
 					t.Errorf("a good layer: %s", wrong)

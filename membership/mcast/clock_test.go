@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // A step of the wall clock can have no effect where no time is taken apart: the
@@ -47,7 +48,7 @@ func TestNoWallClock(t *testing.T) {
 }
 
 func TestHeart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const frequency = 500 * time.Millisecond
 		begin := time.Now()
 		at := func(ms int) time.Time { return begin.Add(time.Duration(ms) * time.Millisecond) }

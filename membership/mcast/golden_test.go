@@ -8,9 +8,9 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -179,7 +179,7 @@ func frameFrom(source *membership.Member, payload string) []byte {
 // What a member sends is what a node of Tribes with its attributes sends, to
 // the last byte.
 func TestGoldenDatagrams(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		vs := vectors(t)
 		heartbeat, goodbye := vs["mcast-heartbeat"], vs["mcast-shutdown"]
 		m, _, err := membership.Decode(heartbeat.bytes(t))

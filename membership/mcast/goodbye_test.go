@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -59,7 +59,7 @@ func (p *puppet) run(d time.Duration) {
 }
 
 func TestStragglersDoNotResurrect(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		p.run(2 * time.Second)
@@ -76,7 +76,7 @@ func TestStragglersDoNotResurrect(t *testing.T) {
 // The last heartbeat came late, so we think the member younger than it is; one
 // that it sent just before its goodbye comes even later.
 func TestStragglerOnAJitteryNetwork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		p.beat(800 * time.Millisecond)
@@ -89,7 +89,7 @@ func TestStragglerOnAJitteryNetwork(t *testing.T) {
 
 // Goodbyes of people who never were do not push out those of members.
 func TestMadeUpGoodbyes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		p.run(time.Second)
@@ -107,7 +107,7 @@ func TestMadeUpGoodbyes(t *testing.T) {
 
 // A goodbye that overtakes all heartbeats is remembered too.
 func TestGoodbyeBeforeTheFirstHeartbeat(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		p.leave()
@@ -118,7 +118,7 @@ func TestGoodbyeBeforeTheFirstHeartbeat(t *testing.T) {
 }
 
 func TestForgedGoodbyeIsRefuted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		p.run(2 * time.Second)
@@ -145,7 +145,7 @@ func TestForgedGoodbyeIsRefuted(t *testing.T) {
 
 // A forger who claims a huge alive time cannot keep the member out for long.
 func TestForgedGoodbyeOfTheFuture(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		p.run(2 * time.Second)
@@ -159,7 +159,7 @@ func TestForgedGoodbyeOfTheFuture(t *testing.T) {
 func TestReturnUnderTheSameID(t *testing.T) {
 	for _, away := range []time.Duration{2 * time.Second, 4 * time.Second} {
 		t.Run(away.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a, p := settled(t, e, nil), e.puppet(t, 2)
 				p.run(2 * time.Second)
@@ -187,7 +187,7 @@ func TestStrictLeave(t *testing.T) {
 		{"other address, silent", host(66), false, []string{"left 10.0.0.2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a, p := settled(t, e, func(c *Config) { c.StrictLeave = true }), e.puppet(t, 2)
 				p.run(2 * time.Second)
@@ -211,7 +211,7 @@ func TestStrictLeave(t *testing.T) {
 }
 
 func TestRestartOnTheSameAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, b := e.join(t, 1), e.join(t, 2)
 		pass(time.Second + 100*time.Millisecond)
@@ -236,7 +236,7 @@ func TestRestartOnTheSameAddress(t *testing.T) {
 
 // Two that live on one address, by whatever mistake, both stay.
 func TestTwoLivesOnOneAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, one, two := settled(t, e, nil), e.puppet(t, 2), e.puppet(t, 2)
 		for range 60 {

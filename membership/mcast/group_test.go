@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -30,7 +30,7 @@ func TestGroupFormsAtOnce(t *testing.T) {
 		{n: 80, between: 500 * time.Microsecond, within: roundTrip + extraGap + maxSpread, perNode: 6},
 	} {
 		t.Run(fmt.Sprintf("%d members, one each %v", c.n, c.between), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { groupForms(t, c.n, c.between, c.within, c.perNode) })
+			bubble.Test(t, func(t *testing.T) { groupForms(t, c.n, c.between, c.within, c.perNode) })
 		})
 	}
 }
@@ -64,7 +64,7 @@ func groupForms(t *testing.T, n int, between, within time.Duration, perNode int)
 
 // A newcomer does not set off more than one answer of each.
 func TestOneAnswerPerNewcomer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		for i := range 20 {
 			e.join(t, i+1)
@@ -84,7 +84,7 @@ func TestOneAnswerPerNewcomer(t *testing.T) {
 
 // The answers of a large group do not come all at the same moment.
 func TestAnswersAreSpread(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		for i := range 100 {
 			e.join(t, i+1)
@@ -113,7 +113,7 @@ func TestAnswersAreSpread(t *testing.T) {
 }
 
 func TestHeartbeatsKeepPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		e.count()
@@ -128,7 +128,7 @@ func TestHeartbeatsKeepPace(t *testing.T) {
 }
 
 func TestFailedAtTheDropTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, b := e.join(t, 1), e.join(t, 2)
 		pass(10*time.Second + 123*time.Millisecond)
@@ -158,7 +158,7 @@ func TestLostHeartbeats(t *testing.T) {
 		{6, []string{"failed 10.0.0.2", "joined 10.0.0.2"}},
 	} {
 		t.Run(fmt.Sprint(c.lost), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a, b := e.join(t, 1), e.join(t, 2)
 				pass(time.Second + 100*time.Millisecond)
@@ -174,7 +174,7 @@ func TestLostHeartbeats(t *testing.T) {
 }
 
 func TestOneWayCut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, b := e.join(t, 1), e.join(t, 2)
 		pass(time.Second)
@@ -193,7 +193,7 @@ func TestOneWayCut(t *testing.T) {
 }
 
 func TestStopSaysGoodbye(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, b := e.join(t, 1), e.join(t, 2)
 		pass(time.Second + 100*time.Millisecond)
@@ -219,7 +219,7 @@ func TestStopSaysGoodbye(t *testing.T) {
 
 // A heartbeat that is being sent when the stop begins leaves before the goodbye.
 func TestNoHeartbeatAfterGoodbye(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		n := e.join(t, 1)
 		e.open(host(9)) // somebody has to hear it
@@ -246,7 +246,7 @@ func TestNoHeartbeatAfterGoodbye(t *testing.T) {
 // A write that hangs does not keep Stop beyond its context, nor does it look like
 // a process that is not running.
 func TestHangingWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), nil)
 		if err := a.Start(t.Context(), a.env()); err != nil {
@@ -273,7 +273,7 @@ func TestHangingWrite(t *testing.T) {
 
 // A goodbye is said even if the description leaves no room for it.
 func TestGoodbyeOfLargeMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		b := e.newNode(t, newMember(t, 2, func(at *membership.Attributes) {
@@ -289,7 +289,7 @@ func TestGoodbyeOfLargeMember(t *testing.T) {
 }
 
 func TestUpdateIsAnnouncedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, b := e.join(t, 1), e.join(t, 2)
 		pass(time.Second + 100*time.Millisecond)
@@ -324,7 +324,7 @@ func TestUpdateIsAnnouncedAtOnce(t *testing.T) {
 
 // Alive times rise with each datagram, however soon it follows.
 func TestAliveTimesRise(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		var alive []int64
 		e.setFilter(func(_, _ *port, b []byte) bool {
@@ -347,7 +347,7 @@ func TestAliveTimesRise(t *testing.T) {
 
 // Who only listens is not seen; who only announces is, and sees nobody.
 func TestHalfServices(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		ear, mouth := e.newNode(t, newMember(t, 2, nil), nil), e.newNode(t, newMember(t, 3, nil), nil)

@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 )
@@ -63,7 +63,7 @@ var hostile = []struct {
 func TestHostileDatagrams(t *testing.T) {
 	for _, c := range hostile {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a, b := e.join(t, 1), e.join(t, 2)
 				pass(10 * time.Millisecond)
@@ -103,7 +103,7 @@ func imageOf(change func(*membership.Attributes)) hostileMaker {
 // All kinds of noise together from many sources: few log lines, and what is good
 // is taken at once.
 func TestNoiseFromManySources(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		random := rand.New(rand.NewPCG(1, 2))
@@ -134,7 +134,7 @@ func TestNoiseFromManySources(t *testing.T) {
 
 // With a full table the members that are there stay, and newcomers are counted.
 func TestTableFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), func(c *Config) { c.MaxMembers = 3 })
 		a.start()
@@ -159,7 +159,7 @@ func TestTableFull(t *testing.T) {
 
 // One source cannot fill the table.
 func TestSourceFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		for i := range maxFromSource + 5 {
@@ -184,7 +184,7 @@ func TestSourceFull(t *testing.T) {
 
 // The goodbye of a former life on our address is no conflict.
 func TestFormerLifeSaysGoodbye(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		e.inject(host(1), []byte(goodbyeOf(t, newMember(t, 1, nil), 5).Image()))
@@ -196,7 +196,7 @@ func TestFormerLifeSaysGoodbye(t *testing.T) {
 
 // Members without an id are told apart by their addresses.
 func TestMembersWithoutID(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		for i := range 3 {
@@ -224,7 +224,7 @@ func TestReasonTexts(t *testing.T) {
 // Whoever is announced from another address is taken, for that may be honest;
 // each such datagram is counted, and the log has a line.
 func TestForeignSourceIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		e.join(t, 2)

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -91,7 +91,7 @@ func TestMessages(t *testing.T) {
 		{anyone, FromAnyone, []string{"10.0.0.2 one", "10.0.0.2 two", "10.0.0.7 three", "10.0.0.7 four"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a := e.newNode(t, newMember(t, 1, nil), func(cfg *Config) { cfg.Messages = c.messages })
 				r := a.attach()
@@ -123,7 +123,7 @@ func TestMessages(t *testing.T) {
 // TestMessagesAreNeverSecure forges the option Secure, by which a message would
 // look as if it had come over TLS.
 func TestMessagesAreNeverSecure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), func(cfg *Config) { cfg.Messages = FromAnyone })
 		r := a.attach()
@@ -221,7 +221,7 @@ func TestTalkersAreBounded(t *testing.T) {
 
 // A listener that hangs costs messages but no heartbeats, and memory has a bound.
 func TestSlowListener(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), func(c *Config) { c.Messages, c.MaxQueue = FromAnyone, maxDatagram })
 		r := a.attach()
@@ -266,7 +266,7 @@ func TestStopDelivers(t *testing.T) {
 		{"some", time.Second, 2500 * time.Millisecond, 3, context.DeadlineExceeded},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a := e.newNode(t, newMember(t, 1, nil), func(c *Config) { c.Messages = FromAnyone })
 				r := a.attach()
@@ -297,7 +297,7 @@ func TestStopDelivers(t *testing.T) {
 
 // The context of a delivery that outlives the stop ends.
 func TestStopEndsDelivery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), func(c *Config) { c.Messages = FromAnyone })
 		r := a.attach()
@@ -316,7 +316,7 @@ func TestStopEndsDelivery(t *testing.T) {
 }
 
 func TestBroadcastErrors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), nil)
 		var pool message.Pool

@@ -2,12 +2,13 @@ package mcast
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 func TestQuiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var q quiet
 		for i, c := range []struct {
 			after   time.Duration

@@ -6,10 +6,10 @@ import (
 	"net"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 func (n *node) lastPort() *port {
@@ -46,7 +46,7 @@ func TestRecovery(t *testing.T) {
 		{"closed by somebody", func(n *node) { _ = n.lastPort().Close() }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				_, a, b := steadyPair(t)
 				for range 3 {
 					c.fail(a)
@@ -70,7 +70,7 @@ func TestRecovery(t *testing.T) {
 
 // After a recovery the others hear of us at once.
 func TestRecoveryAnnounces(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e, a, _ := steadyPair(t)
 		e.count()
 		a.lastPort().failReads(syscall.ENETDOWN)
@@ -97,7 +97,7 @@ func TestLongOutage(t *testing.T) {
 		{"cannot send", noRoute, func(p *port) { p.failWrites(syscall.ENETUNREACH) }, nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				_, a, b := steadyPair(t)
 				a.setWreck(c.wreck)
 				c.fail(a.lastPort())
@@ -127,7 +127,7 @@ func TestLongOutage(t *testing.T) {
 
 // A service can be stopped while it has no socket.
 func TestStopDuringOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		pass(time.Second)
@@ -147,7 +147,7 @@ func TestStopDuringOutage(t *testing.T) {
 
 // An Open that succeeds when the service is being stopped leaves nothing behind.
 func TestStopDuringReopen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.join(t, 1)
 		pass(time.Second)
@@ -166,7 +166,7 @@ func TestStopDuringReopen(t *testing.T) {
 
 // A socket that hears nothing at all is opened anew from time to time.
 func TestDeafSocket(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e, a, _ := steadyPair(t)
 		deaf := a.lastPort()
 		e.setFilter(func(_, to *port, _ []byte) bool { return to != deaf })
@@ -179,7 +179,7 @@ func TestDeafSocket(t *testing.T) {
 }
 
 func TestStartErrors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		broken := errors.New("broken")
 		noOpen, noSend := e.newNode(t, newMember(t, 1, nil), nil), e.newNode(t, newMember(t, 1, nil), nil)

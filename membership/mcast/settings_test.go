@@ -6,18 +6,18 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/ipv4"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
 // Members beat at their Frequency, and are missed after the DropTime of those
 // who listen.
 func TestFrequencyAndDropTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		set := func(c *Config) { c.Frequency, c.DropTime = 100*time.Millisecond, time.Second }
 		a, b := e.newNode(t, newMember(t, 1, nil), set), e.newNode(t, newMember(t, 2, nil), set)
@@ -41,7 +41,7 @@ func TestFrequencyAndDropTime(t *testing.T) {
 
 // While no socket can be opened the tries become as rare as RecoveryPause says.
 func TestRecoveryPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a := e.newNode(t, newMember(t, 1, nil), func(c *Config) { c.RecoveryPause = 10 * time.Second })
 		a.start()

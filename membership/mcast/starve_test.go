@@ -2,9 +2,9 @@ package mcast
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -21,7 +21,7 @@ func TestStarvedListenerAccusesNobody(t *testing.T) {
 		{"most was lost", 3, 20 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				e := newEther()
 				a := e.join(t, 1)
 				for i := range 6 {
@@ -55,7 +55,7 @@ func TestStarvedListenerAccusesNobody(t *testing.T) {
 // A listener that comes a little late reads what waits before it takes anybody
 // for failed.
 func TestLateListenerReadsFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		e := newEther()
 		a, p := settled(t, e, nil), e.puppet(t, 2)
 		other := e.puppet(t, 3)

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -228,7 +228,7 @@ var mutants = []struct {
 func TestSuiteFindsMutants(t *testing.T) {
 	for _, tt := range mutants {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				said := runCheck(t, tt.finds, func(t testing.TB) *Group {
 					g := newGroup(t)
 					plain, broken := g.Node, g.Broken
@@ -270,7 +270,7 @@ func TestSuiteNeedsAProperGroup(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				said := runCheck(t, "RestartAfterStop", func(t testing.TB) *Group { return tt.edit(newGroup(t)) })
 				if !strings.Contains(said, tt.saying) {
 					t.Errorf("the suite said %q, want %q in it", said, tt.saying)

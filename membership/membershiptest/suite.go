@@ -2,7 +2,8 @@ package membershiptest
 
 import (
 	"testing"
-	"testing/synctest"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // Run runs all checks as subtests of t, in real time. newGroup is called once
@@ -22,7 +23,7 @@ func RunVirtual(t *testing.T, newGroup func(t testing.TB) *Group) {
 	t.Helper()
 	for _, c := range checks {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { c.run(t, newGroup) })
+			bubble.Test(t, func(t *testing.T) { c.run(t, newGroup) })
 		})
 	}
 }

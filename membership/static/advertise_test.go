@@ -3,14 +3,15 @@ package static
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // The answerer announces another address than the one on the list: it is taken
 // at the address that it announces, and the one on the list is left alone.
 func TestAnnouncedAddressDiffers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a, b := w.end(1, Config{Members: list(1, 2)}), w.end(12, Config{Members: list(11, 12)})
 		w.route(addr(2), b.receive)
@@ -38,7 +39,7 @@ func TestAnnouncedAddressDiffers(t *testing.T) {
 // A member that cannot be reached at the address that it announces could be sent
 // nothing. It is never taken, and somebody is told why.
 func TestAnnouncedAddressCannotBeReached(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a, b := w.end(1, Config{Members: list(1, 2)}), w.end(12, Config{Members: list(1, 1)})
 		w.route(addr(2), b.receive)
@@ -61,7 +62,7 @@ func TestAnnouncedAddressCannotBeReached(t *testing.T) {
 // The links that were made in the name of nobody in particular are closed once,
 // and those to the member stay.
 func TestStandInIsForgottenOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))

@@ -5,16 +5,16 @@ package static
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
 // A byte message costs nothing of note, whoever it is from.
 func TestByteMessagesAllocateNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -60,7 +61,7 @@ func idle(t *testing.T, w *wire, n int) (*end, time.Time) {
 func TestStarvedProcessAccusesNobody(t *testing.T) {
 	for _, gap := range []time.Duration{2 * time.Second, time.Minute, time.Hour} {
 		t.Run(gap.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				e, now := idle(t, w, 3)
 				e.tick(now)
@@ -93,7 +94,7 @@ func TestStarvedProcessAccusesNobody(t *testing.T) {
 
 // An event has the time at which it was noticed, whatever the clock has lost.
 func TestEventTimesAreReal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		all[0].clock.lost.Store(int64(time.Hour))

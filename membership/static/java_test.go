@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -69,7 +70,7 @@ func javaMember(t testing.TB) *membership.Member {
 // TestBytesAreThoseOfJava compares what goes out with what Java wrote: question,
 // answer and goodbye.
 func TestBytesAreThoseOfJava(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.endOf(javaMember(t), Config{Name: "chan", Members: list(2, 2)})
 		var mu sync.Mutex
@@ -153,7 +154,7 @@ func checkJavaGoodbye(t *testing.T, w *wire, e *end) {
 
 // TestJavaMessagesAreUnderstood gives the service what Java wrote.
 func TestJavaMessagesAreUnderstood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Name: "chan", Members: list(2, 2)})
 		e.start()
@@ -224,7 +225,7 @@ func (w *wire) uids(at netip.AddrPort) (all []int64) {
 func TestClassVersionOfMembers(t *testing.T) {
 	for _, configured := range []int64{0, Java9, Java100, Java101} {
 		for _, spoken := range []int64{Java9, Java100, Java101, 77} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				a := w.end(1, Config{Members: list(2, 2), JavaUID: configured})
 				b := w.end(2, Config{Members: list(1, 1), JavaUID: spoken})
@@ -256,7 +257,7 @@ func TestClassVersionOfMembers(t *testing.T) {
 // A Java node drops what has another version than its own. One that dials us is
 // answered in its own all the same.
 func TestAnswerInTheClassVersionOfTheQuestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(9, 9)})
 		e.start()

@@ -3,8 +3,9 @@ package static
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // group starts n members, numbered from 1, with one list of all of them, in one
@@ -39,7 +40,7 @@ func whole(all []*end) func() bool {
 func TestGroupFormsInAFewRoundTrips(t *testing.T) {
 	for _, n := range []int{2, 3, 20} {
 		t.Run(fmt.Sprintf("%d members", n), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				all := w.group(n, Config{})
 				if took := until(t, time.Second, "a whole group", whole(all)); took > 4*hop {
@@ -63,7 +64,7 @@ func TestGroupFormsInAFewRoundTrips(t *testing.T) {
 }
 
 func TestLoneMemberStartsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		begin := time.Now()
 		e := w.end(1, Config{Members: list(1, 5)})
@@ -84,7 +85,7 @@ func TestLoneMemberStartsAtOnce(t *testing.T) {
 // The local address may be on the list in a form that does not look like it,
 // such as the address of a host that translates addresses.
 func TestOwnAddressByAnotherName(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(1, 2)})
 		w.route(addr(2), e.receive)
@@ -100,7 +101,7 @@ func TestOwnAddressByAnotherName(t *testing.T) {
 }
 
 func TestAddressesThatDoNotAnswerDelayNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		for i := 100; i < 150; i++ {
 			w.swallow(addr(i), true)
@@ -129,7 +130,7 @@ func (w *wire) pauses(i int) (all []time.Duration) {
 }
 
 func TestPausesGrowUpToMaxPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		const most = 4 * time.Second
 		w.end(1, Config{Members: list(2, 3), MaxPause: most}).start()
@@ -155,7 +156,7 @@ func TestPausesGrowUpToMaxPause(t *testing.T) {
 // Nobody tells of the newcomer: its own list is empty but for an address that
 // is dead.
 func TestLateMemberIsFoundWithinMaxPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(1, 2)})
 		a.start()
@@ -172,7 +173,7 @@ func TestLateMemberIsFoundWithinMaxPause(t *testing.T) {
 }
 
 func TestLateMemberThatAnnouncesItselfIsTakenAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(1, 2)})
 		a.start()
@@ -194,7 +195,7 @@ func TestLateMemberThatAnnouncesItselfIsTakenAtOnce(t *testing.T) {
 // One that is on nobody's list is taken as it announces itself, and stays
 // although it asks more seldom than members expire, as Java nodes may.
 func TestMemberThatIsOnNoListIsAsked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(1, 1)})
 		b := w.end(2, Config{Members: list(1, 1), Ping: 10 * time.Second, Expiration: time.Minute})
@@ -217,7 +218,7 @@ func TestMemberThatIsOnNoListIsAsked(t *testing.T) {
 }
 
 func TestFixedID(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		b, c := w.end(2, Config{Members: list(1, 1)}), w.end(3, Config{Members: list(1, 1)})
 		a := w.end(1, Config{Members: []Peer{

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -16,7 +17,7 @@ import (
 
 // Messages that are none of the service's business pass as they are.
 func TestOtherMessagesPassUntouched(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2), Name: "ours"})
 		e.start()
@@ -118,7 +119,7 @@ func hostile(t testing.TB, s *Service, from *membership.Member) map[string]struc
 }
 
 func TestMalformedMessagesAreCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2)})
 		e.start()
@@ -145,7 +146,7 @@ func TestMalformedMessagesAreCounted(t *testing.T) {
 // Truncations and single flipped bits of all that the service takes never panic,
 // and no damage to the member in them makes another one join.
 func TestDamagedMessages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2)})
 		e.start()
@@ -174,7 +175,7 @@ func TestDamagedMessages(t *testing.T) {
 }
 
 func TestTableLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2)})
 		e.table.Limit = 3
@@ -198,7 +199,7 @@ func TestTableLimit(t *testing.T) {
 // A flood of strangers that do not exist costs memory, connections and lines of
 // the log up to the limits, and delays no real member.
 func TestFloodOfStrangers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2)})
 		e.limits = limits{strangers: 100, checking: 10, answering: 10}
@@ -237,7 +238,7 @@ func TestFloodOfStrangers(t *testing.T) {
 // An answer counts for its call alone: to guess is hopeless, and to answer twice
 // too.
 func TestAnswerWithoutQuestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2)})
 		w.swallow(addr(2), true)
@@ -256,7 +257,7 @@ func TestAnswerWithoutQuestion(t *testing.T) {
 
 // Who uses our own address or id is told of in the log and never asked there.
 func TestOurAddressAndID(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(1, 1)})
 		e.start()
@@ -280,7 +281,7 @@ func TestOurAddressAndID(t *testing.T) {
 
 // Whoever serves another membership there says so, and a human is told.
 func TestOtherNameIsToldOf(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(1, 2), Name: "a"})
 		b := w.end(2, Config{Members: list(1, 2), Name: "b"})
@@ -301,7 +302,7 @@ func TestOtherNameIsToldOf(t *testing.T) {
 // Messages of the application are signs of life: a link that is full of them
 // may have no room for answers.
 func TestMessagesAreSignsOfLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -325,7 +326,7 @@ func TestMessagesAreSignsOfLife(t *testing.T) {
 }
 
 func TestUpdateTravelsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(3, Config{Members: list(50, 60)})
 		until(t, time.Second, "a whole group", whole(all))

@@ -3,15 +3,16 @@ package static
 import (
 	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // A list of 293 addresses of which 3 are members: two goroutines at most for
 // each address, dial rates that fall to one each MaxPause, and no harm to those
 // that are there.
 func TestLongListOfDeadAddresses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const dead = 290
 		before := runtime.NumGoroutine()
 		w := newWire(t)

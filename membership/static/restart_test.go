@@ -8,13 +8,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
 func TestGoodbyeIsSeenAsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(3, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -40,7 +41,7 @@ func TestGoodbyeIsSeenAsLeft(t *testing.T) {
 func TestKillIsSeenAsFailedWithinExpiration(t *testing.T) {
 	for _, expiration := range []time.Duration{3 * time.Second, DefaultExpiration, 20 * time.Second} {
 		t.Run(expiration.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				all := w.group(3, Config{Expiration: expiration})
 				until(t, time.Second, "a whole group", whole(all))
@@ -60,7 +61,7 @@ func TestKillIsSeenAsFailedWithinExpiration(t *testing.T) {
 }
 
 func TestGoodbyeOfAnUnknownMemberIsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(1, 2)})
 		a.start()
@@ -114,7 +115,7 @@ func object(payload []byte, about, from *membership.Member) *message.Message {
 func TestRestartLeavesNoGhost(t *testing.T) {
 	for _, announces := range []bool{true, false} {
 		t.Run(fmt.Sprintf("announces itself %v", announces), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				all := w.group(3, Config{})
 				until(t, time.Second, "a whole group", whole(all))
@@ -151,7 +152,7 @@ func TestRestartLeavesNoGhost(t *testing.T) {
 func TestRestartWithTheSameID(t *testing.T) {
 	for _, goodbye := range []bool{true, false} {
 		t.Run(fmt.Sprintf("after a goodbye %v", goodbye), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				cfg := Config{Members: list(1, 2)}
 				a, b := w.end(1, cfg), w.end(2, cfg)
@@ -182,7 +183,7 @@ func TestRestartWithTheSameID(t *testing.T) {
 // The address of every member changes, one after the other: each is known by
 // those who are there.
 func TestAllAddressesChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(3, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -205,7 +206,7 @@ func TestAllAddressesChange(t *testing.T) {
 // Somebody announces a successor of a member that is alive: nobody is evicted
 // and nobody joins. The member itself is what answers there.
 func TestForgedStartEvictsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -227,7 +228,7 @@ func TestForgedStartEvictsNobody(t *testing.T) {
 
 // What is said in the name of somebody else does not count, whatever it is.
 func TestThirdPartiesSayNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(3, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -255,7 +256,7 @@ func TestThirdPartiesSayNothing(t *testing.T) {
 // reached at the address that they announce are not taken, and those that can
 // do not evict each other.
 func TestOneAddressForSeveralMembers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(5, 5), MaxPause: time.Second})
 		b, c := w.end(2, Config{Members: list(9, 9)}), w.end(3, Config{Members: list(9, 9)})
@@ -280,7 +281,7 @@ func TestOneAddressForSeveralMembers(t *testing.T) {
 
 // An answer that the goodbye has overtaken does not bring the member back.
 func TestGoodbyeOvertakesTheAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(2, 2)})
 		b := newMember(t, addr(2))
@@ -309,7 +310,7 @@ func TestGoodbyeOvertakesTheAnswer(t *testing.T) {
 // A question that is on its way while the member says goodbye, and comes later,
 // does not bring it back either.
 func TestGoodbyeOvertakesAQuestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -327,7 +328,7 @@ func TestGoodbyeOvertakesAQuestion(t *testing.T) {
 // A goodbye that is forged in the member's own name cannot be told from a true
 // one. The member is back after the next question.
 func TestForgedGoodbyeIsUndone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -343,7 +344,7 @@ func TestForgedGoodbyeIsUndone(t *testing.T) {
 // The answer of a process that was replaced meanwhile comes late: it does not
 // bring the old one back.
 func TestLateAnswerOfThePredecessor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(9, 9)})
 		a.start()

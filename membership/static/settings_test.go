@@ -4,13 +4,14 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/gotribes/tribes/internal/bubble"
 )
 
 // A member that is there is asked each Ping.
 func TestPing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		a := w.end(1, Config{Members: list(2, 2), Ping: 200 * time.Millisecond})
 		b := w.end(2, Config{Members: list(9, 9), Ping: time.Hour, Expiration: 3 * time.Hour}) // it asks nothing
@@ -31,7 +32,7 @@ func TestPing(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	for _, timeout := range []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond} {
 		t.Run(timeout.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				w.swallow(addr(2), true)
 				w.end(1, Config{Members: list(2, 2), Timeout: timeout}).start()
@@ -47,7 +48,7 @@ func TestTimeout(t *testing.T) {
 
 // An answer that nobody takes is given up after Timeout.
 func TestTimeoutOfAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		const timeout = 500 * time.Millisecond
 		a := w.end(1, Config{Members: list(9, 9), Timeout: timeout})
@@ -67,7 +68,7 @@ func TestTimeoutOfAnswers(t *testing.T) {
 
 // The resolver is asked each Refresh.
 func TestRefresh(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		b := new(book)
 		b.set(nil, addr(2))
@@ -93,7 +94,7 @@ func TestLoopbackIsForOneMachine(t *testing.T) {
 		{"not announced", list(2, 2), false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				e := w.endOf(newMember(t, netip.MustParseAddrPort("127.0.0.1:4000")), Config{Members: tt.peers})
 				err := e.Start(t.Context(), e.env(true, tt.announce))

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -41,7 +41,7 @@ func (b *book) times() int {
 }
 
 func TestResolverIsFollowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		b := new(book)
 		a := w.end(1, Config{Resolver: b})
@@ -89,7 +89,7 @@ func TestResolverIsFollowed(t *testing.T) {
 // A resolver that fails at the start is asked again soon, and not for ever as
 // often.
 func TestResolverThatFailsIsAskedSooner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		b := &book{err: errors.New("not yet")}
 		a := w.end(1, Config{Resolver: b})
@@ -114,7 +114,7 @@ func TestResolverThatFailsIsAskedSooner(t *testing.T) {
 }
 
 func TestResolverThatMisbehaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		found := func(context.Context) ([]netip.AddrPort, error) {
 			return []netip.AddrPort{
@@ -143,7 +143,7 @@ func TestResolverThatMisbehaves(t *testing.T) {
 }
 
 func TestResolverThatFindsTooMany(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		var all []netip.AddrPort
 		for i := range 1000 {
@@ -166,7 +166,7 @@ func TestResolverThatFindsTooMany(t *testing.T) {
 // A host name on the list is looked up again and again, more often while nobody
 // answers.
 func TestHostNamesAreLookedUpAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		two := w.end(2, Config{Members: list(9, 9)})
 		three := w.end(3, Config{Members: list(9, 9)})
@@ -206,7 +206,7 @@ func TestHostNamesAreLookedUpAgain(t *testing.T) {
 }
 
 func TestListedTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		b := new(book)
 		b.set(nil, addr(2), addr(2))

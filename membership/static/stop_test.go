@@ -7,10 +7,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
@@ -30,7 +30,7 @@ func TestStartNeedsALayer(t *testing.T) {
 }
 
 func TestOneServiceServesOneChannel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(1, 1)})
 		if _, err := e.BindDown(e, channel.Down{}); err == nil {
@@ -40,7 +40,7 @@ func TestOneServiceServesOneChannel(t *testing.T) {
 }
 
 func TestStartOnlyOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(1, 2)})
 		ended, cancel := context.WithCancel(t.Context())
@@ -73,7 +73,7 @@ func TestStopAtEveryStage(t *testing.T) {
 		{"in a pause", time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				w.swallow(addr(2), true)
 				e := w.end(1, Config{Members: append(list(1, 5), Peer{Addr: "[2001:db8::1]:1"})})
@@ -99,7 +99,7 @@ func TestStopAtEveryStage(t *testing.T) {
 }
 
 func TestStopDuringStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		for range 50 {
 			w := newWire(t)
 			e := w.end(1, Config{Members: list(1, 3)})
@@ -126,7 +126,7 @@ func TestGoodbyeIsBounded(t *testing.T) {
 		{"by the sender", time.Hour, time.Hour, holeTimeout, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				all := w.group(3, Config{Timeout: test.timeout})
 				until(t, time.Second, "a whole group", whole(all))
@@ -155,7 +155,7 @@ func TestGoodbyeIsBounded(t *testing.T) {
 }
 
 func TestGoodbyeWithEndedContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(2, Config{})
 		until(t, time.Second, "a whole group", whole(all))
@@ -174,7 +174,7 @@ func TestGoodbyeWithEndedContext(t *testing.T) {
 // Nothing is said after the goodbye: questions that come then are left to the
 // layers above, which say that nobody serves them.
 func TestGoodbyeIsTheLastWord(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		all := w.group(5, Config{Ping: 20 * time.Millisecond, Expiration: time.Second})
 		until(t, time.Second, "a whole group", whole(all))
@@ -221,7 +221,7 @@ func TestServicesApart(t *testing.T) {
 	} {
 		for _, listed := range []bool{true, false} { // which of both has the other on its list
 			t.Run(test.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					w := newWire(t)
 					mine, others := list(2, 2), list(9, 9)
 					if !listed {
@@ -259,7 +259,7 @@ func TestServicesApart(t *testing.T) {
 
 // A stop waits for a resolver that is at work, but says goodbye before.
 func TestResolverDoesNotDelayTheGoodbye(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		release := make(chan struct{})
 		deaf := ResolverFunc(func(context.Context) ([]netip.AddrPort, error) {
@@ -303,7 +303,7 @@ func TestQueueWithoutRoom(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := newWire(t)
 				a, b := w.end(1, Config{Members: list(1, 2)}), w.end(2, Config{Members: list(1, 2)})
 				a.send = func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
@@ -332,7 +332,7 @@ func TestQueueWithoutRoom(t *testing.T) {
 // A send that fails for good, as when the channel has no sender, is an answer
 // too: tries go on.
 func TestSendThatIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWire(t)
 		e := w.end(1, Config{Members: list(2, 2)})
 		refused := 0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/membership/membershiptest"
 	"github.com/gotribes/tribes/membership/static"
@@ -128,7 +129,7 @@ func member(t *testing.T, n *mem.Network, name string, cfg static.Config, below 
 // Five members under loss and delay stay one group, and one again after a
 // partition; messages pass.
 func TestPartitionAndLoss(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{Link: mem.Link{Delay: 20 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.05}})
 		t.Logf("seed %d", n.Seed())
 		for _, name := range names {
@@ -203,7 +204,7 @@ func dispatched(t *testing.T) (*mem.Network, []*channel.Channel) {
 func TestGoodbyeInSpiteOfBlackHoles(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second, 10 * time.Second} {
 		t.Run(after.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				_, all := dispatched(t)
 				time.Sleep(after)
 				gone := make(chan membership.Event, 10)
@@ -232,7 +233,7 @@ func TestGoodbyeInSpiteOfBlackHoles(t *testing.T) {
 // A member that reads nothing fills the queue of the Dispatch layer, whose bound
 // is for all. The others do not suffer: they see each other as before.
 func TestFullQueueAccusesNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		_, all := dispatched(t)
 		release := make(chan struct{})
 		all[2].Listen(channel.ListenerFunc(func(context.Context, *message.Message) error {

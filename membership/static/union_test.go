@@ -6,10 +6,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/membership/static"
 	"github.com/gotribes/tribes/transport/mem"
@@ -18,7 +18,7 @@ import (
 // Heartbeats and a list find the members together: each is told of once, a
 // goodbye counts once, and what one of both does not find the other does.
 func TestTogetherWithHeartbeats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{Link: mem.Link{Delay: time.Millisecond}})
 		for _, name := range names {
 			n.Node(name)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/store"
 )
 
@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestDelayEndsWithContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := NewStore()
 		s.Inject(Faults{Delay: time.Hour})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/store"
 )
 
@@ -38,7 +38,7 @@ func TestStore(t *testing.T, o Options) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			if o.Virtual {
-				synctest.Test(t, func(t *testing.T) { o.run(t, c) })
+				bubble.Test(t, func(t *testing.T) { o.run(t, c) })
 				return
 			}
 			o.run(t, c)

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -62,7 +62,7 @@ func (b *Board) Write(ctx context.Context, s string) error {
 // A user's test of Board: what happens to a write during a partition, in a
 // bubble of virtual time. It takes some milliseconds.
 func TestBoardDuringPartition(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
 		t.Logf("seed %d", net.Seed()) // with it the run can be repeated
 		ctx := t.Context()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -38,7 +39,7 @@ func TestEndWithMessagesInTheAir(t *testing.T) {
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{Link: mem.Link{
 					Delay: 50 * time.Millisecond, Jitter: 50 * time.Millisecond, Duplicate: 0.5, Reorder: 0.3, Loss: 0.1,
 				}})
@@ -69,7 +70,7 @@ func TestEndWithMessagesInTheAir(t *testing.T) {
 
 // Datagrams to nobody, and to a node whose listener takes nothing, are lost.
 func TestDatagramsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{Window: 100_000})
 		release := make(chan struct{})
 		p.b.Listen(channel.ListenerFunc(func(context.Context, *message.Message) error { <-release; return nil }))
@@ -124,7 +125,7 @@ func TestPartsOutOfTurn(t *testing.T) {
 // A channel that is stopped long after its crash does not take the next run at its
 // address off the network.
 func TestStopAfterCrashSparesNextRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{})
 		old := p.b
 		p.n.Crash("b")

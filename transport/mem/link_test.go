@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -22,7 +23,7 @@ import (
 
 // How long things take over a link with a delay, and only because of it.
 func TestDelay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{Link: mem.Link{Delay: 100 * time.Millisecond}})
 		p.n.SetLink("b", "a", mem.Link{Delay: 50 * time.Millisecond})
 		arrived := make(chan time.Time, 1)
@@ -52,7 +53,7 @@ func TestDelay(t *testing.T) {
 }
 
 func TestBandwidth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{Timeout: time.Minute})
 		p.send(t, message.Sync, "connect")
 		p.n.SetLink("a", "b", mem.Link{Bandwidth: 100_000})
@@ -134,7 +135,7 @@ func TestFaultsOnConnections(t *testing.T) {
 	for _, test := range tests {
 		for _, o := range []message.Options{0, message.UseAck, message.Sync} {
 			t.Run(fmt.Sprint(test.name, "/", o), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					p := newPair(t, mem.Config{Seed: 1})
 					p.n.SetLink("a", "b", test.link)
 					got := order(t, p, o, count)
@@ -162,7 +163,7 @@ func TestFaultsOnConnections(t *testing.T) {
 func TestSeed(t *testing.T) {
 	link := mem.Link{Delay: time.Millisecond, Jitter: 3 * time.Millisecond, Reorder: 0.2, Duplicate: 0.1, Loss: 0.05}
 	run := func(seed uint64) (got []uint32) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			p := newPair(t, mem.Config{Seed: seed, Link: link})
 			got = order(t, p, message.UseAck, 100)
 		})
@@ -185,7 +186,7 @@ func TestSeed(t *testing.T) {
 
 // A receiver that works off its messages slowly does not slow down others.
 func TestSlowReceiver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{Window: 10_000})
 		fast := startChannel(t, p.n.Node("fast"))
 		p.b.Listen(channel.ListenerFunc(func(context.Context, *message.Message) error { time.Sleep(100 * time.Millisecond); return nil }))
@@ -231,7 +232,7 @@ func TestDatagramFaults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{})
 				p.n.SetLink("a", "b", test.link)
 				if r, _ := p.send(t, message.UDP|message.UseAck, "x"); r.Outcome != test.want {
@@ -244,7 +245,7 @@ func TestDatagramFaults(t *testing.T) {
 			})
 		})
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{})
 		p.n.SetLink("b", "a", mem.Link{Loss: 1})
 		if r, _ := p.send(t, message.UDP|message.Sync, "x"); r.Outcome != message.Unknown || p.got.Load() != 1 {
@@ -263,7 +264,7 @@ func TestDatagramFaults(t *testing.T) {
 func TestCutInTheAir(t *testing.T) {
 	for _, direction := range [][2]string{{"a", "b"}, {"b", "a"}} {
 		t.Run(direction[0], func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{})
 				p.send(t, message.Sync, "connect")
 				p.got.Store(0)
@@ -285,7 +286,7 @@ func TestCutInTheAir(t *testing.T) {
 }
 
 func TestTrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var lines []string
 		n := mem.NewNetwork(mem.Config{})
 		cfg := n.Node("a").Config()

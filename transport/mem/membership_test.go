@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/membership/membershiptest"
 	"github.com/gotribes/tribes/transport/mem"
@@ -142,7 +143,7 @@ func TestMembershipUnderFaults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := mem.NewNetwork(mem.Config{Seed: 1})
 				_, told := watched(t, n, "a", "b", "c")
 				time.Sleep(1001 * time.Millisecond) // heartbeats have just arrived
@@ -160,7 +161,7 @@ func TestMembershipUnderFaults(t *testing.T) {
 
 // Leaving is seen at once, also by those whom the leaver does not see.
 func TestLeave(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{})
 		channels, told := watched(t, n, "a", "b", "c")
 		n.Cut("a", "c")
@@ -176,7 +177,7 @@ func TestLeave(t *testing.T) {
 
 // A change of the local member's payload is told at once.
 func TestUpdate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{})
 		channels, told := watched(t, n, "a", "b")
 		if err := channels["a"].UpdateLocal(func(a *membership.Attributes) { a.Payload = "new" }); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -31,7 +32,7 @@ func heard(channels map[string]*channel.Channel) map[string][]string {
 }
 
 func TestMulticast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{})
 		channels, _ := watched(t, n, "a", "b", "c")
 		got := heard(channels)
@@ -62,7 +63,7 @@ func TestMulticast(t *testing.T) {
 }
 
 func TestMulticastLoss(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{Seed: 1})
 		channels, _ := watched(t, n, "a", "b", "c")
 		got := heard(channels)
@@ -87,7 +88,7 @@ func TestMulticastLoss(t *testing.T) {
 // A listener that blocks costs messages and nothing else: heartbeats go on, and
 // so do other ways.
 func TestMulticastStuck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := mem.NewNetwork(mem.Config{})
 		channels, told := watched(t, n, "a", "b")
 		a, b := channels["a"], channels["b"]

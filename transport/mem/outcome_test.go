@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -83,7 +84,7 @@ func TestOutcomes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{})
 				if test.connected {
 					if r, _ := p.send(t, message.Sync, ""); r.Err != nil {
@@ -123,7 +124,7 @@ func TestHeal(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{})
 				p.send(t, message.Sync, "connect")
 				p.got.Store(0)
@@ -150,7 +151,7 @@ func TestHeal(t *testing.T) {
 func TestCrashDuringDelivery(t *testing.T) {
 	for _, host := range []string{"a", "b"} {
 		t.Run(host, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{})
 				inside, release := make(chan struct{}), make(chan struct{})
 				p.b.Listen(channel.ListenerFunc(func(context.Context, *message.Message) error { close(inside); <-release; return nil }))
@@ -177,7 +178,7 @@ func TestCrashDuringDelivery(t *testing.T) {
 
 // What a crashed channel does reaches nobody.
 func TestCrashedIsDead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{DropTime: second})
 		if err := p.b.WaitMembers(t.Context(), 1); err != nil {
 			t.Fatal(err)

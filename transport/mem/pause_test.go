@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -15,7 +16,7 @@ import (
 func TestPause(t *testing.T) {
 	for _, o := range []message.Options{message.UseAck, message.Sync} {
 		for _, pause := range []time.Duration{2 * second, 4 * second} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, mem.Config{})
 				p.n.Pause("b")
 				p.n.Pause("b")
@@ -42,7 +43,7 @@ func TestPause(t *testing.T) {
 // Others drop a member that is paused for longer than the drop time, and see it again
 // when it resumes; it has dropped nobody. What it wants to send waits.
 func TestPauseOfAMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{})
 		ctx, cancel := context.WithTimeout(t.Context(), second)
 		defer cancel()
@@ -75,7 +76,7 @@ func TestPauseOfAMember(t *testing.T) {
 
 // A paused host can crash.
 func TestCrashOfAPausedHost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, mem.Config{})
 		if r, _ := p.send(t, message.Sync, "x"); !r.Outcome.OK() {
 			t.Fatal(r.Err)

@@ -6,10 +6,10 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -91,7 +91,7 @@ func TestProbe(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := mem.NewNetwork(mem.Config{})
 				a, b := newProbing(t, n, "a"), newProbing(t, n, "b")
 				test.fault(n)
@@ -142,7 +142,7 @@ func TestProbeAnswers(t *testing.T) {
 func TestProbeStop(t *testing.T) {
 	for name, kind := range map[string]channel.ProbeKind{"connecting": channel.ProbeConnect, "reading": channel.ProbeRead} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := mem.NewNetwork(mem.Config{})
 				a, b := newProbing(t, n, "a"), newProbing(t, n, "b")
 				if kind == channel.ProbeConnect {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -15,7 +16,7 @@ import (
 // that was answered, when it changes, and until the connection has ended. Plain acks
 // say nothing.
 func TestSenderLearnsCaps(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		var told []message.Caps
 		f, plain := b.member(), b.member()

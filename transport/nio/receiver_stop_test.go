@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -215,7 +216,7 @@ func newPipeRx(t *testing.T, cfg ReceiverConfig, handle channel.ReceiveFunc) (*r
 
 // TestReceiverOverPipes has the default time limits on a virtual clock.
 func TestReceiverOverPipes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, dial := newPipeRx(t, ReceiverConfig{}, func(_ context.Context, m *message.Message) error {
 			if m.Len() > 0 {
 				time.Sleep(time.Duration(m.Payload()[0]) * time.Second)
@@ -253,7 +254,7 @@ func within(t *testing.T, what string, begin time.Time, want, slack time.Duratio
 
 // TestReceiverWriteTimeout has a pipe whose other end does not read the answer.
 func TestReceiverWriteTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		g, dial := newPipeRx(t, ReceiverConfig{}, nil)
 		f := newFrames(t)
 		c := dial()
@@ -268,7 +269,7 @@ func TestReceiverWriteTimeout(t *testing.T) {
 // TestReceiverAcceptBackOff fails to accept for a long time, on a virtual clock:
 // it is tried again ever more rarely, and told little.
 func TestReceiverAcceptBackOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := &failingListener{Listener: newPipeListener(), failing: make(chan int, 1), left: 1 << 30}
 		g := newRx(t, ReceiverConfig{Listener: l, Advertise: "10.0.0.1"}, nil)
 		time.Sleep(time.Minute)

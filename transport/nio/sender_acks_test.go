@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -25,7 +26,7 @@ func (b *bench) proven(f *fake) *fakeConn {
 }
 
 func TestNumberedAckOpensWindow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Window: 3})
 		f := b.member()
 		c := b.proven(f)
@@ -59,7 +60,7 @@ func TestNumberedAckOpensWindow(t *testing.T) {
 }
 
 func TestWindowBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{WindowBytes: 2000})
 		f := b.member()
 		c := b.proven(f)
@@ -84,7 +85,7 @@ func TestWindowBytes(t *testing.T) {
 // TestSingleOutcomes settles frames beyond the cumulative number, and refuses
 // some on both sides of it.
 func TestSingleOutcomes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.proven(f)
@@ -141,7 +142,7 @@ func TestWrongAnswers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, SenderConfig{})
 				f := b.member()
 				c := b.provenAs(f, tt.plain)
@@ -182,7 +183,7 @@ func (b *bench) provenAs(f *fake, plain bool) *fakeConn {
 
 // TestUnaskedAnswer has an answer when nothing was asked.
 func TestUnaskedAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		s := b.send(0, "x", f)
@@ -198,7 +199,7 @@ func TestUnaskedAnswer(t *testing.T) {
 
 // TestAnswersInPieces has answers that come byte by byte, and many at a time.
 func TestAnswersInPieces(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.proven(f)
@@ -234,7 +235,7 @@ func TestAnswersInPieces(t *testing.T) {
 
 // TestLargestAnswer has every frame of a window refused in one answer.
 func TestLargestAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.proven(f)
@@ -258,7 +259,7 @@ func TestLargestAnswer(t *testing.T) {
 
 // TestWrongAnswersAreLoggedOnce has one line for each kind in ten seconds.
 func TestWrongAnswersAreLoggedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		steps := []struct {

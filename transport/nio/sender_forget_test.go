@@ -7,11 +7,12 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
 func TestForget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{QueueMessages: 2})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -63,7 +64,7 @@ func (c *heldConn) Close() error {
 // TestForgetWhileLinkBreaks forgets a member whose connection has broken and is not
 // cleared up yet: what was on it has its outcome all the same.
 func TestForgetWhileLinkBreaks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var b *bench
 		held := &heldConn{closing: make(chan struct{}), release: make(chan struct{})}
 		b = newBench(t, SenderConfig{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -21,7 +22,7 @@ import (
 // TestRoomIsGranted lets senders wait for room and go on, first come first
 // served, when there is some.
 func TestRoomIsGranted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{QueueMessages: 1})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -43,7 +44,7 @@ func TestRoomIsGranted(t *testing.T) {
 
 // TestRoomAndContext lets the context of one of two that wait end.
 func TestRoomAndContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{QueueMessages: 1})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -69,7 +70,7 @@ func TestRoomAndContext(t *testing.T) {
 
 // TestAbandonedMakeRoom has a full queue that nobody waits for.
 func TestAbandonedMakeRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{QueueMessages: 2})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -90,7 +91,7 @@ func TestAbandonedMakeRoom(t *testing.T) {
 
 // TestStopDrains sends what was accepted, and takes nothing more.
 func TestStopDrains(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{QueueMessages: 2})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -132,7 +133,7 @@ func TestStopDrains(t *testing.T) {
 
 // TestStopCuts settles everything when the time for an orderly stop is over.
 func TestStopCuts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		answers, reads, dials := b.member(), b.member(), b.member()
 		dials.hang = true
@@ -204,7 +205,7 @@ func TestLifeCycle(t *testing.T) {
 
 // TestTooLarge refuses before anything is sent.
 func TestTooLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{MaxFrame: 2000})
 		f := b.member()
 		m := b.message(message.UseAck, strings.Repeat("x", 2000))
@@ -228,7 +229,7 @@ func TestTooLarge(t *testing.T) {
 
 // TestUnusableAddress settles the destination, and tells of it.
 func TestUnusableAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		for _, host := range []string{"0.0.0.0", "228.0.0.4"} {
 			s := b.send(0, "x", &fake{member: testMember(t, host, 4000)})
@@ -241,7 +242,7 @@ func TestUnusableAddress(t *testing.T) {
 }
 
 func TestSenderStats(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.proven(f)

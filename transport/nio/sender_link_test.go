@@ -6,11 +6,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
 func TestUnackedIsWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		one, two := b.send(0, "one", f), b.send(0, "two", f)
@@ -25,7 +26,7 @@ func TestUnackedIsWritten(t *testing.T) {
 }
 
 func TestPlainAck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		s := b.send(message.Sync, "one", f)
@@ -58,7 +59,7 @@ func TestPlainAck(t *testing.T) {
 // TestUnprovenLink has one acked frame on its way before the first answer, and
 // nothing overtakes it.
 func TestUnprovenLink(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		b.send(0, "before", f)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -16,7 +17,7 @@ import (
 // with one on each connection.
 func TestPoolTowardsPlainMember(t *testing.T) {
 	for _, window := range []int{0, 1} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Window: window, Pool: SenderPool{Size: 3}})
 			f := b.member()
 			first := b.provenAs(f, true)
@@ -55,7 +56,7 @@ func TestPoolTowardsPlainMember(t *testing.T) {
 
 // TestUnackedNeedNoPool keeps to one connection while nothing waits for answers.
 func TestUnackedNeedNoPool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -77,7 +78,7 @@ func TestUnackedNeedNoPool(t *testing.T) {
 
 // TestWindowOfOne does not ask for numbered acks.
 func TestWindowOfOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Window: 1})
 		f := b.member()
 		s, other := b.send(message.UseAck, "x", f), b.send(message.UseAck, "y", f)
@@ -95,7 +96,7 @@ func TestWindowOfOne(t *testing.T) {
 // TestKindChanges lets a member that answers in another way on a new
 // connection be what it says there.
 func TestKindChanges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		for _, plain := range []bool{true, false, true} {
@@ -112,7 +113,7 @@ func TestKindChanges(t *testing.T) {
 
 // TestLinks spreads messages over several connections to a member of ours.
 func TestLinks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Pool: SenderPool{Links: 2}, Window: 2})
 		f := b.member()
 		first := b.proven(f)
@@ -141,7 +142,7 @@ func TestLinks(t *testing.T) {
 
 func TestMaxUses(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Pool: SenderPool{MaxUses: 3, Size: 1}})
 			f := b.member()
 			var all []*sending
@@ -180,7 +181,7 @@ func TestMaxUses(t *testing.T) {
 // TestMaxAge renews an old connection, also one that is never idle, and waits
 // for the answers first.
 func TestMaxAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Pool: SenderPool{MaxAge: 10 * time.Second}})
 		f := b.member()
 		c := b.proven(f)
@@ -208,7 +209,7 @@ func TestMaxAge(t *testing.T) {
 }
 
 func TestIdleClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Pool: SenderPool{IdleClose: 7 * time.Second}})
 		f := b.member()
 		c := b.proven(f)
@@ -231,7 +232,7 @@ func TestIdleClose(t *testing.T) {
 
 func TestPreconnect(t *testing.T) {
 	for _, on := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Pool: SenderPool{Preconnect: on}})
 			f := b.member()
 			b.s.Prepare(f.member)

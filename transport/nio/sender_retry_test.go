@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -34,7 +35,7 @@ func TestRetryAfterBrokenConnection(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, SenderConfig{Retries: tt.retries})
 				f := b.member()
 				s := b.send(message.UseAck, "x", f)
@@ -79,7 +80,7 @@ func TestRetryAfterBrokenConnection(t *testing.T) {
 // TestRetryKeepsOrder breaks a pipelined connection: what was not answered is
 // written again first, in order, before what waits.
 func TestRetryKeepsOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Window: 4})
 		f := b.member()
 		c := b.proven(f)
@@ -111,7 +112,7 @@ func TestRetryKeepsOrder(t *testing.T) {
 // TestAnswersBeforeTheEnd has a member that answers one frame and closes before
 // it has the next: the first answer counts.
 func TestAnswersBeforeTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.proven(f)
@@ -132,7 +133,7 @@ func TestAnswersBeforeTheEnd(t *testing.T) {
 // without retries.
 func TestIdleConnectionClosedByMember(t *testing.T) {
 	for _, retries := range []int{1, -1} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Retries: retries})
 			f := b.member()
 			b.proven(f).Close()
@@ -153,7 +154,7 @@ func TestIdleConnectionClosedByMember(t *testing.T) {
 
 // TestRefusedFailsAtOnce has no retry for a refused connection, and few dials.
 func TestRefusedFailsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		f.setRefuse(errRefused)
@@ -196,7 +197,7 @@ func TestRefusedFailsAtOnce(t *testing.T) {
 // TestWrittenThenRefused cannot say that a message was not sent if it was
 // written before.
 func TestWrittenThenRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		s := b.send(message.UseAck, "x", f)
@@ -213,7 +214,7 @@ func TestWrittenThenRefused(t *testing.T) {
 // TestMemberThatClosesEachConnection gives up the queue instead of trying for
 // each message on its own.
 func TestMemberThatClosesEachConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		go func() { // ends with the test's connections
@@ -245,7 +246,7 @@ func TestMemberThatClosesEachConnection(t *testing.T) {
 func TestPartOfAFrame(t *testing.T) {
 	for _, o := range []message.Options{0, message.UseAck} {
 		for _, breaks := range []int{1, 2} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, SenderConfig{})
 				f := b.member()
 				s := b.send(o, "x", f)

@@ -3,10 +3,10 @@ package nio
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -24,7 +24,7 @@ func TestAckTimeout(t *testing.T) {
 		set   time.Duration
 		want  time.Duration
 	}{{false, 0, 5 * time.Second}, {true, 0, 5 * time.Second}, {false, 20 * time.Second, 20 * time.Second}, {true, time.Second, time.Second}} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Ack: tt.set}})
 			f := b.member()
 			c := b.provenAs(f, tt.plain)
@@ -48,7 +48,7 @@ func TestAckTimeout(t *testing.T) {
 
 // TestAnswerBeforeTimeout has answers that take long, but not too long.
 func TestAnswerBeforeTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.proven(f)
@@ -70,7 +70,7 @@ func TestAnswerBeforeTimeout(t *testing.T) {
 // TestTimeoutOfOne has two messages in flight when the time of the first is
 // over: the second goes to a new connection and keeps its own time.
 func TestTimeoutOfOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Retries: -1})
 		f := b.member()
 		c := b.proven(f)
@@ -97,7 +97,7 @@ func TestTimeoutOfOne(t *testing.T) {
 // TestSilentMember accepts everything and never answers. Every message, also
 // those that wait behind, has its outcome when the time is over.
 func TestSilentMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		go func() { // ends with the test's connections
@@ -140,7 +140,7 @@ func TestWriteTimeout(t *testing.T) {
 		want time.Duration
 	}{{0, 0, 3 * time.Second}, {message.UseAck, 0, 3 * time.Second}, {0, 500 * time.Millisecond, 500 * time.Millisecond}, {message.UseAck, 20 * time.Second, 20 * time.Second}} {
 		o := tt.o
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Write: tt.set}})
 			f := b.member()
 			begin := time.Now()
@@ -167,7 +167,7 @@ func TestWriteTimeout(t *testing.T) {
 // TestSlowReader takes one byte a second: it makes progress, so that nothing
 // times out before everything is written.
 func TestSlowReader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		begin := time.Now()
@@ -190,7 +190,7 @@ func TestSlowReader(t *testing.T) {
 
 func TestConnectTimeout(t *testing.T) {
 	for set, want := range map[time.Duration]time.Duration{0: 3 * time.Second, 500 * time.Millisecond: 500 * time.Millisecond, 20 * time.Second: 20 * time.Second} {
-		synctest.Test(t, func(t *testing.T) { connectTimeout(t, set, want) })
+		bubble.Test(t, func(t *testing.T) { connectTimeout(t, set, want) })
 	}
 }
 
@@ -216,7 +216,7 @@ func connectTimeout(t *testing.T, set, want time.Duration) {
 
 // TestNoTimeouts has all limits off.
 func TestNoTimeouts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{Timeouts: SenderTimeouts{Connect: -1, Write: -1, Ack: -1}})
 		f := b.member()
 		s := b.send(message.UseAck, "x", f)
@@ -231,7 +231,7 @@ func TestNoTimeouts(t *testing.T) {
 
 // TestAbandoned drops what nobody waits for and was not begun, and only that.
 func TestAbandoned(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		b := newBench(t, SenderConfig{})
 		f := b.member()
 		c := b.provenAs(f, true)
@@ -265,7 +265,7 @@ func TestQueueFull(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				b := newBench(t, tt.cfg)
 				stuck, healthy := b.member(), b.member()
 				stuck.hang = true

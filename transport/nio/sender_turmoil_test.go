@@ -7,9 +7,9 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -86,7 +86,7 @@ func TestTurmoil(t *testing.T) {
 	for seed := range uint64(20) {
 		for _, numbered := range []bool{true, false} {
 			t.Run(fmt.Sprintf("seed=%d/numbered=%v", seed, numbered), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { runTurmoil(t, seed, numbered) })
+				bubble.Test(t, func(t *testing.T) { runTurmoil(t, seed, numbered) })
 			})
 		}
 	}

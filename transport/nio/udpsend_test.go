@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -203,7 +204,7 @@ func TestUDPRoom(t *testing.T) {
 // is forgotten or the sender stops.
 func TestUDPEnds(t *testing.T) {
 	for _, stop := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			b := newBench(t, SenderConfig{Pool: SenderPool{Size: 1}})
 			f := b.member()
 			var err error

@@ -2,12 +2,12 @@ package transporttest
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -76,7 +76,7 @@ func checkLive(t testing.TB) {
 func RunVirtual(t *testing.T, open func(t *testing.T) Maker) {
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { run(t, open(t), c.run) })
+			bubble.Test(t, func(t *testing.T) { run(t, open(t), c.run) })
 		})
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/leak"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -53,7 +53,7 @@ func (v *verdict) Fatalf(format string, args ...any) {
 // wrong.
 func judge(t *testing.T, c check, sp *spoiler) (failed []string) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		v := &verdict{TB: t}
 		maker := good(sp.link)
 		done := make(chan struct{})

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/replmap"
 	"github.com/gotribes/tribes/session/store"
 	"github.com/gotribes/tribes/transport/mem"
@@ -27,7 +27,7 @@ func inBubble(t *testing.T, members int, f func(t *testing.T, f *farm, all []*no
 }
 
 func withBackups(t *testing.T, members, backups int, f func(t *testing.T, f *farm, all []*node)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		farm := newFarm(t, func(c *Config) { c.Merge, c.Backups = letters, backups })
 		var all []*node
 		for range members {
@@ -205,7 +205,7 @@ func TestSplitDeletesAndExpires(t *testing.T) {
 // member that has not heard of it.
 func TestLoadAsksThePrimary(t *testing.T) {
 	for _, backups := range []int{0, 1} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			f := newFarm(t, func(c *Config) { c.Wait, c.Backups = replmap.WaitOne, backups })
 			all := []*node{f.start(), f.start(), f.start()}
 			f.net.SetLink("n1", "n3", mem.Link{Delay: 400 * time.Millisecond})

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 	"unsafe"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/session/internal/record"
 )
@@ -162,7 +162,7 @@ func TestCloseBesideAddAndRemove(t *testing.T) {
 // well; without sessions it rests.
 func TestSweep(t *testing.T) {
 	for _, keyed := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			var tab *Table
 			var told atomic.Int32
 			tab = New(Config{Max: -1, Every: 10 * time.Second, Keyed: keyed, Expire: func(e *Entry) {
@@ -197,7 +197,7 @@ func TestSweep(t *testing.T) {
 
 // Close waits for a sweep that runs.
 func TestCloseWaitsForTheSweep(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		inside, leave := make(chan bool), make(chan bool)
 		var swept atomic.Bool
 		tab := New(Config{Max: 1, Every: time.Second, Expire: func(*Entry) { close(inside); <-leave; swept.Store(true) }})

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/store"
 )
 
@@ -68,7 +68,7 @@ func repeat(err error, n int) []error {
 
 // TestRolledBackIsTriedAgain: up to Tries times, and other errors are not.
 func TestRolledBackIsTriedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s, f := faked(t, Config{Dialect: PostgreSQL})
 		ctx := t.Context()
 		deadlock := stateError("40P01")
@@ -93,7 +93,7 @@ func TestRolledBackIsTriedAgain(t *testing.T) {
 }
 
 func TestTriesEndWithContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s, f := faked(t, Config{Dialect: SQLite})
 		f.fail(repeat(codeError(5), Tries)...)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
@@ -124,7 +124,7 @@ func TestErrorsOfStatements(t *testing.T) {
 
 // TestCreateTogether: that another node makes the table at the same time is no error.
 func TestCreateTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s, f := faked(t, Config{Dialect: PostgreSQL})
 		f.fail(stateError("23505"), nil, stateError("42P07"))
 		if err := s.CreateTable(t.Context()); err != nil || f.count() != 4 {

@@ -1,0 +1,13 @@
+package bubble
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+// Test is [synctest.Test], safe to use with the race detector.
+func Test(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	defer alone()()
+	synctest.Test(t, f)
+}
