@@ -66,12 +66,12 @@
 // As with TCP, a message to a member that was replaced by another one at its
 // address reaches that one.
 //
+// On a perfect wire nothing takes time. In a bubble of testing/synctest a loop
+// that only sends keeps time from passing, for all.
+//
 // With the race detector, run tests in such bubbles with one processor (GOMAXPROCS=1):
 // in Go 1.26 two timers of one bubble that fire at the same time on two processors crash
 // the runtime of the detector.
-//
-// On a perfect wire nothing takes time. In a bubble of testing/synctest a loop
-// that only sends keeps time from passing, for all.
 //
 // The option Secure has no effect. There is one sender at an address; two
 // channels on one host need two host names.
