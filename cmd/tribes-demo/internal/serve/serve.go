@@ -59,13 +59,14 @@ type options struct {
 	timeout                      time.Duration
 	cluster                      string
 	backups                      int
-	length, linger               time.Duration
+	length, linger, budget       time.Duration
 }
 
 func (o *options) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` to serve at; port 0 is any that is free")
 	fs.StringVar(&o.manager, "manager", "delta", "how sessions are kept: "+words(managers))
 	fs.StringVar(&o.wait, "wait", "all", "when a response may leave: "+words(waits))
+	fs.DurationVar(&o.budget, "budget", 500*time.Millisecond, "how `long` responses wait for a silent node before it is left out, with delta, full and backup")
 	fs.StringVar(&o.store, "store", "memory", "`where` the manager persistent keeps sessions, and delta and full also do: memory, "+backing.Words)
 	fs.IntVar(&o.backups, "backups", 1, "how `many` other nodes have each session, with the manager backup")
 	fs.BoolVar(&o.sticky, "sticky", true, "requests of a session come to the same node; the proxy of -cluster sees to it")
@@ -94,6 +95,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-timeout %v: want at least 1ms", o.timeout)
 	case o.linger < 0 || o.linger > time.Minute:
 		return fmt.Errorf("-linger %v: want 0 to 1m", o.linger)
+	case o.budget <= 0:
+		return fmt.Errorf("-budget %v: want a positive duration", o.budget)
 	case o.length < 0:
 		return fmt.Errorf("-for %v: want a positive duration", o.length)
 	}

@@ -10,6 +10,7 @@ func TestWrongUseIsOneLine(t *testing.T) {
 		{"-x", "not defined: -x"},
 		{"-manager local now", `unexpected argument "now"`},
 		{"-manager backup -backups 0", "-backups 0: want 1 to 100"},
+		{"-budget -1s", "-budget -1s: want a positive duration"},
 		{"-manager backup -wait written", "-wait written is not for -manager backup"},
 		{"-manager client -store file:x", `-store "file:x" is for -manager persistent, delta and full`},
 		{"-manager persistent -store disk:x", `-store "disk:x": want file:DIR`},
