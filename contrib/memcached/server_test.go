@@ -7,7 +7,6 @@ import (
 
 	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest/servers"
-	"github.com/gotribes/tribes/session/store"
 )
 
 // startServer starts a server with more arguments.
@@ -24,14 +23,4 @@ func open(t testing.TB, c Config) *Store {
 	return s
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	storetest.Must(t, err)
-}
-
-func some(id string, version uint64) *store.Session { return storetest.Some(id, version) }
-
-func version(t testing.TB, s store.Store, id string) uint64 {
-	t.Helper()
-	return storetest.Version(t, s, id)
-}
+var must, some, version = storetest.Must, storetest.Some, storetest.Version

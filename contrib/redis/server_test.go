@@ -10,7 +10,6 @@ import (
 
 	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest/servers"
-	"github.com/gotribes/tribes/session/store"
 )
 
 // server is a Redis of the test, or a Valkey.
@@ -57,14 +56,4 @@ func closed(t testing.TB, c interface{ Close() error }) {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	storetest.Must(t, err)
-}
-
-func some(id string, version uint64) *store.Session { return storetest.Some(id, version) }
-
-func version(t testing.TB, s store.Store, id string) uint64 {
-	t.Helper()
-	return storetest.Version(t, s, id)
-}
+var must, some, version = storetest.Must, storetest.Some, storetest.Version

@@ -23,10 +23,7 @@ type database struct {
 	open func(t testing.TB) *sql.DB
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	storetest.Must(t, err)
-}
+var must = storetest.Must
 
 // openDB opens a database that is closed with the test.
 func openDB(t testing.TB, driver, source string) *sql.DB {
