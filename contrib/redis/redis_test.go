@@ -3,7 +3,6 @@
 package redis
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -11,7 +10,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest"
+	"github.com/gotribes/tribes/internal/proctest/servers"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
 )
@@ -20,7 +21,24 @@ const mostData = 1 << 20
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	server, n := startServer(t, "--appendfsync", "no"), 0
+	conforms(t, startServer(t, "--appendfsync", "no"))
+}
+
+// Valkey is as good as Redis, when it comes back, too.
+func TestValkey(t *testing.T) {
+	t.Parallel()
+	server := &server{servers.Start(t, servers.Valkey), t}
+	conforms(t, server)
+	s := server.open(Config{})
+	storetest.Killed(t, s, func() { server.Kill() }, func() {
+		server.Start()
+		back(t, server, s)
+	})
+}
+
+func conforms(t *testing.T, server *server) {
+	t.Helper()
+	n := 0
 	sessiontest.TestStore(t, sessiontest.Options{MaxData: mostData, Forgets: true,
 		New: func(t testing.TB) func() store.Store {
 			n++
@@ -110,7 +128,7 @@ func TestRights(t *testing.T) {
 	server := startServer(t)
 	must(t, server.client().ACLSetUser(t.Context(), "shop", "on", ">secret", "~shop:*", "+@read", "+@write",
 		"+@scripting", "+@connection", "+wait").Err())
-	client := goredis.NewClient(&goredis.Options{Addr: server.addr, Username: "shop", Password: "secret", DialerRetries: 1})
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr, Username: "shop", Password: "secret", DialerRetries: 1})
 	t.Cleanup(func() { closed(t, client) })
 	s := open(t, client, Config{Prefix: "shop:", Timeout: time.Second})
 	must(t, s.Save(t.Context(), some("s", 1), 0))
@@ -123,9 +141,7 @@ func TestRights(t *testing.T) {
 	}
 	must(t, s.Delete(t.Context(), "s"))
 	s.config.Replicas = 1
-	if err := s.Save(t.Context(), some("s", 1), 0); !errors.Is(err, ErrReplicas) {
-		t.Errorf("Save = %v", err)
-	}
+	lacksReplicas(t, s, "s")
 	s.config.Replicas, s.config.Prefix = 0, "other:"
 	if err := s.Save(t.Context(), some("s", 1), 0); err == nil {
 		t.Error("the rights were not limited")
