@@ -10,9 +10,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest"
-	"github.com/gotribes/tribes/internal/proctest/servers"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
 )
@@ -21,24 +19,7 @@ const mostData = 1 << 20
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	conforms(t, startServer(t, "--appendfsync", "no"))
-}
-
-// Valkey is as good as Redis, when it comes back, too.
-func TestValkey(t *testing.T) {
-	t.Parallel()
-	server := &server{servers.Start(t, servers.Valkey), t}
-	conforms(t, server)
-	s := server.open(Config{})
-	storetest.Killed(t, s, func() { server.Kill() }, func() {
-		server.Start()
-		back(t, server, s)
-	})
-}
-
-func conforms(t *testing.T, server *server) {
-	t.Helper()
-	n := 0
+	server, n := startServer(t, "--appendfsync", "no"), 0
 	sessiontest.TestStore(t, sessiontest.Options{MaxData: mostData, Forgets: true,
 		New: func(t testing.TB) func() store.Store {
 			n++

@@ -90,8 +90,8 @@ var Memcached = &Engine{
 	},
 }
 
-// All are all engines.
-var All = []*Engine{PostgreSQL, MariaDB, Redis, Valkey, Memcached}
+// All are all engines that every Debian has; Valkey is in the backports of some only.
+var All = []*Engine{PostgreSQL, MariaDB, Redis, Memcached}
 
 func beside(path, name string) string { return filepath.Join(filepath.Dir(path), name) }
 
