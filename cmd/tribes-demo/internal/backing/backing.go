@@ -4,9 +4,11 @@ package backing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -50,7 +52,7 @@ func Open(text string) (*Store, error) {
 		rest = text
 	}
 	if u, err := url.Parse(rest); err == nil && u.User != nil {
-		s.Name = kind + ":" + u.Redacted()
+		s.Name = u.Redacted()
 	} else if i := strings.LastIndexByte(rest, '@'); i >= 0 { // in front of it may be a password
 		s.Name = kind + ":" + rest[i+1:]
 	}
@@ -60,12 +62,23 @@ func Open(text string) (*Store, error) {
 	return s, nil
 }
 
-// Prepare makes what the store needs, such as a table, unless it is there.
+// prepareLimit is how long a store may take to say that it is there.
+const prepareLimit = 10 * time.Second
+
+// Prepare makes what the store needs, such as a table, unless it is there, and looks whether
+// the store answers.
 func (s *Store) Prepare(ctx context.Context) error {
-	if s.prepare == nil {
-		return nil
+	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
+	defer cancel()
+	if s.prepare != nil {
+		if err := s.prepare(ctx); err != nil {
+			return fmt.Errorf("-store %s: %w", s.Name, err)
+		}
 	}
-	return s.prepare(ctx)
+	if _, err := s.Load(ctx, "none"); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("-store %s: %w", s.Name, err)
+	}
+	return nil
 }
 
 // Close closes the store.

@@ -18,6 +18,7 @@ import (
 type Node struct {
 	Name   string // also the route in session ids
 	Domain string // sessions stay among the nodes of a domain while one of them is up
+	Store  bool   // it holds sessions for the others, and gets no requests
 }
 
 // Control starts and ends the processes of nodes, for the status page. Its

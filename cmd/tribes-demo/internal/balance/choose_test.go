@@ -2,6 +2,7 @@ package balance
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -52,6 +53,22 @@ func TestRequestsGoTo(t *testing.T) {
 				t.Errorf("%d nodes up", up)
 			}
 		})
+	}
+}
+
+// TestStoreNodesGetNoRequests, whatever a cookie says, and are on the status page.
+func TestStoreNodesGetNoRequests(t *testing.T) {
+	c := newCluster(t, Config{}, "n1", "n2")
+	c.change("n2", func(n *node) { n.Store = true })
+	for _, cookie := range []string{"", "sid=x.n2"} {
+		if got := c.goesTo(cookie, 3); got != "n1 n1 n1" {
+			t.Errorf("%s went to %s", cookie, got)
+		}
+	}
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, httptest.NewRequest("GET", "/_cluster", nil))
+	if text := w.Body.String(); !strings.Contains(text, "2 of 2 nodes are up") || strings.Count(text, "store node") != 1 {
+		t.Errorf("want two nodes, one of them a store node\n%s", text)
 	}
 }
 
