@@ -119,5 +119,7 @@ func (p *Page) StoreNode(s session.StoreNodeStats) {
 		{"elsewhere_total", "counter", "calls that were sent to another node", s.Elsewhere},
 		{"failed_total", "counter", "calls that did not work", s.Failed},
 		{"alone_total", "counter", "saves that no other node has, though one should", s.Alone},
+		{"left_out_total", "counter", "times that another store node did not answer and was left out", s.LeftOut},
+		{"moved_total", "counter", "sessions that came because this node is to have them now", s.Moved},
 	})
 }
