@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -106,6 +107,8 @@ func (s *Store) redis(u string) error {
 	if err != nil {
 		return err
 	}
+	o.DialerRetries = 1 // each call is tried again, and a server that is down is no news for long
+	quiet.Do(func() { goredis.SetLogger(noLog{}) })
 	client := goredis.NewClient(o)
 	s.close = append(s.close, client.Close)
 	r, err := redis.New(client, redis.Config{Prefix: "demo:"})
@@ -115,6 +118,14 @@ func (s *Store) redis(u string) error {
 	s.Store, s.close = r, append(s.close, r.Close)
 	return nil
 }
+
+// noLog keeps what the client of Redis says of each connection out of the log, which has the
+// errors of calls.
+type noLog struct{}
+
+func (noLog) Printf(context.Context, string, ...any) {}
+
+var quiet sync.Once
 
 func (s *Store) memcached(servers string) error {
 	m, err := memcached.New(memcached.Config{Servers: strings.Split(servers, ","), Prefix: "demo:"})

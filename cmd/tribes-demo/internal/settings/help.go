@@ -44,11 +44,16 @@ func printFlags(to io.Writer, shared, own func(*flag.FlagSet)) error {
 	return nil
 }
 
-// OneLine is the text of err on one line, also if it joins several.
+// OneLine is the text of err on one line, also if it joins several, of which each is there
+// once.
 func OneLine(err error) string {
-	text := ""
+	text, had := "", make(map[string]bool)
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimSpace(line)
+		if had[line] {
+			continue
+		}
+		had[line] = true
 		switch {
 		case text == "" || line == "":
 		case strings.HasSuffix(text, ":"):

@@ -156,7 +156,7 @@ func TestArgs(t *testing.T) {
 
 func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "a": "a", "a\nb": "a; b", "no server:\n\tone is down\n\ttwo is down": "no server: one is down; two is down",
+		"": "", "a": "a", "a\nb": "a; b", "a\nb\na": "a; b", "no server:\n\tone is down\n\ttwo is down": "no server: one is down; two is down",
 	} {
 		if got := OneLine(errors.New(text)); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
