@@ -138,6 +138,18 @@ func (p *Proxy) Up() (n int) {
 	return n
 }
 
+// Down lists the nodes that get no requests, each with the reason.
+func (p *Proxy) Down() (all []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.nodes {
+		if !n.up {
+			all = append(all, n.Name+": "+n.why)
+		}
+	}
+	return all
+}
+
 // Close drops connections that are idle. Call it when no request runs any more.
 func (p *Proxy) Close() {
 	p.transport.CloseIdleConnections()

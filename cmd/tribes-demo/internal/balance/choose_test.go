@@ -49,8 +49,8 @@ func TestRequestsGoTo(t *testing.T) {
 			if got := c.goesTo(tt.cookie, 4); got != tt.want {
 				t.Errorf("went to %s, want %s", got, tt.want)
 			}
-			if up := c.Up(); up != len(tt.nodes)-len(tt.down) {
-				t.Errorf("%d nodes up", up)
+			if up, down := c.Up(), c.Down(); up != len(tt.nodes)-len(tt.down) || len(down) != len(tt.down) {
+				t.Errorf("%d nodes up, down are %q", up, down)
 			}
 		})
 	}
@@ -64,6 +64,9 @@ func TestStoreNodesGetNoRequests(t *testing.T) {
 		if got := c.goesTo(cookie, 3); got != "n1 n1 n1" {
 			t.Errorf("%s went to %s", cookie, got)
 		}
+	}
+	if down := c.Down(); down != nil {
+		t.Errorf("down are %q", down)
 	}
 	w := httptest.NewRecorder()
 	c.ServeHTTP(w, httptest.NewRequest("GET", "/_cluster", nil))

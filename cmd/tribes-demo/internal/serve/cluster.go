@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ func runCluster(ctx context.Context, o *options, p plan, args []string, stdout, 
 	err = f.startAll()
 	if err == nil {
 		err = f.wait(ctx, patience, func() bool { return proxy.Up() == len(p) })
+	}
+	if errors.Is(err, errPatience) {
+		err = fmt.Errorf("%w: %s", err, strings.Join(proxy.Down(), ", "))
 	}
 	if err == nil {
 		go func() { ended <- server.Serve(l) }() // ends with shutdown below

@@ -57,6 +57,9 @@ func (f *fleet) startAll() error {
 	return nil
 }
 
+// errPatience is the error of nodes that took too long.
+var errPatience = errors.New("not all nodes were ready in time")
+
 // wait returns when done does, or with an error if a process ends first.
 func (f *fleet) wait(ctx context.Context, limit time.Duration, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -66,7 +69,7 @@ func (f *fleet) wait(ctx context.Context, limit time.Duration, done func() bool)
 	for !done() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the nodes were not ready within %v", limit)
+			return errPatience
 		case <-f.changed:
 			f.mu.Lock()
 			err := f.early

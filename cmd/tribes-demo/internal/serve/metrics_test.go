@@ -8,6 +8,21 @@ import (
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics/metricstest"
 )
 
+// TestClientWithoutStoreNodes says what it waits for, and goes on when there is one.
+func TestClientWithoutStoreNodes(t *testing.T) {
+	t.Parallel()
+	port := anyPort()
+	p := startProgram(t, fmt.Sprintf("-manager client -name a -listen 127.0.0.1:0 -bind 127.0.0.1 -port 0 -linger 0 -mcast-addr 239.255.17.93 -mcast-port %d", port))
+	v := newVisitor(t, p.serving("a serves"))
+	p.Err.Line("there is no store node in this group yet")
+	if status, _ := v.Do("GET /ready", ""); status != 503 {
+		t.Errorf("ready without a store node: %d", status)
+	}
+	startStore(t, "s", port)
+	p.Err.Line("msg=ready")
+	v.Want("PUT /attr?name=k&size=20&tag=7", `"new":true`)
+}
+
 // TestMetrics: whatever keeps the sessions, an operator sees what is saved, by whom, and what
 // went wrong.
 func TestMetrics(t *testing.T) {
