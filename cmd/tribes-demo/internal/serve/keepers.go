@@ -127,7 +127,7 @@ type shared struct {
 func openShared(o *options, c session.Config, g *group.Group, log *slog.Logger) (keeper, error) {
 	s := &shared{grouped: grouped{g: g, o: o}}
 	c.Cluster = &session.Cluster{
-		Group: g, Name: "/demo", Wait: waitModes[o.wait], Full: o.manager == "full", Logger: log,
+		Group: g, Name: "/demo", Wait: waitModes[o.wait], Budget: o.budget, Full: o.manager == "full", Logger: log,
 		RemoteSessionEvents: true,
 	}
 	var err error
@@ -185,7 +185,7 @@ func (s *shared) Metrics(p *metrics.Page) {
 type backup struct{ grouped }
 
 func openBackup(o *options, c session.Config, g *group.Group, log *slog.Logger) (keeper, error) {
-	c.Backup = &session.Backup{Group: g, Name: "/demo", Backups: o.backups, Wait: waitModes[o.wait], Logger: log}
+	c.Backup = &session.Backup{Group: g, Name: "/demo", Backups: o.backups, Wait: waitModes[o.wait], Budget: o.budget, Logger: log}
 	m, err := newManager(c)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func (o *options) commands(args []string) *commands {
 	group := ownGroup(o.Settings)
 	return &commands{
 		web:   slices.Concat(childArgs(args), group),
-		store: slices.Concat([]string{"store", fmt.Sprint("-backups=", o.backups), "-wait=" + o.wait}, o.Args(), group),
+		store: slices.Concat([]string{"store", fmt.Sprint("-backups=", o.backups), "-wait=" + o.wait, fmt.Sprint("-budget=", o.budget)}, o.Args(), group),
 	}
 }
 

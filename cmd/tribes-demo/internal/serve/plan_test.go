@@ -130,7 +130,7 @@ func TestStoreNodesOfACluster(t *testing.T) {
 	}
 	o.Settings = s
 	got := strings.Join(o.commands(args).of(balance.Node{Name: "store1", Store: true}), " ")
-	if want := "store -backups=2 -wait=one -mcast-port=21000 -bind=127.0.0.1 -port=0 -tls-port=0 -name=store1 -http=127.0.0.1:0"; got != want {
+	if want := "store -backups=2 -wait=one -budget=500ms -mcast-port=21000 -bind=127.0.0.1 -port=0 -tls-port=0 -name=store1 -http=127.0.0.1:0"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

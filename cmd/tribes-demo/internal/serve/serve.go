@@ -62,7 +62,7 @@ type options struct {
 	timeout                      time.Duration
 	cluster                      string
 	backups, stores              int
-	length, linger               time.Duration
+	length, linger, budget       time.Duration
 	set                          *flag.FlagSet
 }
 
@@ -71,6 +71,7 @@ func (o *options) flags(fs *flag.FlagSet) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`HOST:PORT` to serve at; port 0 is any that is free")
 	fs.StringVar(&o.manager, "manager", "delta", "how sessions are kept: "+words(managers))
 	fs.StringVar(&o.wait, "wait", "all", "when a response may leave: "+words(waits))
+	fs.DurationVar(&o.budget, "budget", 500*time.Millisecond, "how `long` responses wait for a silent node before it is left out, with delta, full and backup")
 	fs.StringVar(&o.store, "store", "memory", "`where` the manager persistent keeps sessions, and delta and full also do: memory, "+backing.Words)
 	fs.IntVar(&o.backups, "backups", 1, "how `many` other nodes have each session, with the manager backup and on the store nodes of -cluster")
 	fs.IntVar(&o.stores, "stores", 2, "how `many` store nodes -cluster starts for the manager client, in each domain; 0 if there are others")
@@ -112,6 +113,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-stores is for -manager client: not for %.40q", o.manager)
 	case o.stores < 0 || o.stores > maxNodes:
 		return fmt.Errorf("-stores %d: want 0 to %d", o.stores, maxNodes)
+	case o.budget <= 0:
+		return fmt.Errorf("-budget %v: want a positive duration", o.budget)
 	case o.length < 0:
 		return fmt.Errorf("-for %v: want a positive duration", o.length)
 	}

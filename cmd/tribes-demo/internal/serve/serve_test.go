@@ -13,6 +13,7 @@ func TestWrongUseIsOneLine(t *testing.T) {
 		{"-manager delta -backups 2", "-backups is for -manager backup"},
 		{"-manager backup -stores 2", "-stores is for -manager client"},
 		{"-manager client -cluster 2 -stores 17", "-stores 17: want 0 to 16"},
+		{"-budget -1s", "-budget -1s: want a positive duration"},
 		{"-manager backup -wait written", "-wait written is not for -manager backup"},
 		{"-manager client -store file:x", `-store "file:x" is for -manager persistent, delta and full`},
 		{"-manager persistent -store disk:x", `-store "disk:x": want file:DIR`},

@@ -49,6 +49,7 @@ type options struct {
 	*settings.Settings
 	backups      int
 	copies, wait string
+	budget       time.Duration
 }
 
 // What the flags may say.
@@ -61,6 +62,7 @@ func (o *options) flags(fs *flag.FlagSet) {
 	fs.IntVar(&o.backups, "backups", 1, "how `many` other store nodes have each session, the same on all")
 	fs.StringVar(&o.copies, "copies", "backups", "`where` each session is: on a primary and as many backups, or full, on all store nodes")
 	fs.StringVar(&o.wait, "wait", "all", "`how` many of the nodes that are to have it a save waits for: none, one or all")
+	fs.DurationVar(&o.budget, "budget", 500*time.Millisecond, "how `long` saves wait for a silent node before it is left out")
 }
 
 func (o *options) check() error {
@@ -69,6 +71,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-wait %q: want none, one or all", o.wait)
 	case !slices.Contains(copies, o.copies):
 		return fmt.Errorf("-copies %q: want backups or full", o.copies)
+	case o.budget <= 0:
+		return fmt.Errorf("-budget %v: want a positive duration", o.budget)
 	case o.backups < 1 || o.backups > 100:
 		return fmt.Errorf("-backups %d: want 1 to 100", o.backups)
 	}
@@ -108,7 +112,7 @@ func (o *options) run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	c := session.StoreNodeConfig{Group: g, Name: "/demo", Backups: o.backups, Wait: waits[o.wait], Logger: log}
+	c := session.StoreNodeConfig{Group: g, Name: "/demo", Backups: o.backups, Wait: waits[o.wait], Budget: o.budget, Logger: log}
 	if o.copies == "full" {
 		c.Backups = -1
 	}
