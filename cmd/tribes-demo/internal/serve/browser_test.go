@@ -258,6 +258,12 @@ func shopInBrowser(t *testing.T, b *browser, name, args, where string) {
 	b.open(cart + "_cluster")
 	b.press("start "+node, all+" of "+all+" nodes are up", name == "delta")
 	if name == "client" {
+		store := b.text("document.querySelector('td[colspan]').previousElementSibling.firstChild.href")
+		b.open(store)
+		b.shows("store1", "which serves clients", "on all store nodes\t1")
+		b.picture("store")
+		narrow(t, b, store)
+		b.open(cart + "_cluster")
 		b.press("kill -9 store1", "no process", false)
 		b.open(cart)
 		b.click("add apples")
