@@ -80,6 +80,7 @@ var floorOf = map[string]int{
 
 	"cmd/tribes-demo/internal/settings": 7,
 	"cmd/tribes-demo/internal/member":   8,
+	"cmd/tribes-demo/internal/metrics":  8,
 	"cmd/tribes-demo/internal":          9,
 	"cmd/tribes-demo/internal/show":     10,
 	"cmd/tribes-demo/internal/serve":    10,
