@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -29,10 +30,11 @@ const (
 	panelHeight = 110.0 // or more, so that there is room for the names
 	nameHeight  = 15.0
 	axisLeft    = 64.0
-	axisRight   = 150.0 // with the names of the lines
+	axisRight   = 180.0 // with the names of the lines
 )
 
-// DrawLines returns an SVG of panels of curves, whose axes begin at zero.
+// DrawLines returns an SVG of panels of curves, whose vertical axes begin at zero, and the
+// others with the least X.
 func DrawLines(name string, panels []Lines) []byte {
 	var p picture
 	y := heading + gap
@@ -45,21 +47,24 @@ func DrawLines(name string, panels []Lines) []byte {
 // frame turns values into places.
 type frame struct {
 	left, top, wide, high float64
-	mostX, mostY          float64
+	leastX, mostX, mostY  float64
+	whole                 bool // X are whole numbers
 }
 
-func (f frame) x(v float64) float64 { return f.left + v/f.mostX*f.wide }
+func (f frame) x(v float64) float64 { return f.left + (v-f.leastX)/(f.mostX-f.leastX)*f.wide }
 func (f frame) y(v float64) float64 { return f.top + f.high - v/f.mostY*f.high }
 
 // frameOf is as large as the values of a panel; where it is, is not set.
-func frameOf(l Lines) (f frame) {
+func frameOf(l Lines) frame {
+	f := frame{leastX: math.Inf(1), whole: true}
 	for _, c := range l.Lines {
 		for i := range c.X {
-			f.mostX, f.mostY = max(f.mostX, c.X[i]), max(f.mostY, c.Y[i])
+			f.leastX, f.mostX, f.mostY = min(f.leastX, c.X[i]), max(f.mostX, c.X[i]), max(f.mostY, c.Y[i])
+			f.whole = f.whole && c.X[i] == math.Trunc(c.X[i])
 		}
 	}
-	if f.mostX == 0 {
-		f.mostX = 1
+	if f.leastX = min(f.leastX, f.mostX); f.leastX == f.mostX {
+		f.mostX++
 	}
 	if f.mostY == 0 {
 		f.mostY = 1
@@ -105,7 +110,11 @@ func (p *picture) axes(f frame, numbers bool) {
 		p.line(f.left, f.y(v), f.left+f.wide, f.y(v), "#ddd", "")
 		p.text(f.left-6, f.y(v)+4, "end", faint, mark(v, f.mostY))
 	}
-	for v := 0.0; v <= f.mostX; v += step(f.mostX * 0.5) {
+	each := step((f.mostX - f.leastX) * 0.5)
+	if f.whole {
+		each = max(1, each)
+	}
+	for v := math.Ceil(f.leastX/each) * each; v <= f.mostX; v += each {
 		p.line(f.x(v), f.top+f.high, f.x(v), f.top+f.high+4, "#666", "")
 		if numbers {
 			p.text(f.x(v), f.top+f.high+16, "middle", faint, mark(v, f.mostX))

@@ -46,8 +46,16 @@ func TestLines(t *testing.T) {
 	if n := strings.Count(string(b), "<circle"); n != 1 {
 		t.Errorf("%d points, want one: where the value is 0 there is none", n)
 	}
-	if !strings.Contains(string(b), `points="64.0,188.0 387.0,133.0 710.0,78.0"`) {
+	if !strings.Contains(string(b), `points="64.0,188.0 372.0,133.0 680.0,78.0"`) {
 		t.Errorf("the curve is not where it should be:\n%s", b)
+	}
+}
+
+// A panel begins with the least X, and what is counted is marked with whole numbers.
+func TestWholeX(t *testing.T) {
+	b := string(DrawLines("nodes", []Lines{{Lines: []Line{{X: []float64{2, 3, 4}, Y: []float64{1, 1, 1}}}}}))
+	if !strings.Contains(b, `points="64.0,78.0 372.0,78.0 680.0,78.0"`) || !strings.Contains(b, ">3<") || strings.Contains(b, ">2.5<") {
+		t.Error(b)
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 )
 
 // DrawRows returns an SVG of rows of panels. Panels above each other have the same scales,
-// which begin at zero; the last ones have the numbers of X. What lines are is said once, with the names that they have in the
+// as those of DrawLines; the last ones have the numbers of X. What lines are is said once, with the names that they have in the
 // first row.
 func DrawRows(name string, rows []Row) []byte {
 	var p picture

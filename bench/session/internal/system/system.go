@@ -211,7 +211,8 @@ func (s *System) Up() []int {
 	return up
 }
 
-// CPU is the processor time that all nodes, and their database, have used.
+// CPU is the processor time that all nodes, and their database, have used; of PostgreSQL,
+// which has a process for each connection, that of the first process alone.
 func (s *System) CPU(ctx context.Context) (time.Duration, error) {
 	var sum time.Duration
 	for _, i := range s.Up() {
