@@ -84,6 +84,7 @@ func Columns() []Column {
 	for _, store := range []string{"file", "redis", "postgres", "mariadb", "memcached"} {
 		all = append(all, Column{"tribes-" + store, "tribes", Opts{"manager": "persistent", "wait": "all", "store": store}, "tribes-local"})
 	}
+	all = append(all, Column{"tribes-redis-aof", "tribes", Opts{"manager": "persistent", "wait": "all", "store": "redis", "aof": "always"}, "tribes-local"})
 	for _, store := range []string{"file", "postgres"} {
 		all = append(all, Column{"tribes-delta-" + store, "tribes", Opts{"manager": "delta", "wait": "all", "store": store}, "tribes-local"})
 	}

@@ -132,9 +132,14 @@ func (o *other) takes(ctx context.Context, dial web.Dial) error {
 	}
 }
 
+// redis keeps nothing on disk, or with the option aof each write before it answers.
 func (s *System) redis(_ context.Context, o *other) ([]string, error) {
-	return []string{"redis-server", "--bind", s.place.Addr(o.host), "--port", strconv.Itoa(s.place.Port(o.host, place.Redis)),
-		"--save", "", "--appendonly", "no", "--protected-mode", "no"}, nil
+	args := []string{"redis-server", "--bind", s.place.Addr(o.host), "--port", strconv.Itoa(s.place.Port(o.host, place.Redis)),
+		"--save", "", "--protected-mode", "no"}
+	if when := s.Column.Opts["aof"]; when != "" {
+		return append(args, "--appendonly", "yes", "--appendfsync", when), nil
+	}
+	return append(args, "--appendonly", "no"), nil
 }
 
 // memcached has memory for everything, and says so rather than forget anything.

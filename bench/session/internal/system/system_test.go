@@ -42,7 +42,7 @@ func TestWhereSessionsAre(t *testing.T) {
 		"tomcat-backup,tribes-backup-all,tribes-backup-one":                                                   {copies: 2},
 		"tomcat-file,tribes-file": {elsewhere: true},
 		"tribes-delta-postgres":   {beside: true},
-		"tomcat-postgres,scs-redis,scs-postgres,tribes-redis,tribes-postgres,tribes-mariadb,tribes-memcached,tribes-client": {elsewhere: true, beside: true},
+		"tomcat-postgres,scs-redis,scs-postgres,tribes-redis,tribes-redis-aof,tribes-postgres,tribes-mariadb,tribes-memcached,tribes-client": {elsewhere: true, beside: true},
 	} {
 		columns, err := Choose(Columns(), list)
 		if err != nil {
