@@ -112,6 +112,14 @@ func TestRows(t *testing.T) {
 		t.Errorf("%d numbers 2, want one on each vertical axis, and on the others below the last panels", n)
 	}
 	wellFormed(t, DrawRows("none", nil))
+
+	// What takes much longer than the others must not make them too small to be seen.
+	b = string(DrawRows("apart", []Row{row("short", 1), row("long", 10)}))
+	for _, want := range []string{`points="64.0,180.0 412.0,171.6"`, `points="64.0,312.0 412.0,228.0"`} {
+		if !strings.Contains(b, want) {
+			t.Errorf("%s is missing in\n%s", want, b)
+		}
+	}
 }
 
 func TestNumber(t *testing.T) {
