@@ -101,7 +101,7 @@ func (j *joining) join(ctx context.Context, ids []string) error {
 	}
 	r := &j.result
 	r.Ready = took
-	if r.Bytes += bytes; bytes < 0 {
+	if r.Bytes = max(0, r.Bytes+bytes); bytes < 0 {
 		r.Bytes = -1
 	}
 	reply, err := j.sys.Ask(ctx, j.joiner, "/stats")
