@@ -258,12 +258,12 @@ func (r *run) checks() []check {
 	}
 	where := nodes(r.workers[0].sessions[0])
 	if r.w.kind == increment {
-		return []check{{ids, "n", sum, where}}
+		return []check{{ids: ids, name: "n", want: sum, nodes: where}}
 	}
 	var all []check
 	for _, k := range r.workers {
 		s := k.sessions[0]
-		all = append(all, check{ids, attrName(s.own), s.Acked[s.own], where})
+		all = append(all, check{ids: ids, name: attrName(s.own), want: s.Acked[s.own], nodes: where})
 	}
 	return all
 }
