@@ -25,9 +25,13 @@ func TestSimulation(t *testing.T) {
 	for seed := first; seed <= last; seed++ {
 		name := fmt.Sprintf("seed %d, %s", seed, stacks[seed%uint64(len(stacks))].name)
 		t.Run(name, func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) {
+			bubble.Seeded(t, seed, func(t *testing.T) {
 				w := newWorld(seed)
 				w.run()
+				if err := w.trace.save(); err != nil {
+					t.Error(err)
+				}
+				t.Logf("trace %s", w.trace.sum())
 				for i, what := range w.wrong {
 					if i == 5 {
 						t.Errorf("and %d more", len(w.wrong)-i)

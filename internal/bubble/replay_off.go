@@ -1,0 +1,7 @@
+//go:build !replay
+
+package bubble
+
+const replays = false
+
+func seedRuntime(bool, uint64) {}
