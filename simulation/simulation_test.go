@@ -25,7 +25,7 @@ func TestSimulation(t *testing.T) {
 	for seed := first; seed <= last; seed++ {
 		name := fmt.Sprintf("seed %d, %s", seed, stacks[seed%uint64(len(stacks))].name)
 		t.Run(name, func(t *testing.T) {
-			bubble.Seeded(t, seed, func(t *testing.T) {
+			bubble.Seeded(t, "simulation.seed", seed, func(t *testing.T) {
 				w := newWorld(seed)
 				w.run()
 				if err := w.trace.save(); err != nil {

@@ -6,7 +6,10 @@ import _ "unsafe" // for go:linkname
 
 const replays = true
 
-// seedRuntime is in the runtime, where package replay has put it.
-//
-//go:linkname seedRuntime
-func seedRuntime(on bool, seed uint64)
+// They are in the runtime, where package replay has put them.
+
+//go:linkname beginChance
+func beginChance(seed uint64)
+
+//go:linkname endChance
+func endChance() uint64

@@ -44,10 +44,17 @@ var replay struct {
 	on     bool // a bubble runs whose chance comes from a seed
 	timers bool // and its timers do, for no goroutine
 	state  uint64
+	sum    uint64 // of all draws and when they were
 }
 
-//go:linkname replaySeed github.com/gotribes/tribes/internal/bubble.seedRuntime
-func replaySeed(on bool, seed uint64) { replay.on, replay.state = on, seed }
+//go:linkname replayBegin github.com/gotribes/tribes/internal/bubble.beginChance
+func replayBegin(seed uint64) { replay.on, replay.state, replay.sum = true, seed, 0 }
+
+//go:linkname replayEnd github.com/gotribes/tribes/internal/bubble.endChance
+func replayEnd() uint64 {
+	replay.on = false
+	return replay.sum
+}
 
 // replayHere reports whether what runs belongs to the bubble.
 //
@@ -70,7 +77,13 @@ func replayDraw() uint64 {
 	z := replay.state
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	z ^= z >> 31
+	replay.sum ^= z
+	if gp := getg().m.curg; gp != nil {
+		replay.sum += uint64(gp.bubble.now)
+	}
+	replay.sum *= 0x100000001b3
+	return z
 }
 
 //go:nosplit
