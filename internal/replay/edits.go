@@ -34,8 +34,8 @@ var edits = []edit{
 	{file: "sema.go", old: "func internal_sync_nanotime() int64 {\n", new: "func internal_sync_nanotime() int64 {\n\tif b := getg().bubble; replay.on && b != nil {\n\t\treturn b.now\n\t}\n"},
 }
 
-// chance is a file that is added to the runtime. Its state needs no lock: the bubble has
-// one processor.
+// chance is a file that is added to the runtime. Its state needs no lock, since a bubble
+// that is given a seed has one processor.
 const chance = `package runtime
 
 import _ "unsafe"
@@ -102,7 +102,7 @@ func change(file, text string) (string, error) {
 			continue
 		}
 		if n := strings.Count(text, e.old); n != 1 {
-			return "", fmt.Errorf("the runtime's %s has %q %d times, want once", file, e.old, n)
+			return "", fmt.Errorf("this Go release is not one that is known: its runtime/%s has %q %d times, want it once; Go 1.26 has it so", file, e.old, n)
 		}
 		text = strings.Replace(text, e.old, e.new, 1)
 	}
