@@ -46,6 +46,9 @@ func TestMutants(t *testing.T) {
 			if !regexp.MustCompile(m.says).MatchString(out) {
 				t.Errorf("%v, without saying %q:\n%s", err, m.says, out[max(0, len(out)-3000):])
 			}
+			if !strings.Contains(out, "go run ./simulation/replay") {
+				t.Error("it does not say how it is replayed")
+			}
 			seed := lastSeed(t, out)
 			t.Logf("found by seed %s, of %d the first that was tried", seed, m.seed)
 			if again, _ := run(m.name, "-simulation.seed", seed); what(again) != what(out) {

@@ -19,8 +19,9 @@ const Replays = replays
 
 // Seeded is [Test] for a simulation. In a program that replays, all that is left to chance
 // comes from the seed; there the test must not be parallel. If the simulation fails, the
-// command that replays it is printed; flag names the test's flag that takes the one seed
-// to run, and is empty if the name of the subtest suffices.
+// command that replays it is printed; if it crashes there, the command is in the stacks.
+// Flag names the test's flag that takes the one seed to run, and is empty if the name of
+// the subtest suffices.
 func Seeded(t *testing.T, flag string, seed uint64, f func(*testing.T)) {
 	t.Helper()
 	again := command(t.Name(), flag, seed)
@@ -39,19 +40,35 @@ func Seeded(t *testing.T, flag string, seed uint64, f func(*testing.T)) {
 	})
 }
 
+// heapLimit is how much memory a simulation may use before the garbage collector runs in
+// it, in bytes.
+const heapLimit = 3 << 30
+
 // chance lets what the runtime draws come from the seed until its result is called.
 func chance(t *testing.T, seed uint64) func() {
 	processors := alone()
 	runtime.GC() // an empty sync.Pool; the second round takes what the first has spared
 	runtime.GC()
-	percent := debug.SetGCPercent(-1)
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(heapLimit)
+	before := collections()
 	beginChance(seed)
 	runtime.Gosched() // if this goroutine was to be preempted, it is now
 	return func() {
 		t.Logf("replay %016x", endChance())
+		if collections() != before {
+			t.Logf("the garbage collector has run beyond %d MiB: another run may differ", heapLimit>>20)
+		}
 		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
 		processors()
 	}
+}
+
+// collections returns how often the garbage collector has run.
+func collections() int64 {
+	var s debug.GCStats
+	debug.ReadGCStats(&s)
+	return s.NumGC
 }
 
 // command is what a user types to run a seed again.

@@ -8,8 +8,10 @@
 // takes the files of the runtime from the Go release that is installed, changes a few of
 // their lines so that a seeded bubble draws from its seed and is not preempted, and has the
 // go command build with them instead. A line that is not there, as in another release, is
-// an error. Nothing else of the program changes, and outside of such a bubble nothing does.
+// an error. Outside of such a bubble only what a process draws when it starts is the same
+// each time: the keys of hashes.
 //
 // Where objects lie in memory still differs from run to run. It shows in the order of a map
-// with more than eight keys of which some have pointers in them.
+// that has had more than eight keys with pointers in them, channels and interfaces of
+// pointers among them. Real time that the program asks for, outside of the bubble, differs too.
 package replay

@@ -26,6 +26,13 @@ var edits = []edit{
 	// The race detector lets the scheduler shuffle what it runs.
 	{file: "proc.go", old: "j := cheaprandn(i + 1)\n\t\t\tbatch", new: "j := replayDrawN(i + 1)\n\t\t\tbatch"},
 	{file: "proc.go", old: "j := cheaprandn(i + 1)\n\t\t\tpp.runq", new: "j := replayDrawN(i + 1)\n\t\t\tpp.runq"},
+	// Who does not belong to the bubble, as the runtime's own goroutines, runs after those
+	// that do. The queue of a processor has room for all, since which of them are moved to
+	// the other queue would depend on how many strangers are in it.
+	{file: "proc.go", old: "func runqput(pp *p, gp *g, next bool) {\n", new: "func runqput(pp *p, gp *g, next bool) {\n\tif replay.on && gp.bubble == nil {\n\t\tnext = false\n\t}\n"},
+	{file: "runtime2.go", old: "[256]guintptr", new: "[1 << 14]guintptr"},
+	{file: "proc.go", old: "[256]guintptr", new: "[1 << 14]guintptr"},
+	{file: "proc.go", old: "\tif runqputslow(pp, gp, h, t) {\n", new: "\tif replay.on {\n\t\tlock(&sched.lock)\n\t\tglobrunqput(gp)\n\t\tunlock(&sched.lock)\n\t\treturn\n\t}\n\tif runqputslow(pp, gp, h, t) {\n"},
 	// How often the scheduler prefers the queue for all processors depends on what ran before.
 	{file: "proc.go", old: "if pp.schedtick%61 == 0 && ", new: "if pp.schedtick%61 == 0 && !replay.on && "},
 	// Who runs for 10 ms is preempted, who is in a system call loses the processor.
