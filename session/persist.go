@@ -91,7 +91,9 @@ const (
 	// the store works again. A crash until then loses what was not saved.
 	ServeFromMemory OnError = iota
 	// Fail answers 503 to a request whose changes, with EachRequest or WriteThrough, cannot
-	// be saved, or whose session, with Check, cannot be compared. As always with a request
+	// be saved, or whose session, with Check, cannot be compared; also if the store does not
+	// have the session any more, because another node has ended it or the store has lost it.
+	// As always with a request
 	// that has failed, what it has changed may be there later: it stays in memory, and is
 	// saved when that works.
 	Fail

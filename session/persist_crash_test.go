@@ -217,6 +217,35 @@ func TestPersistDeletedElsewhere(t *testing.T) {
 	})
 }
 
+// A write to a session that the store does not have any more is not acknowledged with Fail:
+// it is nowhere.
+func TestPersistLostWriteFails(t *testing.T) {
+	inOffice(t, func(c *Config) {
+		eachRequest(c)
+		c.Persist.OnError = Fail
+	}, func(o *office) {
+		a := o.node()
+		c := newClient(t, a)
+		c.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+		for _, s := range o.store.Sessions() { // the store has lost it
+			must(t, o.store.Delete(t.Context(), s.ID))
+		}
+		res := c.with(func(s *Session) { must(t, Set(s, "k", "w")) })
+		if res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", res.StatusCode)
+		}
+		c.with(func(s *Session) {
+			if s.ID() != "" {
+				t.Error("lives on")
+			}
+			must(t, Set(s, "k", "x"))
+		})
+		if st := a.PersistStats(); st.Lost != 1 || st.Failed != 0 || len(o.store.Sessions()) != 1 {
+			t.Errorf("%d stored, %+v, want one session lost, and its successor stored", len(o.store.Sessions()), st)
+		}
+	})
+}
+
 // idOf returns the id of the only session of a manager.
 func (o *office) idOf(m *Manager) (id ID) {
 	for s := range m.All() {

@@ -128,6 +128,9 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 			}
 			err = k.reconcile(ctx, h, j)
 		}
+		if errors.Is(err, record.ErrEnded) {
+			return err
+		}
 		if err != nil {
 			return k.failed(h, j, err)
 		}
@@ -283,7 +286,9 @@ func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
 		row, err = k.get(ctx, j.old)
 	}
 	if isNotFound(err) {
-		k.lost(h, j.base)
+		if k.lost(h, j.base) {
+			return record.ErrEnded // what was to be saved is nowhere
+		}
 		return nil
 	}
 	if err != nil {
@@ -331,13 +336,13 @@ func (k *Keeper) usurp(h *table.Entry, row *store.Session) error {
 }
 
 // lost is told that the store does not have a session that had a version there. It has ended
-// elsewhere, unless something else explains it.
-func (k *Keeper) lost(h *table.Entry, version uint64) {
+// elsewhere, unless something else explains it; it reports whether it ends here now.
+func (k *Keeper) lost(h *table.Entry, version uint64) bool {
 	h.Mu.Lock()
 	at := h.Kept
 	if _, ended := h.Rec.Ended(); ended || h.Gone() || at.Version != version {
 		h.Mu.Unlock()
-		return
+		return false
 	}
 	t := h.Rec.Timeout()
 	lapsed := t > 0 && !at.Noted.IsZero() && !time.Now().Before(at.Noted.Add(stored.Kept(t, k.cfg.Touch)))
@@ -350,9 +355,10 @@ func (k *Keeper) lost(h *table.Entry, version uint64) {
 			at.Writes, at.Since = at.Writes+1, k.Now()
 		}
 		h.Mu.Unlock()
-		return
+		return false
 	}
 	h.Mu.Unlock()
 	k.n.lost.Add(1)
 	k.cfg.Lost(h)
+	return true
 }
