@@ -22,7 +22,7 @@ func TestChance(t *testing.T) {
 	kinds := []struct {
 		name  string
 		draw  func() int
-		same  bool // for all seeds
+		same  bool // perhaps, for all seeds
 		times int
 	}{
 		{"math/rand/v2", func() int { return rand.IntN(1000) }, false, 20},
@@ -38,7 +38,7 @@ func TestChance(t *testing.T) {
 		{"large map", func() int { return firstOf(200) }, false, 20},
 		{"many goroutines", fromGoroutines, !raced, 20},
 		{"preemption", fromPreemption, !raced, 1},
-		{"mutex", fromMutex, !raced, 3},
+		{"mutex", fromMutex, true, 3},
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {

@@ -6,8 +6,7 @@
 //
 // It builds Go's standard library with a runtime of its own, which takes a minute once;
 // see package replay. A simulation that fails prints the command that runs it again. With
-// -c the program is built and not run: it replays wherever and however it is started, in a
-// debugger, too.
+// -c the program is built and not run; it replays when it is started without this command.
 package main
 
 import (
