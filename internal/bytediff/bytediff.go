@@ -1,6 +1,7 @@
 package bytediff
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -9,13 +10,15 @@ import (
 
 // ErrFormat is the error of a difference that is damaged, or that does not
 // belong to the old value or to the size it is applied with.
-var ErrFormat = errors.New("tribes: session: not a difference to this value")
+var ErrFormat = errors.New("tribes: not a difference to this value")
 
 const (
 	word     = 8  // bytes compared at once; every word-th place of the old value is known
 	minMatch = 16 // a run this long contains a whole word at a known place
 	stride   = 6  // after 1<<stride bytes without a match, steps grow by one
 	slack    = 64 // bytes by which a match that is found late may reach back
+	mostNew  = 4  // aligned gives up when more than 1/(1<<mostNew) of the value is new
+	block    = 256 // bytes compared by an instruction of its own, where all of them may be equal
 )
 
 // Append appends the difference that makes value out of old to dst. It gives up
@@ -26,7 +29,9 @@ func Append(dst, old, value []byte, limit int) ([]byte, bool) {
 	head := commonPrefix(old, value)
 	tail := commonSuffix(old[head:], value[head:])
 	w.copyOf(0, head)
-	w.middle(old, value, head, tail)
+	if !w.aligned(old, value, head, tail) {
+		w.middle(old, value, head, tail)
+	}
 	w.copyOf(len(old)-tail, tail)
 	if w.failed {
 		return dst, false
@@ -123,6 +128,49 @@ func (w *writer) insert(p []byte) {
 
 func (w *writer) check() { w.failed = w.failed || len(w.out)-w.start > w.limit }
 
+// aligned is middle for values that have changed in place: it looks for what is there only
+// where it was, as seen from the beginning and from the end. That needs no index. It writes
+// nothing and returns false as soon as too much is new.
+func (w *writer) aligned(old, value []byte, head, tail int) bool {
+	before := *w
+	end, shift := len(value)-tail, len(old)-len(value)
+	most := len(value)>>mostNew + slack
+	from, i := head, head // value[from:i] is not written yet
+	for i+word <= end && !w.failed {
+		n, at := 0, i
+		for _, x := range [...]int{i, i + shift} {
+			if x < head || x+word > len(old)-tail || !sameWord(old[x:], value[i:]) {
+				continue
+			}
+			if n, at = commonPrefix(old[x:len(old)-tail], value[i:end]), x; n >= minMatch {
+				break
+			}
+		}
+		if n < minMatch {
+			if i++; i-from > most {
+				*w = before
+				return false
+			}
+			continue
+		}
+		most -= i - from
+		w.insert(value[from:i])
+		w.copyOf(at, n)
+		i += n
+		from = i
+	}
+	w.insert(value[from:end])
+	if w.failed || end-from > most {
+		*w = before
+		return false
+	}
+	return true
+}
+
+func sameWord(a, b []byte) bool {
+	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b)
+}
+
 // middle writes what is between the common head and tail of the values.
 func (w *writer) middle(old, value []byte, head, tail int) {
 	end := len(value) - tail
@@ -188,6 +236,9 @@ func (x index) find(old, p []byte) (int, bool) {
 
 func commonPrefix(a, b []byte) int {
 	n, i := min(len(a), len(b)), 0
+	for i+block <= n && bytes.Equal(a[i:i+block], b[i:i+block]) {
+		i += block
+	}
 	for ; i+word <= n; i += word {
 		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
 			return i + bits.TrailingZeros64(x)/8
@@ -201,6 +252,9 @@ func commonPrefix(a, b []byte) int {
 
 func commonSuffix(a, b []byte) int {
 	n, i := min(len(a), len(b)), 0
+	for i+block <= n && bytes.Equal(a[len(a)-i-block:len(a)-i], b[len(b)-i-block:len(b)-i]) {
+		i += block
+	}
 	for ; i+word <= n; i += word {
 		x := binary.LittleEndian.Uint64(a[len(a)-i-word:]) ^ binary.LittleEndian.Uint64(b[len(b)-i-word:])
 		if x != 0 {

@@ -205,3 +205,41 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+// Changes in place are found without an index, which costs more than all else.
+func TestAlignedChangesNeedNoIndex(t *testing.T) {
+	old := text(64<<10, 1)
+	edit := func(at, cut int, p []byte) func([]byte) []byte {
+		return func(v []byte) []byte { return join(v[:at], p, v[at+cut:]) }
+	}
+	tests := []struct {
+		name   string
+		edits  []func([]byte) []byte
+		atMost int
+	}{
+		{"three places", []func([]byte) []byte{edit(3, 9, text(9, 2)), edit(30000, 1000, text(1000, 3)), edit(64000, 8, text(8, 4))}, 1060},
+		{"longer in the middle", []func([]byte) []byte{edit(60000, 4, text(4, 2)), edit(30000, 100, text(101, 3)), edit(10, 1, text(1, 4))}, 140},
+		{"shorter in the middle", []func([]byte) []byte{edit(60000, 4, text(4, 2)), edit(30000, 100, text(17, 3)), edit(10, 1, text(1, 4))}, 60},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			value := old
+			for _, e := range tt.edits {
+				value = e(value)
+			}
+			w := writer{limit: 1 << 20}
+			head := commonPrefix(old, value)
+			tail := commonSuffix(old[head:], value[head:])
+			if !w.aligned(old, value, head, tail) {
+				t.Fatal("an index was needed")
+			}
+			d, _ := Append(nil, old, value, 1<<20)
+			if got, err := Apply(old, d, len(value)); err != nil || !bytes.Equal(got, value) || len(d) > tt.atMost {
+				t.Errorf("difference of %d bytes, want at most %d; Apply: %v", len(d), tt.atMost, err)
+			}
+		})
+	}
+	if w := (writer{limit: 1 << 20}); w.aligned(old, text(64<<10, 9), 0, 0) || len(w.out) > 0 {
+		t.Errorf("%d bytes written of a value that is new", len(w.out))
+	}
+}
