@@ -42,7 +42,10 @@ func (t *Table) valueSum(e *Entry) uint64 {
 	if !t.cfg.Proxies || e.Gone {
 		return 0
 	}
-	return ValueSum(e.Value)
+	if !e.sure {
+		e.Sum, e.sure = ValueSum(e.Value), true
+	}
+	return e.Sum
 }
 
 // ValueSum is the hash of a value.

@@ -44,6 +44,9 @@ type Entry struct {
 	// without proxies knows none of the three.
 	Proxy, Placed bool
 	Sum           uint64
+	sure          bool // Sum is known to be that of Value
+	// Diff stands for the value of a state on its way. It is nil in a table.
+	Diff *Diff
 	// Marks are the last writes of members that are in the state, in order of members.
 	// They are there only with a Resolver.
 	Marks []Version

@@ -111,17 +111,22 @@ func (t *Table) entry(it *item) Entry {
 // always holds. It returns the state that the key has then. A key that is not there and
 // is to be gone stays as it is.
 func (t *Table) Write(e Entry, condition func(Entry, bool) bool) (now Entry, written bool) {
+	now, _, written = t.Replace(e, condition)
+	return now, written
+}
+
+// Replace is Write that also returns the state which was there before.
+func (t *Table) Replace(e Entry, condition func(Entry, bool) bool) (now, before Entry, written bool) {
 	b := t.bucket(e.Key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[e.Key]
 	there := it != nil && t.lives(it)
-	var before Entry
 	if it != nil {
 		before = t.entry(it)
 	}
 	if condition != nil && !condition(before, there) || e.Gone && !there {
-		return before, false
+		return before, before, false
 	}
 	e.Version = Version{Counter: t.clock.Add(1), Node: t.node}
 	e.Marks, e.Proxy, e.Placed, e.Sum = nil, false, false, t.valueSum(&e)
@@ -129,7 +134,7 @@ func (t *Table) Write(e Entry, condition func(Entry, bool) bool) (now Entry, wri
 		e.Marks = join(before.Marks, []Version{e.Version})
 	}
 	t.set(b, it, &e, false)
-	return e, true
+	return e, before, true
 }
 
 // Merge takes a state that another replica has. It reports whether that was news.
@@ -139,6 +144,8 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 		return false, ErrVersion
 	case e.Proxy && !t.cfg.Proxies:
 		return false, ErrProxy
+	case e.Diff != nil:
+		return false, ErrBase
 	case !e.Proxy:
 		e.Sum = t.valueSum(e)
 	}
