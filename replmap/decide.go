@@ -41,6 +41,7 @@ var errNotPrimary = errors.New("tribes: replmap: not the primary")
 // conditional implements replication: it finds the primary and has it decide, again if the
 // members do not agree who that is.
 func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+	n.table.Digest(&w.Entry) // once, and not under a lock
 	for {
 		changed := n.change()
 		p, _ := n.decider(w.Entry.Key)
@@ -64,17 +65,13 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entr
 	if p == nil {
 		return n.decideHere(ctx, w)
 	}
-	a, err := ask[*mapwire.Written](ctx, p, func(id uint64) mapwire.Message {
-		ww := *w
-		ww.Request = id
-		return &ww
-	})
+	a, err := n.askPrimary(ctx, p, w)
 	switch {
 	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
 		// It may be that the primary has missed the entry that was read here.
 		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
 	case err == nil:
-		unfold(&w.Entry, a)
+		n.unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
@@ -112,7 +109,7 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	case mapwire.Wrote:
 		if a.Error != "" && a.Entry != nil {
 			n.log.Debug("primary has written and told not all", "member", p.member(), "err", a.Error)
-			return a.Entry, true, n.publish(ctx, a.Entry)
+			return a.Entry, true, n.publish(ctx, &change{now: *a.Entry})
 		}
 		return a.Entry, true, nil
 	case mapwire.Differs:
@@ -126,29 +123,37 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 
 // decideHere decides on this member if it is the primary.
 func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
-	condition := holds(w)
-	var other, lacks bool
-	now, written, err := n.write(ctx, &w.Entry, func(e entry.Entry, there bool) bool {
+	condition, diff := holds(w), w.Entry.Diff
+	baseless := n.table.Patch(&w.Entry) // which does not matter if the condition does not hold
+	if baseless == nil {
+		n.table.Digest(&w.Entry)
+	}
+	var other, lacks, unknown bool
+	c, written, err := n.write(ctx, &w.Entry, func(e entry.Entry, there bool) bool {
 		if p, ok := n.decider(w.Entry.Key); !ok || p != nil {
 			other = true
 			return false
 		}
 		lacks = w.Condition == mapwire.IfValue && there && e.Proxy
-		return !lacks && condition(e, there)
+		unknown = !lacks && condition(e, there) && baseless != nil
+		return !lacks && condition(e, there) && !unknown
 	})
 	switch {
 	case other:
 		return nil, false, errNotPrimary
 	case lacks && err == nil:
 		return n.decideFetched(ctx, w)
+	case unknown && err == nil:
+		return nil, false, baseless
 	}
 	if written {
-		err = n.publish(ctx, &now)
+		c.diff = diff
+		err = n.publish(ctx, &c)
 	}
-	if now.Version.IsZero() {
+	if c.now.Version.IsZero() {
 		return nil, written, err
 	}
-	return &now, written, err
+	return &c.now, written, err
 }
 
 // decideFetched is decideHere when the value is not here: then its hash is not enough to
@@ -172,33 +177,18 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 	switch {
 	case errors.Is(err, errNotPrimary), !written && errors.Is(err, ErrClosed):
 		a.Outcome = mapwire.NotPrimary
+	case errors.Is(err, entry.ErrBase):
+		a.Outcome = mapwire.Lacks
 	case written:
 		a.Outcome = mapwire.Wrote
 		if err != nil {
 			a.Error = err.Error()
-		} else {
-			n.fold(a.Entry)
 		}
 	case err != nil:
 		a.Outcome, a.Error, a.Entry = mapwire.Failed, err.Error(), nil
 	default:
 		a.Outcome = mapwire.Differs
 	}
+	n.fold(p, w, a)
 	n.answer(ctx, p, a)
-}
-
-// fold leaves out of an answer the value that the other member has asked to be written, if
-// all that are to have it have it.
-func (n *native) fold(e *entry.Entry) {
-	if now, there := n.table.Get(e.Key); n.backups > 0 && there && now.Placed && now.State() == e.State() {
-		e.Sum = now.Sum
-		e.Strip()
-	}
-}
-
-// unfold puts a value into the answer that has it not.
-func unfold(w *entry.Entry, a *mapwire.Written) {
-	if e := a.Entry; a.Outcome == mapwire.Wrote && e != nil && e.Proxy && e.Sum == entry.ValueSum(w.Value) {
-		e.Value, e.Proxy = w.Value, false
-	}
 }

@@ -14,7 +14,8 @@ import (
 type delivery struct {
 	n     *native
 	state entry.State
-	body  []byte
+	diff  func() []byte  // the write with a difference; nil if there is none
+	whole func() []byte  // the write with the value
 	has   map[*peer]bool // those that have the value
 	once  sync.Once
 	done  chan struct{} // closed when the write may return
@@ -22,10 +23,19 @@ type delivery struct {
 }
 
 // deliver is publish for a value with backups.
-func (n *native) deliver(ctx context.Context, e *entry.Entry) error {
+func (n *native) deliver(ctx context.Context, c *change) error {
+	e := c.now
+	e.Diff = nil
 	d := &delivery{
 		n: n, state: e.State(), has: make(map[*peer]bool), done: make(chan struct{}),
-		body: mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}}),
+		whole: sync.OnceValue(func() []byte { return body(e) }),
+		diff: sync.OnceValue(func() []byte {
+			short := e
+			if short.Diff = c.difference(); short.Diff == nil {
+				return nil
+			}
+			return body(short)
+		}),
 	}
 	n.mu.Lock()
 	if n.closed {
@@ -43,6 +53,15 @@ func (n *native) deliver(ctx context.Context, e *entry.Entry) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// body is a change of one state.
+func body(e entry.Entry) []byte {
+	size := len(e.Key) + len(e.Value) + 128 + 20*len(e.Marks)
+	if e.Diff != nil {
+		size += len(e.Diff.Steps) - len(e.Value)
+	}
+	return mapwire.Append(make([]byte, 0, size), &mapwire.Change{Entries: []entry.Entry{e}})
 }
 
 func (d *delivery) finish(err error) {
@@ -100,7 +119,7 @@ func (d *delivery) lacking(holders []*peer) (all []*peer) {
 func (d *delivery) give(ctx context.Context, peers []*peer) error {
 	f := newFlight(min(d.n.wait, WaitOne), len(peers)+1) // one more, until all is posted
 	for _, p := range peers {
-		if !p.post(f, d.body) {
+		if !d.post(p, f) {
 			f.settle(false, nil)
 		}
 	}
@@ -125,6 +144,18 @@ func (d *delivery) give(ctx context.Context, peers []*peer) error {
 		}
 	}
 	return err
+}
+
+// post sends the value to a peer, as a difference if it may have what that is one to: then it
+// has been given it before this.
+func (d *delivery) post(p *peer, f *flight) bool {
+	if p.newer() {
+		if b := d.diff(); b != nil {
+			d.n.n.differences.Add(1)
+			return p.post(f, b, d.whole)
+		}
+	}
+	return p.post(f, d.whole(), nil)
 }
 
 // placed is called when all that are to have the value have it: then the others may know.
@@ -159,7 +190,7 @@ func (n *native) tell(states []entry.State) <-chan struct{} {
 	f := newFlight(WaitAll, len(peers)+1)
 	body := mapwire.Append(nil, &c)
 	for _, p := range peers {
-		if len(c.Entries) == 0 || !p.post(f, body) {
+		if len(c.Entries) == 0 || !p.post(f, body, nil) {
 			f.settle(false, nil)
 		}
 	}

@@ -189,11 +189,11 @@ func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 
 // write writes on this member and tells the others.
 func (m *Map[K, V]) write(ctx context.Context, e *entry.Entry, condition func(entry.Entry, bool) bool) (bool, error) {
-	now, written, err := m.r.write(ctx, e, condition)
+	c, written, err := m.r.write(ctx, e, condition)
 	if err != nil || !written {
 		return false, err
 	}
-	return true, m.rep.publish(ctx, &now)
+	return true, m.rep.publish(ctx, &c)
 }
 
 // Len returns how many entries there are. Those whose lifetime has ended count for up to a

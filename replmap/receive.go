@@ -83,6 +83,10 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 	var stale []string
 	for i := range all {
 		e := &all[i]
+		if err := n.patch(e); err != nil { // it is sent again, whole
+			first = cmp.Or(first, err)
+			continue
+		}
 		_, err := n.table.Merge(e)
 		if errors.Is(err, entry.ErrConflict) {
 			n.contest(p, e)

@@ -48,11 +48,11 @@ func (m *Map[K, V]) PutVersion(ctx context.Context, key K, value V, lifetime tim
 	if err != nil {
 		return Version{}, err
 	}
-	now, written, err := m.r.write(ctx, e, nil)
+	c, written, err := m.r.write(ctx, e, nil)
 	if err != nil || !written {
 		return Version{}, err
 	}
-	return m.versionOf(now), m.rep.publish(ctx, &now)
+	return m.versionOf(c.now), m.rep.publish(ctx, &c)
 }
 
 // PutIfVersion is PutVersion if the entry has the version now, or if there is none and the
