@@ -13,11 +13,11 @@ import (
 var ErrFormat = errors.New("tribes: not a difference to this value")
 
 const (
-	word     = 8  // bytes compared at once; every word-th place of the old value is known
-	minMatch = 16 // a run this long contains a whole word at a known place
-	stride   = 6  // after 1<<stride bytes without a match, steps grow by one
-	slack    = 64 // bytes by which a match that is found late may reach back
-	mostNew  = 4  // aligned gives up when more than 1/(1<<mostNew) of the value is new
+	word     = 8   // bytes compared at once; every word-th place of the old value is known
+	minMatch = 16  // a run this long contains a whole word at a known place
+	stride   = 6   // after 1<<stride bytes without a match, steps grow by one
+	slack    = 64  // bytes by which a match that is found late may reach back
+	mostNew  = 4   // aligned gives up when more than 1/(1<<mostNew) of the value is new
 	block    = 256 // bytes compared by an instruction of its own, where all of them may be equal
 )
 
@@ -46,17 +46,25 @@ func Apply(old, diff []byte, size int) ([]byte, error) {
 	if size < 0 || !valid(len(old), diff, size) {
 		return nil, ErrFormat
 	}
-	value := make([]byte, 0, size)
-	for len(diff) > 0 {
+	value := []byte{}
+	if size > len(old) {
+		value = make([]byte, size)
+	} else { // most of it is where it was, and memory for a copy is not zeroed before
+		value = append(value, old[:size]...)
+	}
+	for at, same := 0, size <= len(old); len(diff) > 0; {
 		n, rest := step(diff)
-		if n&1 == 1 {
-			at, used := binary.Uvarint(rest)
-			value = append(value, old[at:at+n>>1]...)
-			diff = rest[used:]
+		if n&1 == 0 {
+			at += copy(value[at:], rest[:n>>1])
+			diff = rest[n>>1:]
 			continue
 		}
-		value = append(value, rest[:n>>1]...)
-		diff = rest[n>>1:]
+		from, used := binary.Uvarint(rest)
+		if !same || from != uint64(at) {
+			copy(value[at:], old[from:from+n>>1])
+		}
+		at += int(n >> 1)
+		diff = rest[used:]
 	}
 	return value, nil
 }
