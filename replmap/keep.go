@@ -152,7 +152,7 @@ func (n *native) settle(ctx context.Context, epoch uint64, strays []*stray) (aga
 	for len(placed) > 0 {
 		k := min(len(placed), n.blockEntries)
 		select {
-		case <-n.tell(placed[:k]):
+		case <-n.tell(placed[:k], *n.peers.Load()):
 		case <-ctx.Done():
 		}
 		placed = placed[k:]

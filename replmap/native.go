@@ -30,6 +30,7 @@ type native struct {
 	leaving  atomic.Bool   // nothing is to be here any more
 	att      *attention
 	own      owned
+	notices  notices
 	speaks   uint8 // the highest version of the protocol; tests lower it before the start
 
 	mu sync.Mutex
