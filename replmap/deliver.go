@@ -32,7 +32,7 @@ func (n *native) deliver(ctx context.Context, c *change) error {
 		whole: sync.OnceValue(func() []byte { return body(e) }),
 		diff: sync.OnceValue(func() []byte {
 			short := e
-			if short.Diff = c.difference(); short.Diff == nil {
+			if short.Diff = c.difference(n.table); short.Diff == nil {
 				return nil
 			}
 			return body(short)

@@ -20,11 +20,11 @@ type change struct {
 }
 
 // difference returns what makes the new value of the old one; nil if that is not worth it.
-func (c *change) difference() *entry.Diff {
+func (c *change) difference(t *entry.Table) *entry.Diff {
 	if c.diff != nil && c.diff.IsTo(&c.before) {
 		return c.diff
 	}
-	return entry.Difference(&c.before, &c.now)
+	return t.Difference(&c.before, &c.now)
 }
 
 // newer reports whether the peer can be sent differences.
@@ -81,7 +81,7 @@ func (n *native) short(p *peer, w *mapwire.Write) *mapwire.Write {
 	s, has := *w, e.State()
 	s.Has = &has
 	if w.Condition == mapwire.IfVersion && w.Version == e.Version {
-		if d := entry.Difference(&e, &w.Entry); d != nil {
+		if d := n.table.Difference(&e, &w.Entry); d != nil {
 			s.Entry.Diff, s.Entry.Value = d, nil
 			n.n.differences.Add(1)
 		}

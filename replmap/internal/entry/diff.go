@@ -14,17 +14,14 @@ type Diff struct {
 	Steps   []byte  // in the form of package bytediff; none: the value is that of the base
 }
 
-// MinDiff is how many bytes a value has for which differences are made.
-const MinDiff = 2 << 10
-
 // ErrBase is the error of a difference to a value that a replica does not have, or that does
 // not make the value which it stands for. The value is to be sent whole.
 var ErrBase = errors.New("tribes: replmap: no value of this difference here")
 
 // Difference returns what makes the value of e out of that of another state of its key, whose
-// sums are known; nil if that is not worth it. It borrows both.
-func Difference(base, e *Entry) *Diff {
-	if base.Version.IsZero() || base.Gone || base.Proxy || e.Gone || e.Proxy || len(e.Value) < MinDiff {
+// sums are known; nil if that is not worth it, or there are no proxies. It borrows both.
+func (t *Table) Difference(base, e *Entry) *Diff {
+	if base.Version.IsZero() || base.Gone || base.Proxy || e.Gone || e.Proxy || len(e.Value) < t.cfg.MinDiff || !t.cfg.Proxies {
 		return nil
 	}
 	steps, ok := bytediff.Append(nil, base.Value, e.Value, len(e.Value)/2)

@@ -35,6 +35,7 @@ type Change struct {
 type Config struct {
 	Resolve Resolver             // nil: the higher version stays
 	Proxies bool                 // there may be entries whose values are elsewhere
+	MinDiff int                  // bytes of a value for which differences are made
 	Keep    time.Duration        // how long to remember what is gone
 	Now     func() time.Duration // a clock that never goes back
 	Changed func(Change)         // is told each change, in order for each key, under a lock: it must not call the table
