@@ -41,11 +41,11 @@ var errNotPrimary = errors.New("tribes: replmap: not the primary")
 // conditional implements replication: it finds the primary and has it decide, again if the
 // members do not agree who that is.
 func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
-	n.table.Digest(&w.Entry) // once, and not under a lock
+	diff := n.describe(w)
 	for {
 		changed := n.change()
 		p, _ := n.decider(w.Entry.Key)
-		now, written, err := n.decideAt(ctx, p, w)
+		now, written, err := n.decideAt(ctx, p, w, diff)
 		if !errors.Is(err, errNotPrimary) {
 			return now, written, err
 		}
@@ -61,11 +61,11 @@ func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entr
 }
 
 // decideAt has a peer decide, or this member.
-func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entry.Entry, bool, error) {
+func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
 	if p == nil {
-		return n.decideHere(ctx, w)
+		return n.decideHere(ctx, w, diff)
 	}
-	a, err := n.askPrimary(ctx, p, w)
+	a, err := n.askPrimary(ctx, p, w, diff)
 	switch {
 	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
 		// It may be that the primary has missed the entry that was read here.
@@ -121,9 +121,16 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	}
 }
 
-// decideHere decides on this member if it is the primary.
-func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
-	condition, diff := holds(w), w.Entry.Diff
+// decideHere decides on this member if it is the primary. diff makes the value of that which
+// the condition is about, if that is known.
+func (n *native) decideHere(ctx context.Context, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
+	if c, err := n.decideEdit(ctx, w); c != nil || err != nil {
+		if c == nil {
+			return nil, false, err
+		}
+		return &c.now, true, n.publish(ctx, c)
+	}
+	condition := holds(w)
 	baseless := n.table.Patch(&w.Entry) // which does not matter if the condition does not hold
 	if baseless == nil {
 		n.table.Digest(&w.Entry)
@@ -142,7 +149,7 @@ func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry
 	case other:
 		return nil, false, errNotPrimary
 	case lacks && err == nil:
-		return n.decideFetched(ctx, w)
+		return n.decideFetched(ctx, w, diff)
 	case unknown && err == nil:
 		return nil, false, baseless
 	}
@@ -156,15 +163,37 @@ func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry
 	return &c.now, written, err
 }
 
+// decideEdit is decideHere for a value that is changed in place; nil if this is not one.
+func (n *native) decideEdit(ctx context.Context, w *mapwire.Write) (*change, error) {
+	if w.Entry.Diff == nil || w.Condition != mapwire.IfVersion || n.store != nil {
+		return nil, nil
+	}
+	end, err := n.writing.take(ctx, w.Entry.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	condition, c := holds(w), &change{diff: w.Entry.Diff}
+	var written bool
+	c.now, c.before, written = n.table.ReplaceEdit(w.Entry, func(e entry.Entry, there bool) bool {
+		p, ok := n.decider(w.Entry.Key)
+		return ok && p == nil && condition(e, there)
+	})
+	if !written {
+		return nil, nil
+	}
+	return c, nil
+}
+
 // decideFetched is decideHere when the value is not here: then its hash is not enough to
 // decide. It is fetched first, and kept, as this member is to have it.
-func (n *native) decideFetched(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+func (n *native) decideFetched(ctx context.Context, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
 	e, there, err := n.fetch(ctx, w.Entry.Key)
 	if err != nil {
 		return nil, false, err
 	}
 	if there && n.table.Holds(e.State()) || !there {
-		return n.decideHere(ctx, w)
+		return n.decideHere(ctx, w, diff)
 	}
 	return nil, false, errNotPrimary // it is not to have the value, so it is not the primary
 }
@@ -172,7 +201,7 @@ func (n *native) decideFetched(ctx context.Context, w *mapwire.Write) (*entry.En
 // decide answers a Write.
 func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 	a := &mapwire.Written{Request: w.Request}
-	now, written, err := n.decideHere(ctx, w)
+	now, written, err := n.decideHere(ctx, w, w.Entry.Diff)
 	a.Entry = now
 	switch {
 	case errors.Is(err, errNotPrimary), !written && errors.Is(err, ErrClosed):

@@ -26,10 +26,16 @@ type delivery struct {
 // deliver is publish for a value with backups.
 func (n *native) deliver(ctx context.Context, c *change) error {
 	e := c.now
+	inPlace := e.Diff != nil // then its value is not at hand, and may be another one by now
 	e.Diff = nil
 	d := &delivery{
 		n: n, state: e.State(), has: make(map[*peer]bool), done: make(chan struct{}),
-		whole: sync.OnceValue(func() []byte { return body(e) }),
+		whole: func() []byte {
+			if inPlace {
+				return mapwire.Append(nil, &mapwire.Change{Entries: n.table.States([]string{e.Key})})
+			}
+			return body(e)
+		},
 		diff: sync.OnceValue(func() []byte {
 			short := e
 			if short.Diff = c.difference(n.table); short.Diff == nil {
@@ -193,11 +199,9 @@ func (n *native) tell(states []entry.State, peers []*peer) <-chan struct{} {
 	}
 	var c mapwire.Change
 	for _, s := range states {
-		for _, e := range n.table.States([]string{s.Key}) {
-			if e.State() == s && !e.Gone && e.Placed {
-				e.Strip()
-				c.Entries = append(c.Entries, e)
-			}
+		if e, _ := n.table.Peek(s.Key); e.State() == s && !e.Gone && e.Placed {
+			e.Strip()
+			c.Entries = append(c.Entries, e)
 		}
 	}
 	body := mapwire.Append(nil, &c)

@@ -70,30 +70,39 @@ func (p *peer) carryWhole(f *flight, whole func() []byte) bool {
 
 // short returns a conditional write as it is sent to a primary that may have the value which is
 // here: as a difference to that, and so that the answer can leave it out.
-func (n *native) short(p *peer, w *mapwire.Write) *mapwire.Write {
+func (n *native) short(p *peer, w *mapwire.Write, diff *entry.Diff) *mapwire.Write {
 	if n.backups == 0 || w.Condition == mapwire.IfAbsent || !p.newer() {
 		return w
 	}
-	e, there := n.table.Get(w.Entry.Key)
-	if !there || e.Proxy {
-		return w
+	s := *w
+	if e, there := n.table.Peek(w.Entry.Key); there && !e.Proxy {
+		has := e.State()
+		s.Has = &has
 	}
-	s, has := *w, e.State()
-	s.Has = &has
-	if w.Condition == mapwire.IfVersion && w.Version == e.Version {
-		if d := n.table.Difference(&e, &w.Entry); d != nil {
-			s.Entry.Diff, s.Entry.Value = d, nil
-			n.n.differences.Add(1)
-		}
+	if diff != nil {
+		s.Entry.Diff, s.Entry.Value = diff, nil
+		n.n.differences.Add(1)
 	}
 	return &s
 }
 
+// describe returns what makes the value to be written of that which the condition is about, if
+// that is here. It also gives the value its sum, once and not under a lock.
+func (n *native) describe(w *mapwire.Write) (diff *entry.Diff) {
+	if n.backups > 0 && w.Condition == mapwire.IfVersion && !w.Entry.Gone {
+		if e, there := n.table.Get(w.Entry.Key); there && e.Version == w.Version {
+			diff = n.table.Difference(&e, &w.Entry)
+		}
+	}
+	n.table.Digest(&w.Entry)
+	return diff
+}
+
 // askPrimary has a peer decide. It is sent the whole value if it cannot make it of a
 // difference.
-func (n *native) askPrimary(ctx context.Context, p *peer, w *mapwire.Write) (*mapwire.Written, error) {
+func (n *native) askPrimary(ctx context.Context, p *peer, w *mapwire.Write, diff *entry.Diff) (*mapwire.Written, error) {
 	defer n.own.add(&w.Entry)()
-	s := n.short(p, w)
+	s := n.short(p, w, diff)
 	for {
 		a, err := ask[*mapwire.Written](ctx, p, func(id uint64) mapwire.Message {
 			m := *s
@@ -115,7 +124,7 @@ func (n *native) fold(p *peer, w *mapwire.Write, a *mapwire.Written) {
 	if n.backups == 0 || e == nil || e.Gone || e.Proxy {
 		return
 	}
-	switch now, there := n.table.Get(e.Key); {
+	switch now, there := n.table.Peek(e.Key); {
 	case a.Outcome == mapwire.Wrote && there && now.Placed && now.State() == e.State():
 		e.Strip() // all that are to have it have it
 	case a.Outcome == mapwire.Wrote && e.Sum == w.Entry.Sum && p.newer(), w.Has != nil && *w.Has == e.State():

@@ -72,8 +72,8 @@ func (m *Map[K, V]) Start(ctx context.Context) error {
 		begin := time.Now()
 		m.r.table = entry.NewTable(local.ID(), entry.Config{
 			Resolve: m.resolver(), Proxies: m.cfg.Backups > 0, Keep: m.cfg.Remember, Changed: m.r.changed,
-			MinDiff: m.r.minDiff,
-			Now:     func() time.Duration { return time.Since(begin) },
+			MinDiff: m.r.minDiff, Watched: m.r.watched,
+			Now: func() time.Duration { return time.Since(begin) },
 		})
 		m.wg.Go(func() { m.r.sweep(m.ctx) })
 	}

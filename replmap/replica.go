@@ -121,6 +121,13 @@ func (r *replica) sweep(ctx context.Context) {
 	}
 }
 
+// watched reports whether there are watchers, which keep values.
+func (r *replica) watched() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.watchers) > 0
+}
+
 // changed tells the watchers. It is called under the lock of a bucket.
 func (r *replica) changed(c entry.Change) {
 	r.mu.Lock()

@@ -25,7 +25,11 @@ func (m *Map[K, V]) Version(key K) (v Version, there bool) {
 	if err != nil || m.usable() != nil {
 		return v, false
 	}
-	e, there := m.r.table.Get(k)
+	get := m.r.table.Get
+	if m.cfg.Backups > 0 { // then the sum of the value is there without it
+		get = m.r.table.Peek
+	}
+	e, there := get(k)
 	if !there {
 		return v, false
 	}

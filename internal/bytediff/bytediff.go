@@ -274,3 +274,33 @@ func commonSuffix(a, b []byte) int {
 	}
 	return i
 }
+
+// Edit is a place of a value at which there are other bytes.
+type Edit struct {
+	At  int
+	New []byte // of the difference
+}
+
+// Edits returns what a difference changes in a value of size bytes, if it makes one of as many
+// bytes and moves none of them: then the bytes that are not new are where they were.
+func Edits(diff []byte, size int) ([]Edit, bool) {
+	if !valid(size, diff, size) {
+		return nil, false
+	}
+	var all []Edit
+	for at := 0; len(diff) > 0; {
+		n, rest := step(diff)
+		if n&1 == 0 {
+			all = append(all, Edit{At: at, New: rest[:n>>1]})
+			diff = rest[n>>1:]
+		} else {
+			from, used := binary.Uvarint(rest)
+			if from != uint64(at) {
+				return nil, false
+			}
+			diff = rest[used:]
+		}
+		at += int(n >> 1)
+	}
+	return all, true
+}

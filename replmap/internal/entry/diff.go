@@ -19,7 +19,8 @@ type Diff struct {
 var ErrBase = errors.New("tribes: replmap: no value of this difference here")
 
 // Difference returns what makes the value of e out of that of another state of its key, whose
-// sums are known; nil if that is not worth it, or there are no proxies. It borrows both.
+// sums are known; nil if that is not worth it, or there are no proxies. It borrows the values.
+// The sum of e may follow from that of the other; Digest does nothing then.
 func (t *Table) Difference(base, e *Entry) *Diff {
 	if base.Version.IsZero() || base.Gone || base.Proxy || e.Gone || e.Proxy || len(e.Value) < t.cfg.MinDiff || !t.cfg.Proxies {
 		return nil
@@ -28,6 +29,10 @@ func (t *Table) Difference(base, e *Entry) *Diff {
 	d := &Diff{Base: base.Version, BaseSum: base.Sum, Size: len(e.Value), Steps: steps}
 	if !ok || !d.fits(base.Value) {
 		return nil
+	}
+	if edits, ok := bytediff.Edits(steps, len(base.Value)); ok && d.Size == len(base.Value) && base.sure && !e.sure {
+		e.crc, e.sure = base.crc.edited(base.Value, edits), true
+		e.Sum = e.crc.sum(d.Size)
 	}
 	return d
 }
@@ -67,6 +72,7 @@ func (t *Table) Patch(e *Entry) error {
 	b.mu.RLock()
 	var base Entry
 	if it := b.items[e.Key]; it != nil {
+		it.share()
 		base = it.Entry
 	}
 	b.mu.RUnlock()
@@ -74,17 +80,17 @@ func (t *Table) Patch(e *Entry) error {
 	case base.Gone || base.Proxy || base.Version.IsZero():
 		return ErrBase
 	case base.State() == e.State(): // it has come in another way
-		e.Value = base.Value
+		e.Value, e.Diff, e.crc, e.sure = base.Value, nil, base.crc, base.sure
 	case !e.Diff.IsTo(&base):
 		return ErrBase
 	default:
 		v, err := e.Diff.value(base.Value)
-		if err != nil || ValueSum(v) != e.Sum {
+		crc := checksumsOf(v)
+		if err != nil || crc.sum(len(v)) != e.Sum {
 			return ErrBase
 		}
-		e.Value = v
+		e.Value, e.Diff, e.crc, e.sure = v, nil, crc, true
 	}
-	e.Diff, e.sure = nil, true
 	return nil
 }
 
@@ -97,6 +103,6 @@ func (e *Entry) Fill(from *Entry) bool {
 	if from.Gone || from.Proxy || from.Diff != nil || from.Sum != e.Sum {
 		return false
 	}
-	e.Value, e.Proxy, e.Diff, e.sure = from.Value, false, nil, from.sure
+	e.Value, e.Proxy, e.Diff, e.crc, e.sure = from.Value, false, nil, from.crc, from.sure
 	return true
 }

@@ -38,6 +38,7 @@ type Config struct {
 	MinDiff int                  // bytes of a value for which differences are made
 	Keep    time.Duration        // how long to remember what is gone
 	Now     func() time.Duration // a clock that never goes back
+	Watched func() bool          // whether Changed keeps values; nil if not. It must not call the table
 	Changed func(Change)         // is told each change, in order for each key, under a lock: it must not call the table
 }
 
@@ -61,7 +62,8 @@ type bucket struct {
 // item is an entry in a table. Its Lifetime is not used.
 type item struct {
 	Entry
-	hash uint64
+	hash  uint64
+	alone atomic.Bool // the memory of the value is known to nobody but the table, see share
 	// until is when it ends, or is forgotten if it is gone; negative is never.
 	until time.Duration
 }
@@ -99,12 +101,17 @@ func (t *Table) lives(it *item) bool {
 
 // entry is it with the lifetime that it has from now.
 func (t *Table) entry(it *item) Entry {
+	it.share()
 	e := it.Entry
-	e.Lifetime = Forever
-	if it.until >= 0 && !it.Gone {
-		e.Lifetime = max(0, it.until-t.cfg.Now())
-	}
+	e.Lifetime = t.left(it)
 	return e
+}
+
+func (t *Table) left(it *item) time.Duration {
+	if it.until < 0 || it.Gone {
+		return Forever
+	}
+	return max(0, it.until-t.cfg.Now())
 }
 
 // Write gives a key a new state with a version of this replica if the condition holds for
@@ -138,6 +145,16 @@ func (t *Table) Replace(e Entry, condition func(Entry, bool) bool) (now, before 
 	return e, before, true
 }
 
+// see notes a version: writes of this replica have higher ones.
+func (t *Table) see(v Version) {
+	for {
+		c := t.clock.Load()
+		if v.Counter <= c || t.clock.CompareAndSwap(c, v.Counter) {
+			return
+		}
+	}
+}
+
 // Merge takes a state that another replica has. It reports whether that was news.
 func (t *Table) Merge(e *Entry) (news bool, err error) {
 	switch {
@@ -150,12 +167,7 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 	case !e.Proxy:
 		e.Sum = t.valueSum(e)
 	}
-	for {
-		c := t.clock.Load()
-		if e.Version.Counter <= c || t.clock.CompareAndSwap(c, e.Version.Counter) {
-			break
-		}
-	}
+	t.see(e.Version)
 	b := t.bucket(e.Key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,6 +186,7 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 			return false, ErrConflict
 		}
 	}
+	it.share()
 	merged := Merge(&it.Entry, e, t.cfg.Resolve)
 	if merged != e && merged != &it.Entry {
 		merged.Sum = t.valueSum(merged)
@@ -199,6 +212,7 @@ func (t *Table) set(b *bucket, it *item, e *Entry, expired bool) {
 		b.here -= one(!it.Proxy)
 	}
 	it.Entry, it.hash, it.until = *e, 0, -1
+	it.alone.Store(false)
 	switch {
 	case e.Gone:
 		it.Value, it.Proxy, it.Sum = nil, false, 0
