@@ -104,6 +104,10 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 		if err := n.take(p, a.Entry); err != nil {
 			return nil, false, err
 		}
+		if e := a.Entry; n.backups > 0 && a.Outcome == mapwire.Wrote && !e.Gone && !e.Proxy && !n.holdsHere(e.Key) {
+			n.table.Digest(e)
+			n.recent.keep(*e)
+		}
 	}
 	switch a.Outcome {
 	case mapwire.Wrote:

@@ -75,7 +75,7 @@ func (n *native) short(p *peer, w *mapwire.Write, diff *entry.Diff) *mapwire.Wri
 		return w
 	}
 	s := *w
-	if e, there := n.table.Peek(w.Entry.Key); there && !e.Proxy {
+	if e, there := n.here(w.Entry.Key); there {
 		has := e.State()
 		s.Has = &has
 	}
@@ -90,7 +90,7 @@ func (n *native) short(p *peer, w *mapwire.Write, diff *entry.Diff) *mapwire.Wri
 // that is here. It also gives the value its sum, once and not under a lock.
 func (n *native) describe(w *mapwire.Write) (diff *entry.Diff) {
 	if n.backups > 0 && w.Condition == mapwire.IfVersion && !w.Entry.Gone {
-		if e, there := n.table.Get(w.Entry.Key); there && e.Version == w.Version {
+		if e, there := n.here(w.Entry.Key); there && e.Version == w.Version {
 			diff = n.table.Difference(&e, &w.Entry)
 		}
 	}
@@ -142,8 +142,11 @@ func (n *native) unfold(w *entry.Entry, a *mapwire.Written) {
 	if n.table.Patch(e) == nil {
 		return
 	}
-	a.Entry = nil
-	if now, there := n.table.Get(e.Key); there {
+	now, there := n.here(e.Key)
+	if !there {
+		now, there = n.table.Get(e.Key)
+	}
+	if a.Entry = nil; there {
 		a.Entry = &now
 	}
 }

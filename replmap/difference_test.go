@@ -279,3 +279,81 @@ func TestAnswersLeaveOutWhatIsKnown(t *testing.T) {
 		stopAll(all...)
 	})
 }
+
+// A member that is not to have a value and writes it again and again fetches it once, and
+// sends what is different; when another has written it, it fetches that.
+func TestDifferencesOfWhoHasAProxy(t *testing.T) {
+	for _, wait := range []Wait{WaitAll, WaitOne} {
+		inBubble(t, func(t *testing.T) {
+			f, sent := backups(t, 1, func(c *Config[string, string]) { c.Wait = wait }), new(traffic)
+			f.in = sent.layer
+			all := f.start("a", "b", "c")
+			sorted := primaryFirst(t, "k", all)
+			writer := sorted[2]
+			v := long(100_000, 1)
+			sorted[0].put("k", string(v))
+			time.Sleep(100 * time.Millisecond)
+			write := func(n *node, i int) {
+				t.Helper()
+				want := v
+				v = edited(v, 1000+3000*i, 10, uint64(i))
+				_, err := n.Update(context.Background(), "k", func(old string, _ bool) (string, bool, error) {
+					if old != string(want) {
+						t.Error("another value is there")
+					}
+					return string(v), true, nil
+				})
+				must(t, err)
+				time.Sleep(100 * time.Millisecond)
+			}
+			write(writer, 0)
+			before := sent.bytes()
+			for i := range 20 {
+				write(writer, i+1)
+			}
+			if n := (sent.bytes() - before) / 20; n > 2000 || writer.Stats().Fetched != 1 {
+				t.Errorf("%v: %d bytes for each write of 10, %d fetched", wait, n, writer.Stats().Fetched)
+			}
+			write(sorted[0], 22)
+			write(writer, 23)
+			if n := writer.Stats().Fetched; n != 2 || resent(all) > 0 {
+				t.Errorf("%v: %d fetched, %d sent whole", wait, n, resent(all))
+			}
+			checkValue(t, "k", v, all...)
+			time.Sleep(5 * time.Second)
+			checkPlaced(t, 1, all...)
+			stopAll(all...)
+		})
+	}
+}
+
+// What is kept of values that are elsewhere is bounded, and counts for one version.
+func TestRecentValues(t *testing.T) {
+	var x recent
+	state := func(i int) entry.Entry {
+		return entry.Entry{Key: fmt.Sprint(i), Version: entry.Version{Counter: 1 + uint64(i)}, Value: make([]byte, 1<<20)}
+	}
+	for i := range 100 {
+		e := state(i)
+		x.keep(e)
+		proxy := e
+		proxy.Strip()
+		if got, there := x.get(proxy); !there || len(got.Value) != len(e.Value) {
+			t.Fatalf("%d is not there", i)
+		}
+	}
+	if len(x.all) < 25 || x.bytes > maxRecent {
+		t.Errorf("%d values, %d bytes", len(x.all), x.bytes)
+	}
+	for key, e := range x.all {
+		e.Version.Counter++
+		if _, there := x.get(e); there || x.all[key].Key != "" {
+			t.Error("a value of another version")
+		}
+	}
+	big := state(1)
+	big.Value = make([]byte, maxRecent/2)
+	if x.keep(big); len(x.all) > 0 || x.bytes != 0 {
+		t.Errorf("%d values, %d bytes", len(x.all), x.bytes)
+	}
+}

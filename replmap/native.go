@@ -31,6 +31,7 @@ type native struct {
 	att      *attention
 	own      owned
 	notices  notices
+	recent   recent
 	speaks   uint8 // the highest version of the protocol; tests lower it before the start
 
 	mu sync.Mutex

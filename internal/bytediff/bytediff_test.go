@@ -158,6 +158,17 @@ func FuzzApply(f *testing.F) {
 		if err == nil && len(value) != size {
 			t.Fatalf("%d bytes, want %d", len(value), size)
 		}
+		edits, ok := Edits(diff, len(old))
+		if !ok {
+			return
+		}
+		value, err = Apply(old, diff, len(old))
+		for _, e := range edits {
+			copy(old[e.At:], e.New)
+		}
+		if err != nil || !bytes.Equal(value, old) {
+			t.Fatalf("edited to %x, want %x, %v", old, value, err)
+		}
 	})
 }
 
@@ -241,5 +252,46 @@ func TestAlignedChangesNeedNoIndex(t *testing.T) {
 	}
 	if w := (writer{limit: 1 << 20}); w.aligned(old, text(64<<10, 9), 0, 0) || len(w.out) > 0 {
 		t.Errorf("%d bytes written of a value that is new", len(w.out))
+	}
+}
+
+// What Edits returns makes the value; it returns nothing where bytes move.
+func TestEdits(t *testing.T) {
+	old, other := text(8192, 1), text(600, 2)
+	tests := []struct {
+		name  string
+		value []byte
+		edits int // -1: not in place
+	}{
+		{"the same", old, 0},
+		{"one place", join(old[:100], other[:50], old[150:]), 1},
+		{"beginning, middle and end", join(other[:9], old[9:4000], other[:300], old[4300:8190], other[:2]), 3},
+		{"longer", join(old[:100], other, old[150:]), -1},
+		{"shorter", old[:8000], -1},
+		{"halves swapped", join(old[4096:], old[:4096]), -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, ok := Append(nil, old, tt.value, 1<<20)
+			if !ok {
+				t.Fatal("no difference")
+			}
+			edits, ok := Edits(d, len(old))
+			if ok != (tt.edits >= 0) || ok && len(edits) != tt.edits {
+				t.Fatalf("%d edits, %v, want %d", len(edits), ok, tt.edits)
+			}
+			got := bytes.Clone(old)
+			for _, e := range edits {
+				copy(got[e.At:], e.New)
+			}
+			if ok && !bytes.Equal(got, tt.value) {
+				t.Error("another value")
+			}
+		})
+	}
+	for _, bad := range []string{"\x04a", "\x05\x09", "\x00", "\x80", "\x01\x00", "\x04ab"} {
+		if e, ok := Edits([]byte(bad), 10); ok {
+			t.Errorf("%x: %v", bad, e)
+		}
 	}
 }
