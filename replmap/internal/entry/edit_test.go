@@ -214,3 +214,48 @@ func TestReplaceEdit(t *testing.T) {
 		})
 	}
 }
+
+// FuzzDiff: whatever the steps, a state is what they make and in place it is the same, or it is
+// refused and nothing changes.
+func FuzzDiff(f *testing.F) {
+	f.Add([]byte("0123456789abcdef"), []byte("\x05\x00\x04XY\x19\x04"), 16, true)
+	f.Add([]byte("0123456789abcdef"), []byte("\x19\x04\x04XY"), 14, true)
+	f.Add([]byte("0123"), []byte("\x09\x00\x09\x00\x09\x00"), 12, true)
+	f.Add([]byte("0123"), []byte{}, 4, false)
+	f.Fuzz(func(t *testing.T, old, steps []byte, size int, right bool) {
+		had := bytes.Clone(old)
+		base := Entry{Key: "k", Value: old, Version: ver(1, 'w'), Lifetime: Forever}
+		e := Entry{Key: "k", Version: ver(2, 'w'), Lifetime: Forever, Diff: &Diff{Base: base.Version, BaseSum: ValueSum(old), Size: size, Steps: steps}}
+		if size >= 0 && e.Diff.fits(old) && right {
+			v, err := e.Diff.value(old)
+			if err != nil {
+				v = nil
+			}
+			e.Sum = ValueSum(v)
+		}
+		var ends []Entry
+		for _, inPlace := range []bool{false, true} {
+			table, x, first := proxyTable(nil), e, base
+			if _, err := table.Merge(&first); err != nil {
+				t.Fatal(err)
+			}
+			done := inPlace && table.MergeEdit(&x)
+			if !done && table.Patch(&x) == nil {
+				if _, err := table.Merge(&x); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now, _ := table.Get("k")
+			if now.Sum != ValueSum(now.Value) || now.Version == base.Version && !bytes.Equal(now.Value, had) || len(now.Value) > len(old)+len(steps) {
+				t.Fatalf("%d bytes of version %v", len(now.Value), now.Version)
+			}
+			ends = append(ends, now)
+		}
+		if !bytes.Equal(old, had) {
+			t.Fatal("the old value has changed")
+		}
+		if ends[0].State() != ends[1].State() || !bytes.Equal(ends[0].Value, ends[1].Value) {
+			t.Fatalf("%v, and in place %v", ends[0].State(), ends[1].State())
+		}
+	})
+}
