@@ -83,27 +83,9 @@ func sameValue(t *testing.T, a, b *Table) {
 	}
 }
 
-// A value that nobody has been given is changed in its place; one that somebody has is not
-// changed for him, however he came by it.
-func TestEditsInPlace(t *testing.T) {
-	here, writer := large(nil)
-	merge := func() {
-		t.Helper()
-		if e := next(t, writer, 500, 20); !here.MergeEdit(&e) {
-			t.Fatal("not merged in place")
-		}
-	}
-	merge() // in memory of its own from now on
-	at := memory(here)
-	merge()
-	merge()
-	if memory(here) != at {
-		t.Error("the value was copied")
-	}
-	if e, there := here.Peek("k"); !there || e.Value != nil || e.State() != here.bucket("k").items["k"].State() {
-		t.Errorf("Peek: %+v", e)
-	}
-	ways := map[string]func() []byte{
+// waysOut are all ways to come by the value of "k".
+func waysOut(t *testing.T, here *Table) map[string]func() []byte {
+	return map[string]func() []byte{
 		"Get":    func() []byte { e, _ := here.Get("k"); return e.Value },
 		"States": func() []byte { return here.States([]string{"k"})[0].Value },
 		"All": func() (v []byte) {
@@ -134,7 +116,29 @@ func TestEditsInPlace(t *testing.T) {
 			return e.Value
 		},
 	}
-	for name, hand := range ways {
+}
+
+// A value that nobody has been given is changed in its place; one that somebody has is not
+// changed for him, however he came by it.
+func TestEditsInPlace(t *testing.T) {
+	here, writer := large(nil)
+	merge := func() {
+		t.Helper()
+		if e := next(t, writer, 500, 20); !here.MergeEdit(&e) {
+			t.Fatal("not merged in place")
+		}
+	}
+	merge() // in memory of its own from now on
+	at := memory(here)
+	merge()
+	merge()
+	if memory(here) != at {
+		t.Error("the value was copied")
+	}
+	if e, there := here.Peek("k"); !there || e.Value != nil || e.State() != here.bucket("k").items["k"].State() {
+		t.Errorf("Peek: %+v", e)
+	}
+	for name, hand := range waysOut(t, here) {
 		merge()
 		had := hand()
 		was := bytes.Clone(had)
