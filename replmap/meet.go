@@ -78,7 +78,7 @@ func (n *native) introduction(to membership.ID) *mapwire.Hello {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return &mapwire.Hello{
-		MinVersion: mapwire.Version, MaxVersion: mapwire.Version,
+		MinVersion: mapwire.Version, MaxVersion: n.speaks,
 		Map: n.name, Codecs: n.codecs, Resolves: n.resolves, Known: known, State: n.state,
 	}
 }
@@ -142,14 +142,14 @@ func (n *native) met(m *membership.Member, h *mapwire.Hello) error {
 	p := n.peer(m.ID())
 	isNew := p == nil
 	if isNew {
-		p = n.newPeer(m, h.State)
+		p = n.newPeer(m, h)
 		all := append(append([]*peer(nil), *n.peers.Load()...), p)
 		n.moved()
 		n.peers.Store(&all)
 	}
 	mine := n.state
 	n.mu.Unlock()
-	p.heard(m, h.State)
+	p.heard(m, h)
 	if isNew || !h.Known {
 		n.meet(m)
 	}
