@@ -210,6 +210,7 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 	switch {
 	case errors.Is(err, errNotPrimary), !written && errors.Is(err, ErrClosed):
 		a.Outcome = mapwire.NotPrimary
+		n.doubt(w.Entry.Key, p)
 	case errors.Is(err, entry.ErrBase):
 		a.Outcome = mapwire.Lacks
 	case written:
@@ -224,4 +225,19 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 	}
 	n.fold(p, w, a)
 	n.answer(ctx, p, a)
+}
+
+// doubt is called when a member takes this one for the primary of a key, which believes in
+// another. That may have crashed: its connections tell those who have some, and the others
+// only when its time is over. So it is greeted, and missed if that fails.
+func (n *native) doubt(key string, by *peer) {
+	p, ok := n.decider(key)
+	if !ok || p == nil || p == by || !p.doubted() {
+		return
+	}
+	n.spawn(func(ctx context.Context) {
+		if _, err := n.greet(ctx, p.member()); err != nil {
+			n.log.Debug("primary in doubt was not reached", "member", p.member(), "err", err)
+		}
+	})
 }

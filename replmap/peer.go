@@ -42,6 +42,7 @@ type peer struct {
 	cancel  context.CancelFunc
 	waiting map[*flight]bool // what it has not answered; true if that counts
 	since   time.Time        // when it last answered, or was first asked
+	checked time.Time        // when it was last in doubt
 	timer   *time.Timer      // runs while something waits
 }
 
@@ -65,6 +66,17 @@ func (p *peer) heard(m *membership.Member, h *mapwire.Hello) {
 	if p.stands == catching && !p.behind && p.state == mapwire.Ready {
 		p.stand(isCurrent)
 	}
+}
+
+// doubted reports whether it is time to see whether the peer lives.
+func (p *peer) doubted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); now.Sub(p.checked) >= p.n.budget/2 {
+		p.checked = now
+		return true
+	}
+	return false
 }
 
 // stand notes what the peer counts as from now on. The caller holds p.mu.
