@@ -45,7 +45,7 @@ func (n *native) meet(m *membership.Member) {
 
 // introduce greets a member until each has heard the other, or it has left.
 func (n *native) introduce(ctx context.Context, m *membership.Member, x *meeting) {
-	pause := n.budget / 2
+	pause := min(n.budget/2, firstPause)
 	for tries := 0; ; tries++ {
 		said, err := n.greet(ctx, m)
 		if n.concluded(m, x, said, err) {
@@ -112,6 +112,18 @@ func (n *native) awaited() bool {
 	defer n.mu.Unlock()
 	for node, x := range n.meetings {
 		if n.peer(node) == nil && (!x.tried || x.heard) {
+			return true
+		}
+	}
+	return false
+}
+
+// unheard reports whether a peer may not know how far this member is.
+func (n *native) unheard() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for node := range n.meetings {
+		if n.peer(node) != nil {
 			return true
 		}
 	}

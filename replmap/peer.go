@@ -272,8 +272,9 @@ func (p *peer) recover(ctx context.Context) {
 
 // How often and how often at least a member is greeted that does not answer.
 const (
-	maxTries = 10
-	maxPause = 2 * time.Second
+	maxTries   = 10
+	firstPause = 100 * time.Millisecond
+	maxPause   = 2 * time.Second
 )
 
 // comeBack gives a silent peer changes again.

@@ -42,3 +42,32 @@ func TestBackupsDecideSoonAfterACrash(t *testing.T) {
 		stopAll(b, c)
 	})
 }
+
+// A member does not serve before all others know that it has everything: who does not would
+// not wait for it.
+func TestReadyWhenAllKnow(t *testing.T) {
+	for _, n := range []int{0, 1} {
+		t.Run(fmt.Sprint(n, " backups"), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				f := newFarm(t, func(c *Config[string, string]) { c.Backups, c.Budget = n, 10*time.Second })
+				all := f.start("a", "b")
+				for i := range 20 {
+					all[0].put(fmt.Sprint("k", i), "old")
+				}
+				c := f.boot("c")
+				time.Sleep(time.Second) // it is in the views of all
+				f.net.Cut("c", "b")
+				time.AfterFunc(300*time.Millisecond, f.net.Heal)
+				must(t, c.Start(t.Context()))
+				for i := range 20 {
+					key := fmt.Sprint("k", i)
+					all[1].put(key, "new")
+					if got := c.get(key); got != "new" {
+						t.Errorf("%s is %s on the member that has just started", key, got)
+					}
+				}
+				stopAll(append(all, c)...)
+			})
+		})
+	}
+}
