@@ -103,7 +103,7 @@ func (n *native) believed(ctx context.Context) {
 	defer limit.Stop()
 	for {
 		changed := n.change()
-		if !n.awaited() && !n.unheard() {
+		if !n.unheard() {
 			return
 		}
 		select {

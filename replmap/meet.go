@@ -118,16 +118,11 @@ func (n *native) awaited() bool {
 	return false
 }
 
-// unheard reports whether a peer may not know how far this member is.
+// unheard reports whether a member that may have the map may not know how far this one is.
 func (n *native) unheard() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for node := range n.meetings {
-		if n.peer(node) != nil {
-			return true
-		}
-	}
-	return false
+	return len(n.meetings) > 0
 }
 
 func (n *native) inView(node membership.ID) bool {
