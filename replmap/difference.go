@@ -151,15 +151,6 @@ func (n *native) unfold(w *entry.Entry, a *mapwire.Written) {
 	}
 }
 
-// patch gives a state that has a difference its value, which may be one that this member has
-// asked a primary to write.
-func (n *native) patch(e *entry.Entry) error {
-	if e.Diff == nil || n.own.fill(e) {
-		return nil
-	}
-	return n.table.Patch(e)
-}
-
 // owned are the states that this member has asked primaries to write, until they answer.
 type owned struct {
 	mu  sync.Mutex
@@ -184,8 +175,12 @@ func (o *owned) add(e *entry.Entry) (remove func()) {
 	}
 }
 
-// fill gives a state the value that it stands for, and reports whether it is there.
+// fill gives a state with a difference the value that it stands for, and reports whether it is
+// there.
 func (o *owned) fill(e *entry.Entry) bool {
+	if e.Diff == nil {
+		return false
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.ContainsFunc(o.all[e.Key], func(x *entry.Entry) bool {

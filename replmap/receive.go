@@ -94,11 +94,11 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 	var stale []string
 	for i := range all {
 		e := &all[i]
-		if n.table.MergeEdit(e) {
+		if !n.own.fill(e) && n.table.MergeEdit(e) {
 			n.look(e.Key)
 			continue
 		}
-		if err := n.patch(e); err != nil { // it is sent again, whole
+		if err := n.table.Patch(e); err != nil { // it is sent again, whole
 			first = cmp.Or(first, err)
 			continue
 		}

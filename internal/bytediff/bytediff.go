@@ -46,13 +46,13 @@ func Apply(old, diff []byte, size int) ([]byte, error) {
 	if size < 0 || !valid(len(old), diff, size) {
 		return nil, ErrFormat
 	}
-	value := []byte{}
-	if size > len(old) {
-		value = make([]byte, size)
-	} else { // most of it is where it was, and memory for a copy is not zeroed before
-		value = append(value, old[:size]...)
+	// Most of it is where it was, and memory for a copy is not zeroed before.
+	value, same := append([]byte{}, old[:min(size, len(old))]...), true
+	if cap(value) < size {
+		value, same = make([]byte, size), false
 	}
-	for at, same := 0, size <= len(old); len(diff) > 0; {
+	value = value[:size]
+	for at := 0; len(diff) > 0; {
 		n, rest := step(diff)
 		if n&1 == 0 {
 			at += copy(value[at:], rest[:n>>1])
