@@ -15,7 +15,11 @@ var (
 
 // The stacks under all faults: see doc.go, and judge_test.go for what must hold.
 func TestSimulation(t *testing.T) {
-	first, last := uint64(1), size[uint64](20, 30, 3000)
+	usual := uint64(30)
+	if bubble.Replays {
+		usual = 100
+	}
+	first, last := uint64(1), size(20, usual, 3000)
 	if *simSeeds != 0 {
 		last = *simSeeds
 	}

@@ -31,7 +31,7 @@ var edits = []edit{
 	// the other queue would depend on how many strangers are in it.
 	{file: "proc.go", old: "func runqput(pp *p, gp *g, next bool) {\n", new: "func runqput(pp *p, gp *g, next bool) {\n\tif replay.on && gp.bubble == nil {\n\t\tnext = false\n\t}\n"},
 	{file: "runtime2.go", old: "[256]guintptr", new: "[1 << 14]guintptr"},
-	{file: "proc.go", old: "[256]guintptr", new: "[1 << 14]guintptr"},
+	{file: "proc.go", old: "batch *[256]guintptr", new: "batch *[1 << 14]guintptr"},
 	{file: "proc.go", old: "\tif runqputslow(pp, gp, h, t) {\n", new: "\tif replay.on {\n\t\tlock(&sched.lock)\n\t\tglobrunqput(gp)\n\t\tunlock(&sched.lock)\n\t\treturn\n\t}\n\tif runqputslow(pp, gp, h, t) {\n"},
 	// How often the scheduler prefers the queue for all processors depends on what ran before.
 	{file: "proc.go", old: "if pp.schedtick%61 == 0 && ", new: "if pp.schedtick%61 == 0 && !replay.on && "},

@@ -45,21 +45,21 @@ func TestOtherRelease(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), edits[0].file) || !strings.Contains(err.Error(), "0 times") {
 		t.Errorf("a runtime with none of the lines: %v", err)
 	}
-	var all strings.Builder
+	texts := make(map[string]string)
 	for _, e := range edits {
-		all.WriteString(e.old)
+		texts[e.file] += e.old
 	}
-	for _, e := range edits {
-		write(t, filepath.Join(src, e.file), all.String())
+	for file, text := range texts {
+		write(t, filepath.Join(src, file), text)
 	}
 	if _, err := files(src, dir); err != nil {
 		t.Errorf("a runtime with each line once: %v", err)
 	}
-	write(t, filepath.Join(src, "proc.go"), all.String()+all.String())
+	write(t, filepath.Join(src, "proc.go"), texts["proc.go"]+texts["proc.go"])
 	if _, err := files(src, dir); err == nil || !strings.Contains(err.Error(), "2 times") {
 		t.Errorf("a runtime with lines twice: %v", err)
 	}
-	write(t, filepath.Join(src, "proc.go"), all.String())
+	write(t, filepath.Join(src, "proc.go"), texts["proc.go"])
 	write(t, filepath.Join(src, "replay.go"), "package runtime\n")
 	if _, err := files(src, dir); err == nil {
 		t.Error("a file of the runtime is lost")
