@@ -149,6 +149,13 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 		}
 	}
 	v, there, err := m.m.Get(ctx, id)
+	if err == nil && (!there || v.deleted) && !m.asks {
+		// This member may be one that saves do not wait for any more.
+		if err := m.latest(ctx, id); err != nil {
+			return nil, failed(err)
+		}
+		v, there, err = m.m.Get(ctx, id)
+	}
 	switch {
 	case err != nil:
 		return nil, failed(err)

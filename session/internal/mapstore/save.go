@@ -43,9 +43,16 @@ func (m *Store) save(ctx context.Context, s *store.Session, base uint64, once On
 	}
 	v := made(s)
 	v.owned = owned
+	asked := false
 	for tries := 1; ctx.Err() == nil; {
 		at, put, err := m.put(ctx, s.ID, &v, base, once, age)
 		switch {
+		case errors.Is(err, store.ErrConflict) && !asked:
+			// What this member knows may be old, if saves do not wait for it any more.
+			asked = true
+			if err := m.latest(ctx, s.ID); err != nil {
+				return none, failed(err)
+			}
 		case errors.Is(err, replmap.ErrUncertain) && tries < maxTries:
 			tries++
 		case err != nil:
