@@ -47,6 +47,7 @@ func askMore[A mapwire.Message](ctx context.Context, p *peer, m func(id uint64) 
 		p.n.mu.Unlock()
 	}()
 	life := p.life()
+	defer context.AfterFunc(life, cancel)() // nor does sending take longer
 	if err := p.insist(ctx, m(id)); err != nil {
 		return a, nil, err
 	}

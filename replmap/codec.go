@@ -17,7 +17,8 @@ type Codec[T any] interface {
 	Name() string
 	// Append appends the bytes of v to b, which may be nil, and returns the result.
 	Append(b []byte, v T) ([]byte, error)
-	// Decode makes a value of bytes. It borrows b: what it returns must not alias it.
+	// Decode makes a value of bytes, which it must not modify and nobody does: what it returns
+	// may alias them if nobody modifies that either.
 	Decode(b []byte) (T, error)
 }
 

@@ -113,6 +113,7 @@ type settings struct {
 	wait                            Wait
 	budget, discover, stall, repair time.Duration
 	blockEntries, blockBytes        int
+	minDiff                         int // bytes of a value of which differences are sent
 	backups                         int
 	resolves                        bool
 	log                             *slog.Logger
@@ -121,6 +122,7 @@ type settings struct {
 const (
 	defaultMaxKey   = 64 << 10
 	defaultMaxValue = 16 << 20
+	defaultMinDiff  = 2 << 10
 	maxName         = 200
 	maxBackups      = 100
 )
@@ -160,7 +162,7 @@ func (c *Config[K, V]) settings() (settings, error) {
 		group: c.Group, name: c.Name, codecs: c.Keys.Name() + "/" + c.Values.Name(),
 		wait: c.Wait, budget: c.Budget, discover: c.Discover, stall: c.Stall, repair: c.Repair,
 		blockEntries: c.BlockEntries, blockBytes: c.BlockBytes, resolves: c.Resolve != nil, log: c.Logger,
-		backups: c.Backups,
+		backups: c.Backups, minDiff: defaultMinDiff,
 	}
 	if c.Backups > 0 {
 		s.codecs += fmt.Sprintf(" +backups=%d", c.Backups)

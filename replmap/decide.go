@@ -41,10 +41,11 @@ var errNotPrimary = errors.New("tribes: replmap: not the primary")
 // conditional implements replication: it finds the primary and has it decide, again if the
 // members do not agree who that is.
 func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+	diff := n.describe(w)
 	for {
 		changed := n.change()
 		p, _ := n.decider(w.Entry.Key)
-		now, written, err := n.decideAt(ctx, p, w)
+		now, written, err := n.decideAt(ctx, p, w, diff)
 		if !errors.Is(err, errNotPrimary) {
 			return now, written, err
 		}
@@ -60,21 +61,17 @@ func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entr
 }
 
 // decideAt has a peer decide, or this member.
-func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entry.Entry, bool, error) {
+func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
 	if p == nil {
-		return n.decideHere(ctx, w)
+		return n.decideHere(ctx, w, diff)
 	}
-	a, err := ask[*mapwire.Written](ctx, p, func(id uint64) mapwire.Message {
-		ww := *w
-		ww.Request = id
-		return &ww
-	})
+	a, err := n.askPrimary(ctx, p, w, diff)
 	switch {
 	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
 		// It may be that the primary has missed the entry that was read here.
 		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
 	case err == nil:
-		unfold(&w.Entry, a)
+		n.unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
@@ -107,12 +104,16 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 		if err := n.take(p, a.Entry); err != nil {
 			return nil, false, err
 		}
+		if e := a.Entry; n.backups > 0 && a.Outcome == mapwire.Wrote && !e.Gone && !e.Proxy && !n.holdsHere(e.Key) {
+			n.table.Digest(e)
+			n.recent.keep(*e)
+		}
 	}
 	switch a.Outcome {
 	case mapwire.Wrote:
 		if a.Error != "" && a.Entry != nil {
 			n.log.Debug("primary has written and told not all", "member", p.member(), "err", a.Error)
-			return a.Entry, true, n.publish(ctx, a.Entry)
+			return a.Entry, true, n.publish(ctx, &change{now: *a.Entry})
 		}
 		return a.Entry, true, nil
 	case mapwire.Differs:
@@ -124,42 +125,79 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	}
 }
 
-// decideHere decides on this member if it is the primary.
-func (n *native) decideHere(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+// decideHere decides on this member if it is the primary. diff makes the value of that which
+// the condition is about, if that is known.
+func (n *native) decideHere(ctx context.Context, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
+	if c, err := n.decideEdit(ctx, w); c != nil || err != nil {
+		if c == nil {
+			return nil, false, err
+		}
+		return &c.now, true, n.publish(ctx, c)
+	}
 	condition := holds(w)
-	var other, lacks bool
-	now, written, err := n.write(ctx, &w.Entry, func(e entry.Entry, there bool) bool {
+	baseless := n.table.Patch(&w.Entry) // which does not matter if the condition does not hold
+	if baseless == nil {
+		n.table.Digest(&w.Entry)
+	}
+	var other, lacks, unknown bool
+	c, written, err := n.write(ctx, &w.Entry, func(e entry.Entry, there bool) bool {
 		if p, ok := n.decider(w.Entry.Key); !ok || p != nil {
 			other = true
 			return false
 		}
 		lacks = w.Condition == mapwire.IfValue && there && e.Proxy
-		return !lacks && condition(e, there)
+		unknown = !lacks && condition(e, there) && baseless != nil
+		return !lacks && condition(e, there) && !unknown
 	})
 	switch {
 	case other:
 		return nil, false, errNotPrimary
 	case lacks && err == nil:
-		return n.decideFetched(ctx, w)
+		return n.decideFetched(ctx, w, diff)
+	case unknown && err == nil:
+		return nil, false, baseless
 	}
 	if written {
-		err = n.publish(ctx, &now)
+		c.diff = diff
+		err = n.publish(ctx, &c)
 	}
-	if now.Version.IsZero() {
+	if c.now.Version.IsZero() {
 		return nil, written, err
 	}
-	return &now, written, err
+	return &c.now, written, err
+}
+
+// decideEdit is decideHere for a value that is changed in place; nil if this is not one.
+func (n *native) decideEdit(ctx context.Context, w *mapwire.Write) (*change, error) {
+	if w.Entry.Diff == nil || w.Condition != mapwire.IfVersion || n.store != nil {
+		return nil, nil
+	}
+	end, err := n.writing.take(ctx, w.Entry.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	condition, c := holds(w), &change{diff: w.Entry.Diff}
+	var written bool
+	c.now, c.before, written = n.table.ReplaceEdit(w.Entry, func(e entry.Entry, there bool) bool {
+		p, ok := n.decider(w.Entry.Key)
+		return ok && p == nil && condition(e, there)
+	})
+	if !written {
+		return nil, nil
+	}
+	return c, nil
 }
 
 // decideFetched is decideHere when the value is not here: then its hash is not enough to
 // decide. It is fetched first, and kept, as this member is to have it.
-func (n *native) decideFetched(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
+func (n *native) decideFetched(ctx context.Context, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
 	e, there, err := n.fetch(ctx, w.Entry.Key)
 	if err != nil {
 		return nil, false, err
 	}
 	if there && n.table.Holds(e.State()) || !there {
-		return n.decideHere(ctx, w)
+		return n.decideHere(ctx, w, diff)
 	}
 	return nil, false, errNotPrimary // it is not to have the value, so it is not the primary
 }
@@ -167,38 +205,39 @@ func (n *native) decideFetched(ctx context.Context, w *mapwire.Write) (*entry.En
 // decide answers a Write.
 func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 	a := &mapwire.Written{Request: w.Request}
-	now, written, err := n.decideHere(ctx, w)
+	now, written, err := n.decideHere(ctx, w, w.Entry.Diff)
 	a.Entry = now
 	switch {
 	case errors.Is(err, errNotPrimary), !written && errors.Is(err, ErrClosed):
 		a.Outcome = mapwire.NotPrimary
+		n.doubt(w.Entry.Key, p)
+	case errors.Is(err, entry.ErrBase):
+		a.Outcome = mapwire.Lacks
 	case written:
 		a.Outcome = mapwire.Wrote
 		if err != nil {
 			a.Error = err.Error()
-		} else {
-			n.fold(a.Entry)
 		}
 	case err != nil:
 		a.Outcome, a.Error, a.Entry = mapwire.Failed, err.Error(), nil
 	default:
 		a.Outcome = mapwire.Differs
 	}
+	n.fold(p, w, a)
 	n.answer(ctx, p, a)
 }
 
-// fold leaves out of an answer the value that the other member has asked to be written, if
-// all that are to have it have it.
-func (n *native) fold(e *entry.Entry) {
-	if now, there := n.table.Get(e.Key); n.backups > 0 && there && now.Placed && now.State() == e.State() {
-		e.Sum = now.Sum
-		e.Strip()
+// doubt is called when a member takes this one for the primary of a key, which believes in
+// another. That may have crashed: its connections tell those who have some, and the others
+// only when its time is over. So it is greeted, and missed if that fails.
+func (n *native) doubt(key string, by *peer) {
+	p, ok := n.decider(key)
+	if !ok || p == nil || p == by || !p.doubted() {
+		return
 	}
-}
-
-// unfold puts a value into the answer that has it not.
-func unfold(w *entry.Entry, a *mapwire.Written) {
-	if e := a.Entry; a.Outcome == mapwire.Wrote && e != nil && e.Proxy && e.Sum == entry.ValueSum(w.Value) {
-		e.Value, e.Proxy = w.Value, false
-	}
+	n.spawn(func(ctx context.Context) {
+		if _, err := n.greet(ctx, p.member()); err != nil {
+			n.log.Debug("primary in doubt was not reached", "member", p.member(), "err", err)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package replmap
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 type delivery struct {
 	n     *native
 	state entry.State
-	body  []byte
+	diff  func() []byte  // the write with a difference; nil if there is none
+	whole func() []byte  // the write with the value
 	has   map[*peer]bool // those that have the value
 	once  sync.Once
 	done  chan struct{} // closed when the write may return
@@ -22,10 +24,25 @@ type delivery struct {
 }
 
 // deliver is publish for a value with backups.
-func (n *native) deliver(ctx context.Context, e *entry.Entry) error {
+func (n *native) deliver(ctx context.Context, c *change) error {
+	e := c.now
+	inPlace := e.Diff != nil // then its value is not at hand, and may be another one by now
+	e.Diff = nil
 	d := &delivery{
 		n: n, state: e.State(), has: make(map[*peer]bool), done: make(chan struct{}),
-		body: mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}}),
+		whole: func() []byte {
+			if inPlace {
+				return mapwire.Append(nil, &mapwire.Change{Entries: n.table.States([]string{e.Key})})
+			}
+			return body(e)
+		},
+		diff: sync.OnceValue(func() []byte {
+			short := e
+			if short.Diff = c.difference(n.table); short.Diff == nil {
+				return nil
+			}
+			return body(short)
+		}),
 	}
 	n.mu.Lock()
 	if n.closed {
@@ -43,6 +60,15 @@ func (n *native) deliver(ctx context.Context, e *entry.Entry) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// body is a change of one state.
+func body(e entry.Entry) []byte {
+	size := len(e.Key) + len(e.Value) + 128 + 20*len(e.Marks)
+	if e.Diff != nil {
+		size += len(e.Diff.Steps) - len(e.Value)
+	}
+	return mapwire.Append(make([]byte, 0, size), &mapwire.Change{Entries: []entry.Entry{e}})
 }
 
 func (d *delivery) finish(err error) {
@@ -66,7 +92,7 @@ func (d *delivery) run(ctx context.Context) {
 				n.n.alone.Add(1)
 			}
 			if len(r.nodes) >= r.want { // else all have the value, and more are to
-				d.placed(ctx, here, epoch)
+				d.placed(ctx, holders, here, epoch)
 			}
 			d.finish(nil)
 			return
@@ -100,7 +126,7 @@ func (d *delivery) lacking(holders []*peer) (all []*peer) {
 func (d *delivery) give(ctx context.Context, peers []*peer) error {
 	f := newFlight(min(d.n.wait, WaitOne), len(peers)+1) // one more, until all is posted
 	for _, p := range peers {
-		if !p.post(f, d.body) {
+		if !d.post(p, f) {
 			f.settle(false, nil)
 		}
 	}
@@ -127,14 +153,34 @@ func (d *delivery) give(ctx context.Context, peers []*peer) error {
 	return err
 }
 
+// post sends the value to a peer, as a difference if it may have what that is one to: then it
+// has been given it before this.
+func (d *delivery) post(p *peer, f *flight) bool {
+	if p.newer() {
+		if b := d.diff(); b != nil {
+			d.n.n.differences.Add(1)
+			return p.post(f, b, d.whole)
+		}
+	}
+	return p.post(f, d.whole(), nil)
+}
+
 // placed is called when all that are to have the value have it: then the others may know.
-func (d *delivery) placed(ctx context.Context, here bool, epoch uint64) {
+// Those that have it need not be told at once, they would ask.
+func (d *delivery) placed(ctx context.Context, holders []*peer, here bool, epoch uint64) {
 	n := d.n
 	n.table.Place(d.state)
 	if !here && !n.dropAt(epoch, d.state) {
 		n.look(d.state.Key)
 	}
-	done := n.tell([]entry.State{d.state})
+	var others []*peer
+	for _, p := range *n.peers.Load() {
+		if !slices.Contains(holders, p) {
+			others = append(others, p)
+		}
+	}
+	done := n.tell([]entry.State{d.state}, others)
+	n.tellLater(d.state)
 	if n.wait == WaitAll {
 		select {
 		case <-done:
@@ -143,28 +189,79 @@ func (d *delivery) placed(ctx context.Context, here bool, epoch uint64) {
 	}
 }
 
-// tell gives all peers proxies of states that are placed, unless they are here no more. The
+// tell gives peers proxies of states that are placed, unless they are here no more. The
 // channel is closed when all that count have them.
-func (n *native) tell(states []entry.State) <-chan struct{} {
+func (n *native) tell(states []entry.State, peers []*peer) <-chan struct{} {
+	f := newFlight(WaitAll, len(peers)+1)
+	defer f.settle(false, nil)
+	if len(peers) == 0 {
+		return f.done
+	}
 	var c mapwire.Change
 	for _, s := range states {
-		for _, e := range n.table.States([]string{s.Key}) {
-			if e.State() == s && !e.Gone && e.Placed {
-				e.Strip()
-				c.Entries = append(c.Entries, e)
-			}
+		if e, _ := n.table.Peek(s.Key); e.State() == s && !e.Gone && e.Placed {
+			e.Strip()
+			c.Entries = append(c.Entries, e)
 		}
 	}
-	peers := *n.peers.Load()
-	f := newFlight(WaitAll, len(peers)+1)
 	body := mapwire.Append(nil, &c)
 	for _, p := range peers {
-		if len(c.Entries) == 0 || !p.post(f, body) {
+		if len(c.Entries) == 0 || !p.post(f, body, nil) {
 			f.settle(false, nil)
 		}
 	}
-	f.settle(false, nil)
 	return f.done
+}
+
+// notices are states whose values are where they are to be, of which those members are to be
+// told, the last of each key.
+type notices struct {
+	mu     sync.Mutex
+	states map[string]entry.State
+}
+
+func (x *notices) take() (all []entry.State) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range x.states {
+		all = append(all, s)
+	}
+	x.states = nil
+	return all
+}
+
+// tellLater tells the members that have the value of a state that all have it that are to,
+// together with other states. The caller is run by spawn.
+func (n *native) tellLater(s entry.State) {
+	n.notices.mu.Lock()
+	first := n.notices.states == nil
+	if first {
+		n.notices.states = make(map[string]entry.State)
+	}
+	n.notices.states[s.Key] = s
+	n.notices.mu.Unlock()
+	if !first {
+		return
+	}
+	n.spawn(func(ctx context.Context) {
+		select {
+		case <-time.After(n.budget / 20): // well before they ask, see look
+		case <-ctx.Done():
+			return
+		}
+		r, of := n.roster(), make(map[*peer][]entry.State)
+		for _, s := range n.notices.take() {
+			others, _ := r.split(s.Key)
+			for _, p := range others {
+				of[p] = append(of[p], s)
+			}
+		}
+		for p, states := range of {
+			for part := range slices.Chunk(states, n.blockEntries) {
+				n.tell(part, []*peer{p})
+			}
+		}
+	})
 }
 
 // dropAt makes a proxy of a state whose value all have that are to, unless something has

@@ -47,6 +47,10 @@
 //		// b is still the value, and nobody was asked
 //	}
 //
+// Of a large value that changes, the others are sent what is different from the value before,
+// and the whole value where they do not have that: a write costs bytes for what it changes,
+// and time for comparing.
+//
 // When a member joins, leaves or crashes, the members that are to have a value now get it
 // from those that have it, in blocks of bounded size; who is to have it no longer keeps it
 // until they say that they have it. Close hands over what only few others have. If more
@@ -73,8 +77,9 @@
 //
 // # Caveats
 //
-//   - Memory: each member has everything, or with Config.Backups all keys and some values,
-//     and remembers deletions for Config.Remember.
+//   - Memory: each member has everything, or with Config.Backups all keys and some values and
+//     up to 32 MiB of what it has written or read besides, and remembers deletions for
+//     Config.Remember.
 //   - Whoever is in the group is trusted: a member that lies about versions can suppress
 //     writes.
 //   - A member that cannot see the others at its start is ready with nothing, after

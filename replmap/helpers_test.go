@@ -18,6 +18,7 @@ type farm struct {
 	t   *testing.T
 	net *mem.Network
 	cfg func(c *Config[string, string])
+	in  func(name string) []channel.Interceptor // layers of a member; nil for none
 }
 
 func newFarm(t *testing.T, cfg func(c *Config[string, string])) *farm {
@@ -58,8 +59,12 @@ func (f *farm) boot(name string) *node {
 func (f *farm) member(name string) *group.Group {
 	f.t.Helper()
 	parts := f.net.Node(name)
+	layers := []channel.Interceptor{}
+	if f.in != nil {
+		layers = f.in(name)
+	}
 	g, err := group.New(group.WithName(name), group.WithTransport(parts.Sender, parts.Receiver), group.WithMembership(parts.Membership),
-		group.WithInterceptors([]channel.Interceptor{}...))
+		group.WithInterceptors(layers...))
 	must(f.t, err)
 	must(f.t, g.Start(context.Background()))
 	return g

@@ -18,7 +18,7 @@ func (m *Map[K, V]) load(ctx context.Context, key K, k string) (v V, ver Version
 		return v, ver, false, err
 	}
 	if loaded {
-		if err := m.rep.publish(ctx, e); err != nil {
+		if err := m.rep.publish(ctx, &change{now: *e}); err != nil {
 			return v, ver, false, err
 		}
 	}

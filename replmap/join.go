@@ -85,6 +85,7 @@ func (n *native) announce(ctx context.Context, s mapwire.State) {
 // primary of a key that is this member's from now on.
 func (n *native) joined(ctx context.Context) {
 	n.announce(ctx, mapwire.Ready)
+	n.believed(ctx)
 	n.mu.Lock()
 	n.moved()
 	close(n.isReady)
@@ -92,6 +93,27 @@ func (n *native) joined(ctx context.Context) {
 	n.log.Info("entries are here", "entries", n.table.Len(), "members", len(*n.peers.Load()))
 	for _, p := range *n.peers.Load() {
 		n.mend(p) // what others wrote while the provider read may have passed by
+	}
+}
+
+// believed waits until the others know that this member is ready, or have not answered for
+// the budget: who does not know it does not wait for it.
+func (n *native) believed(ctx context.Context) {
+	limit := time.NewTimer(n.budget)
+	defer limit.Stop()
+	for {
+		changed := n.change()
+		if !n.unheard() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-limit.C:
+			n.log.Warn("ready, and not all members know it")
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ func (n *native) look(key string) {
 	if n.backups == 0 || !n.ready() { // then all is looked at
 		return
 	}
-	e, there := n.table.Get(key)
+	e, there := n.table.Peek(key)
 	if !there {
 		return
 	}
@@ -79,7 +79,7 @@ func (n *native) attend(ctx context.Context, due map[string]int, all bool) {
 		}
 	} else {
 		for _, key := range slices.Sorted(maps.Keys(due)) {
-			if e, there := n.table.Get(key); there {
+			if e, there := n.table.Peek(key); there {
 				sort(&e)
 			} else {
 				n.att.note(key, false)
@@ -152,7 +152,7 @@ func (n *native) settle(ctx context.Context, epoch uint64, strays []*stray) (aga
 	for len(placed) > 0 {
 		k := min(len(placed), n.blockEntries)
 		select {
-		case <-n.tell(placed[:k]):
+		case <-n.tell(placed[:k], *n.peers.Load()):
 		case <-ctx.Done():
 		}
 		placed = placed[k:]
@@ -226,16 +226,14 @@ func (n *native) provideChecked(ctx context.Context, p *peer, m *mapwire.Check) 
 	for _, s := range m.States {
 		_, here := r.split(s.Key)
 		has := mapwire.HasNot
-		for _, e := range n.table.States([]string{s.Key}) {
-			switch {
-			case e.Gone || e.State() != s:
-			case e.Proxy:
-				has = mapwire.HasProxy
-			case here:
-				has = mapwire.Holds
-			default:
-				has = mapwire.HasValue
-			}
+		switch e, _ := n.table.Peek(s.Key); {
+		case e.Gone || e.State() != s:
+		case e.Proxy:
+			has = mapwire.HasProxy
+		case here:
+			has = mapwire.Holds
+		default:
+			has = mapwire.HasValue
 		}
 		a.Has = append(a.Has, has)
 	}

@@ -72,6 +72,7 @@ func (m *Map[K, V]) Start(ctx context.Context) error {
 		begin := time.Now()
 		m.r.table = entry.NewTable(local.ID(), entry.Config{
 			Resolve: m.resolver(), Proxies: m.cfg.Backups > 0, Keep: m.cfg.Remember, Changed: m.r.changed,
+			MinDiff: m.r.minDiff, Watched: m.r.watched,
 			Now: func() time.Duration { return time.Since(begin) },
 		})
 		m.wg.Go(func() { m.r.sweep(m.ctx) })
@@ -189,11 +190,11 @@ func (m *Map[K, V]) Delete(ctx context.Context, key K) (bool, error) {
 
 // write writes on this member and tells the others.
 func (m *Map[K, V]) write(ctx context.Context, e *entry.Entry, condition func(entry.Entry, bool) bool) (bool, error) {
-	now, written, err := m.r.write(ctx, e, condition)
+	c, written, err := m.r.write(ctx, e, condition)
 	if err != nil || !written {
 		return false, err
 	}
-	return true, m.rep.publish(ctx, &now)
+	return true, m.rep.publish(ctx, &c)
 }
 
 // Len returns how many entries there are. Those whose lifetime has ended count for up to a

@@ -45,7 +45,7 @@ func (n *native) meet(m *membership.Member) {
 
 // introduce greets a member until each has heard the other, or it has left.
 func (n *native) introduce(ctx context.Context, m *membership.Member, x *meeting) {
-	pause := n.budget / 2
+	pause := min(n.budget/2, firstPause)
 	for tries := 0; ; tries++ {
 		said, err := n.greet(ctx, m)
 		if n.concluded(m, x, said, err) {
@@ -78,7 +78,7 @@ func (n *native) introduction(to membership.ID) *mapwire.Hello {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return &mapwire.Hello{
-		MinVersion: mapwire.Version, MaxVersion: mapwire.Version,
+		MinVersion: mapwire.Version, MaxVersion: n.speaks,
 		Map: n.name, Codecs: n.codecs, Resolves: n.resolves, Known: known, State: n.state,
 	}
 }
@@ -118,6 +118,13 @@ func (n *native) awaited() bool {
 	return false
 }
 
+// unheard reports whether a member that may have the map may not know how far this one is.
+func (n *native) unheard() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.meetings) > 0
+}
+
 func (n *native) inView(node membership.ID) bool {
 	for _, m := range n.group.View().Members {
 		if m.ID() == node {
@@ -142,14 +149,14 @@ func (n *native) met(m *membership.Member, h *mapwire.Hello) error {
 	p := n.peer(m.ID())
 	isNew := p == nil
 	if isNew {
-		p = n.newPeer(m, h.State)
+		p = n.newPeer(m, h)
 		all := append(append([]*peer(nil), *n.peers.Load()...), p)
 		n.moved()
 		n.peers.Store(&all)
 	}
 	mine := n.state
 	n.mu.Unlock()
-	p.heard(m, h.State)
+	p.heard(m, h)
 	if isNew || !h.Known {
 		n.meet(m)
 	}

@@ -29,6 +29,10 @@ type native struct {
 	epoch    atomic.Uint64 // counts what may move entries to other members
 	leaving  atomic.Bool   // nothing is to be here any more
 	att      *attention
+	own      owned
+	notices  notices
+	recent   recent
+	speaks   uint8 // the highest version of the protocol; tests lower it before the start
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
@@ -52,7 +56,7 @@ func newNative(r *replica) (*native, error) {
 	n := &native{
 		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
 		changed: make(chan struct{}), questions: make(map[uint64]*question),
-		meetings: make(map[membership.ID]*meeting), conflicts: make(conflicts),
+		meetings: make(map[membership.ID]*meeting), conflicts: make(conflicts), speaks: mapwire.MaxVersion,
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.peers.Store(new([]*peer))
@@ -148,12 +152,12 @@ func (n *native) close() {
 }
 
 // publish implements replication.
-func (n *native) publish(ctx context.Context, e *entry.Entry) error {
-	if n.backups > 0 && !e.Gone {
-		return n.deliver(ctx, e)
+func (n *native) publish(ctx context.Context, c *change) error {
+	if n.backups > 0 && !c.now.Gone {
+		return n.deliver(ctx, c)
 	}
 	for end := time.Now().Add(n.stall); ; {
-		if err := n.tellAll(ctx, e); !conflicting(err) || !n.again(ctx, end) {
+		if err := n.tellAll(ctx, &c.now); !conflicting(err) || !n.again(ctx, end) {
 			return unresolved(err)
 		}
 	}
@@ -165,7 +169,7 @@ func (n *native) tellAll(ctx context.Context, e *entry.Entry) error {
 	peers := *n.peers.Load()
 	f := newFlight(n.wait, len(peers)+1) // one more, until all is posted
 	for _, p := range peers {
-		if !p.post(f, body) {
+		if !p.post(f, body, nil) {
 			f.settle(false, nil)
 		}
 	}

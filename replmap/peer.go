@@ -33,6 +33,7 @@ type peer struct {
 	// The rest is guarded by mu.
 	m       *membership.Member
 	state   mapwire.State // the last that it said
+	speaks  uint8         // the highest version of the protocol
 	stands  standing
 	behind  bool            // it was silent and has not caught up
 	mending bool            // a repair with it goes on
@@ -41,29 +42,41 @@ type peer struct {
 	cancel  context.CancelFunc
 	waiting map[*flight]bool // what it has not answered; true if that counts
 	since   time.Time        // when it last answered, or was first asked
+	checked time.Time        // when it was last in doubt
 	timer   *time.Timer      // runs while something waits
 }
 
-func (n *native) newPeer(m *membership.Member, s mapwire.State) *peer {
-	p := &peer{n: n, node: m.ID(), m: m, state: s, waiting: make(map[*flight]bool)}
+func (n *native) newPeer(m *membership.Member, h *mapwire.Hello) *peer {
+	p := &peer{n: n, node: m.ID(), m: m, state: h.State, speaks: h.MaxVersion, waiting: make(map[*flight]bool)}
 	p.ctx, p.cancel = context.WithCancel(n.ctx)
-	if s == mapwire.Ready {
+	if h.State == mapwire.Ready {
 		p.stands = isCurrent
 	}
 	return p
 }
 
 // heard notes how far the peer says it is.
-func (p *peer) heard(m *membership.Member, s mapwire.State) {
+func (p *peer) heard(m *membership.Member, h *mapwire.Hello) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.m = m
+	p.m, p.speaks = m, h.MaxVersion
 	if p.state != mapwire.Ready { // else it is an older message, overtaken
-		p.state = s
+		p.state = h.State
 	}
 	if p.stands == catching && !p.behind && p.state == mapwire.Ready {
 		p.stand(isCurrent)
 	}
+}
+
+// doubted reports whether it is time to see whether the peer lives.
+func (p *peer) doubted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); now.Sub(p.checked) >= p.n.budget/2 {
+		p.checked = now
+		return true
+	}
+	return false
 }
 
 // stand notes what the peer counts as from now on. The caller holds p.mu.
@@ -73,8 +86,9 @@ func (p *peer) stand(s standing) {
 }
 
 // post sends a change to the peer. It reports whether the outcome is to be waited for:
-// then the flight is settled, once.
-func (p *peer) post(f *flight, body []byte) bool {
+// then the flight is settled, once. If whole is not nil, body has a difference, and whole
+// returns the same without one.
+func (p *peer) post(f *flight, body []byte, whole func() []byte) bool {
 	p.mu.Lock()
 	if p.stands >= silent {
 		p.mu.Unlock()
@@ -85,12 +99,9 @@ func (p *peer) post(f *flight, body []byte) bool {
 		p.watch()
 	}
 	p.waiting[f] = counts
-	ctx, to := p.ctx, []*membership.Member{p.m}
+	ctx, to := p.ctx, p.m
 	p.mu.Unlock()
-	_, err := p.n.topic.Post(ctx, to, body, message.Sync, func(_ message.ID, err error) { p.answered(f, err) })
-	if err != nil {
-		p.answered(f, err)
-	}
+	p.carry(ctx, to, f, body, whole)
 	return counts
 }
 
@@ -261,8 +272,9 @@ func (p *peer) recover(ctx context.Context) {
 
 // How often and how often at least a member is greeted that does not answer.
 const (
-	maxTries = 10
-	maxPause = 2 * time.Second
+	maxTries   = 10
+	firstPause = 100 * time.Millisecond
+	maxPause   = 2 * time.Second
 )
 
 // comeBack gives a silent peer changes again.

@@ -75,6 +75,17 @@ func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 	return nil
 }
 
+// present returns the state of a key for comparisons, without its value where that has a sum.
+func (n *native) present(key string) (e entry.Entry) {
+	if n.backups > 0 {
+		e, _ = n.table.Peek(key)
+		return e
+	}
+	for _, e = range n.table.States([]string{key}) {
+	}
+	return e
+}
+
 // merge takes states of a peer. The error is that of the first which was refused; the
 // others are taken. What is newer here the peer is told, unless it has written that itself;
 // that an entry has ended its writer need not know.
@@ -83,6 +94,14 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 	var stale []string
 	for i := range all {
 		e := &all[i]
+		if !n.own.fill(e) && n.table.MergeEdit(e) {
+			n.look(e.Key)
+			continue
+		}
+		if err := n.table.Patch(e); err != nil { // it is sent again, whole
+			first = cmp.Or(first, err)
+			continue
+		}
 		_, err := n.table.Merge(e)
 		if errors.Is(err, entry.ErrConflict) {
 			n.contest(p, e)
@@ -100,10 +119,9 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 			continue
 		}
 		n.look(e.Key)
-		for _, mine := range n.table.States([]string{e.Key}) {
-			if mine.Compare(e) > 0 && (mine.Version.Node != p.node || mine.Version == e.Version) {
-				stale = append(stale, e.Key)
-			}
+		mine := n.present(e.Key)
+		if mine.Compare(e) > 0 && (mine.Version.Node != p.node || mine.Version == e.Version) {
+			stale = append(stale, e.Key)
 		}
 	}
 	if len(stale) == 0 {

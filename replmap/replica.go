@@ -22,7 +22,7 @@ type replication interface {
 	ready() bool
 	// publish tells the others of a write that the table has, and returns when that is as
 	// safe as was asked for.
-	publish(ctx context.Context, e *entry.Entry) error
+	publish(ctx context.Context, c *change) error
 	// conditional writes where it is decided whether the condition holds. It returns what
 	// is there then, nil for nothing.
 	conditional(ctx context.Context, w *mapwire.Write) (now *entry.Entry, written bool, err error)
@@ -74,23 +74,23 @@ func (r *replica) allKeys() iter.Seq[string] {
 }
 
 // write checks, stores and writes on this member.
-func (r *replica) write(ctx context.Context, e *entry.Entry, condition func(entry.Entry, bool) bool) (now entry.Entry, written bool, err error) {
+func (r *replica) write(ctx context.Context, e *entry.Entry, condition func(entry.Entry, bool) bool) (c change, written bool, err error) {
 	end, err := r.writing.take(ctx, e.Key)
 	if err != nil {
-		return now, false, err
+		return c, false, err
 	}
 	defer end()
 	if r.store != nil {
 		now, there := r.table.Get(e.Key)
 		if condition != nil && !condition(now, there) || e.Gone && !there {
-			return now, false, nil
+			return change{now: now}, false, nil
 		}
 		if err := r.store(ctx, e); err != nil {
-			return now, false, err
+			return c, false, err
 		}
 	}
-	now, written = r.table.Write(*e, condition)
-	return now, written, nil
+	c.now, c.before, written = r.table.Replace(*e, condition)
+	return c, written, nil
 }
 
 // holds returns the condition of a conditional write.
@@ -119,6 +119,13 @@ func (r *replica) sweep(ctx context.Context) {
 			r.table.Sweep()
 		}
 	}
+}
+
+// watched reports whether there are watchers, which keep values.
+func (r *replica) watched() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.watchers) > 0
 }
 
 // changed tells the watchers. It is called under the lock of a bucket.

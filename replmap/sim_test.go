@@ -64,6 +64,7 @@ type world struct {
 	faults, acts int // how many there are, acts for each client
 
 	backups int                 // of the map
+	pads    bool                // values are long, so that differences of them are sent
 	audited int                 // crashes when audit was called last
 	seen    map[entry.State]int // crashes before a state was seen first
 
@@ -91,12 +92,16 @@ func newWorld(t *testing.T, seed uint64, backups int) *world {
 		names: []string{"a", "b", "c", "d", "e"}[:2+seed%4], faults: 25, acts: 80,
 		nodes: make(map[string]*node), seen: make(map[entry.State]int),
 	}
+	w.pads = backups > 0 && seed%5 < 3
 	w.f = &farm{t: t, net: mem.NewNetwork(mem.Config{Seed: seed, Link: w.link()}), cfg: func(c *Config[string, string]) {
 		c.BlockEntries = 1 + int(seed%10)
 		c.Wait = Wait(seed / 4 % 3)
 		c.Backups = backups
 		if backups > 0 {
 			c.Repair = 3 * time.Second // ten times that is the patience with what is lost
+		}
+		if w.pads {
+			c.Values = padded{}
 		}
 		if seed%3 == 0 {
 			c.Resolve = func(_ string, a, b *string) *string {
@@ -158,6 +163,9 @@ func (w *world) start(name string) {
 		return
 	}
 	n := w.f.boot(name)
+	if w.pads {
+		n.r.minDiff = len(pad)
+	}
 	w.mu.Lock()
 	w.nodes[name] = n
 	w.mu.Unlock()

@@ -22,12 +22,15 @@ type Stats struct {
 	Relocated    uint64 // values that came because this member is to have them now
 	Dropped      uint64 // values that this member no longer has, since those have them that are to
 	Unreachable  uint64 // values that no member had when they were needed, or none that answered
+	Differences  uint64 // values of which others were sent what was different
+	Resent       uint64 // values that were then sent whole, since others did not have the old one
 }
 
 // counters are those of Stats.
 type counters struct {
 	alone, leftOut, repaired, transferred, rejected, malformed, incompatible, busy atomic.Uint64
 	fetched, relocated, dropped, unreachable                                       atomic.Uint64
+	differences, resent                                                            atomic.Uint64
 }
 
 func (n *counters) stats() Stats {
@@ -36,5 +39,6 @@ func (n *counters) stats() Stats {
 		Transferred: n.transferred.Load(), Rejected: n.rejected.Load(), Malformed: n.malformed.Load(),
 		Incompatible: n.incompatible.Load(), Busy: n.busy.Load(), Fetched: n.fetched.Load(),
 		Relocated: n.relocated.Load(), Dropped: n.dropped.Load(), Unreachable: n.unreachable.Load(),
+		Differences: n.differences.Load(), Resent: n.resent.Load(),
 	}
 }

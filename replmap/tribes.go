@@ -294,7 +294,8 @@ func (t *tribesMap) conditional(context.Context, *mapwire.Write) (*entry.Entry, 
 
 // publish implements replication. Messages about keys of one bucket go out one after the
 // other and say what is the case then, so that the last one is right.
-func (t *tribesMap) publish(ctx context.Context, e *entry.Entry) error {
+func (t *tribesMap) publish(ctx context.Context, c *change) error {
+	e := &c.now
 	if t.cfg.Lazy {
 		return t.publishLazy(ctx, e)
 	}

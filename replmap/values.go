@@ -160,6 +160,10 @@ func (n *native) provideValues(ctx context.Context, p *peer, m *mapwire.Ask) {
 // fetch returns the state of a key with its value. While members do not answer or come and
 // go it asks again, for the stall time.
 func (n *native) fetch(ctx context.Context, key string) (e entry.Entry, there bool, err error) {
+	elsewhere := !n.holdsHere(key)
+	if e, there := n.here(key); there && elsewhere {
+		return e, true, nil
+	}
 	n.n.fetched.Add(1)
 	end := time.Now().Add(n.stall)
 	for tries := 0; ; tries++ {
@@ -167,6 +171,9 @@ func (n *native) fetch(ctx context.Context, key string) (e entry.Entry, there bo
 		h := n.newHarvest()
 		h.collect(ctx, []string{key})
 		if e, there, ok := h.result(key); ok {
+			if there && elsewhere {
+				n.recent.keep(e)
+			}
 			return e, there, nil
 		}
 		if ctx.Err() != nil {

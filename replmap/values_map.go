@@ -25,7 +25,11 @@ func (m *Map[K, V]) Version(key K) (v Version, there bool) {
 	if err != nil || m.usable() != nil {
 		return v, false
 	}
-	e, there := m.r.table.Get(k)
+	get := m.r.table.Get
+	if m.cfg.Backups > 0 { // then the sum of the value is there without it
+		get = m.r.table.Peek
+	}
+	e, there := get(k)
 	if !there {
 		return v, false
 	}
@@ -48,11 +52,11 @@ func (m *Map[K, V]) PutVersion(ctx context.Context, key K, value V, lifetime tim
 	if err != nil {
 		return Version{}, err
 	}
-	now, written, err := m.r.write(ctx, e, nil)
+	c, written, err := m.r.write(ctx, e, nil)
 	if err != nil || !written {
 		return Version{}, err
 	}
-	return m.versionOf(now), m.rep.publish(ctx, &now)
+	return m.versionOf(c.now), m.rep.publish(ctx, &c)
 }
 
 // PutIfVersion is PutVersion if the entry has the version now, or if there is none and the

@@ -32,7 +32,6 @@ var floorOf = map[string]int{
 	"group":             4,
 
 	// The pure parts of sessions stand low: they must know neither transport nor group.
-	"session/internal/bytediff":    0,
 	"session/internal/record":      1,
 	"session/internal/sessionwire": 2,
 	"session/internal/table":       2,

@@ -3,7 +3,6 @@ package entry
 import (
 	"bytes"
 	"cmp"
-	"hash/crc32"
 	"slices"
 	"strings"
 )
@@ -34,7 +33,7 @@ func (e *Entry) sum(proxies bool) uint64 {
 	if proxies {
 		return h.uint64(e.Sum).end()
 	}
-	return h.value(e.Value).end()
+	return h.value(len(e.Value), checksumsOf(e.Value)).end()
 }
 
 // valueSum is the hash of a value, by which proxies know it; 0 for all values where there are none.
@@ -42,11 +41,17 @@ func (t *Table) valueSum(e *Entry) uint64 {
 	if !t.cfg.Proxies || e.Gone {
 		return 0
 	}
-	return ValueSum(e.Value)
+	if !e.sure {
+		e.crc, e.sure = checksumsOf(e.Value), true
+		e.Sum = e.crc.sum(len(e.Value))
+	}
+	return e.Sum
 }
 
 // ValueSum is the hash of a value.
-func ValueSum(v []byte) uint64 { return newHasher().value(v).end() }
+func ValueSum(v []byte) uint64 { return checksumsOf(v).sum(len(v)) }
+
+func (c checksums) sum(size int) uint64 { return newHasher().value(size, c).end() }
 
 type hasher uint64
 
@@ -71,11 +76,9 @@ func (h hasher) string(s string) hasher {
 
 // value adds a value by its length and two checksums, which processors have instructions
 // for: values are long, and each is hashed on each member.
-func (h hasher) value(v []byte) hasher {
-	return h.uint64(uint64(len(v))).uint64(uint64(crc32.Checksum(v, castagnoli))<<32 | uint64(crc32.ChecksumIEEE(v)))
+func (h hasher) value(size int, c checksums) hasher {
+	return h.uint64(uint64(size)).uint64(uint64(c.castagnoli)<<32 | uint64(c.ieee))
 }
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // end mixes the bits, so that sums of hashes of similar states do not meet.
 func (h hasher) end() uint64 {

@@ -44,6 +44,10 @@ type Entry struct {
 	// without proxies knows none of the three.
 	Proxy, Placed bool
 	Sum           uint64
+	sure          bool // Sum and crc are known to be those of Value
+	crc           checksums
+	// Diff stands for the value of a state on its way. It is nil in a table.
+	Diff *Diff
 	// Marks are the last writes of members that are in the state, in order of members.
 	// They are there only with a Resolver.
 	Marks []Version
@@ -74,10 +78,10 @@ func (e *Entry) Compare(o *Entry) int {
 	return bytes.Compare(e.Value, o.Value)
 }
 
-// Strip makes a proxy of an entry that has a value.
+// Strip makes a proxy of an entry that has a value, or a difference to one.
 func (e *Entry) Strip() {
 	if !e.Gone {
-		e.Value, e.Proxy, e.Placed = nil, true, true
+		e.Value, e.Diff, e.Proxy, e.Placed = nil, nil, true, true
 	}
 }
 

@@ -15,7 +15,8 @@ func (e *Entry) State() State { return State{Key: e.Key, Version: e.Version, Sum
 func (t *Table) fill(b *bucket, it *item, e *Entry) {
 	it.Placed = it.Placed || e.Placed
 	if it.Proxy && !e.Proxy {
-		it.Value, it.Proxy = e.Value, false
+		it.Value, it.Proxy, it.crc, it.sure = e.Value, false, e.crc, e.sure
+		it.alone.Store(false)
 		b.here++
 	}
 }

@@ -35,8 +35,10 @@ type Change struct {
 type Config struct {
 	Resolve Resolver             // nil: the higher version stays
 	Proxies bool                 // there may be entries whose values are elsewhere
+	MinDiff int                  // bytes of a value for which differences are made
 	Keep    time.Duration        // how long to remember what is gone
 	Now     func() time.Duration // a clock that never goes back
+	Watched func() bool          // whether Changed keeps values; nil if not. It must not call the table
 	Changed func(Change)         // is told each change, in order for each key, under a lock: it must not call the table
 }
 
@@ -60,7 +62,8 @@ type bucket struct {
 // item is an entry in a table. Its Lifetime is not used.
 type item struct {
 	Entry
-	hash uint64
+	hash  uint64
+	alone atomic.Bool // the memory of the value is known to nobody but the table, see share
 	// until is when it ends, or is forgotten if it is gone; negative is never.
 	until time.Duration
 }
@@ -98,12 +101,17 @@ func (t *Table) lives(it *item) bool {
 
 // entry is it with the lifetime that it has from now.
 func (t *Table) entry(it *item) Entry {
+	it.share()
 	e := it.Entry
-	e.Lifetime = Forever
-	if it.until >= 0 && !it.Gone {
-		e.Lifetime = max(0, it.until-t.cfg.Now())
-	}
+	e.Lifetime = t.left(it)
 	return e
+}
+
+func (t *Table) left(it *item) time.Duration {
+	if it.until < 0 || it.Gone {
+		return Forever
+	}
+	return max(0, it.until-t.cfg.Now())
 }
 
 // Write gives a key a new state with a version of this replica if the condition holds for
@@ -111,17 +119,22 @@ func (t *Table) entry(it *item) Entry {
 // always holds. It returns the state that the key has then. A key that is not there and
 // is to be gone stays as it is.
 func (t *Table) Write(e Entry, condition func(Entry, bool) bool) (now Entry, written bool) {
+	now, _, written = t.Replace(e, condition)
+	return now, written
+}
+
+// Replace is Write that also returns the state which was there before.
+func (t *Table) Replace(e Entry, condition func(Entry, bool) bool) (now, before Entry, written bool) {
 	b := t.bucket(e.Key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	it := b.items[e.Key]
 	there := it != nil && t.lives(it)
-	var before Entry
 	if it != nil {
 		before = t.entry(it)
 	}
 	if condition != nil && !condition(before, there) || e.Gone && !there {
-		return before, false
+		return before, before, false
 	}
 	e.Version = Version{Counter: t.clock.Add(1), Node: t.node}
 	e.Marks, e.Proxy, e.Placed, e.Sum = nil, false, false, t.valueSum(&e)
@@ -129,7 +142,17 @@ func (t *Table) Write(e Entry, condition func(Entry, bool) bool) (now Entry, wri
 		e.Marks = join(before.Marks, []Version{e.Version})
 	}
 	t.set(b, it, &e, false)
-	return e, true
+	return e, before, true
+}
+
+// see notes a version: writes of this replica have higher ones.
+func (t *Table) see(v Version) {
+	for {
+		c := t.clock.Load()
+		if v.Counter <= c || t.clock.CompareAndSwap(c, v.Counter) {
+			return
+		}
+	}
 }
 
 // Merge takes a state that another replica has. It reports whether that was news.
@@ -139,15 +162,12 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 		return false, ErrVersion
 	case e.Proxy && !t.cfg.Proxies:
 		return false, ErrProxy
+	case e.Diff != nil:
+		return false, ErrBase
 	case !e.Proxy:
 		e.Sum = t.valueSum(e)
 	}
-	for {
-		c := t.clock.Load()
-		if e.Version.Counter <= c || t.clock.CompareAndSwap(c, e.Version.Counter) {
-			break
-		}
-	}
+	t.see(e.Version)
 	b := t.bucket(e.Key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -166,6 +186,7 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 			return false, ErrConflict
 		}
 	}
+	it.share()
 	merged := Merge(&it.Entry, e, t.cfg.Resolve)
 	if merged != e && merged != &it.Entry {
 		merged.Sum = t.valueSum(merged)
@@ -191,6 +212,7 @@ func (t *Table) set(b *bucket, it *item, e *Entry, expired bool) {
 		b.here -= one(!it.Proxy)
 	}
 	it.Entry, it.hash, it.until = *e, 0, -1
+	it.alone.Store(false)
 	switch {
 	case e.Gone:
 		it.Value, it.Proxy, it.Sum = nil, false, 0

@@ -31,7 +31,7 @@ func (e *KindError) Error() string { return "tribes: replmap: unknown message, "
 func Decode(b []byte) (Message, error) {
 	d := decoder{Reader: wire.NewReader(b, 0)}
 	version, kind := d.Uint8(), Kind(d.Uint8())
-	if len(b) > 0 && version != Version {
+	if len(b) > 0 && version != Version && version != MaxVersion {
 		return nil, &VersionError{Got: version}
 	}
 	if err := d.Err(); err != nil {
@@ -45,6 +45,9 @@ func Decode(b []byte) (Message, error) {
 	if d.Left() > 0 {
 		d.Fail(wire.TrailingBytes, d.Offset())
 	}
+	if d.newer != (version == MaxVersion) {
+		d.Fail(wire.NotCanonical, 0)
+	}
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
@@ -54,6 +57,7 @@ func Decode(b []byte) (Message, error) {
 // decoder takes fields.
 type decoder struct {
 	wire.Reader
+	newer bool // there is something that Version does not have
 	nodes []membership.ID
 	known map[membership.ID]bool
 }
@@ -166,18 +170,30 @@ const (
 	leastHas     = 1
 )
 
+// flags takes a byte that has no other bits than those.
+func (d *decoder) flags(those uint8) uint8 {
+	at := d.Offset()
+	v := d.Uint8()
+	if v&^those != 0 {
+		d.Fail(wire.BadNumber, at)
+	}
+	return v
+}
+
 // state takes an entry up to its version.
-func (d *decoder) state(most uint8) (e entry.Entry, flags uint8) {
+func (d *decoder) state(those uint8) (e entry.Entry, flags uint8) {
 	e.Key, e.Lifetime = d.string(), entry.Forever
-	flags = d.within(most)
+	flags = d.flags(those)
 	e.Gone, e.Proxy = flags&flagGone != 0, flags&flagProxy != 0
 	e.Placed = flags&(flagProxy|flagPlaced) != 0
 	switch {
-	case e.Gone && e.Placed || e.Proxy && flags&flagPlaced != 0:
+	case e.Gone && e.Placed || e.Proxy && flags&flagPlaced != 0 || (e.Gone || e.Proxy) && flags&flagDiff != 0:
 		d.Fail(wire.NotCanonical, d.Offset())
 	case e.Gone:
 	case e.Proxy:
 		e.Sum = d.Uint64()
+	case flags&flagDiff != 0:
+		e.Diff, e.Sum = d.diff()
 	default:
 		e.Value = d.bytes()
 	}
@@ -187,8 +203,22 @@ func (d *decoder) state(most uint8) (e entry.Entry, flags uint8) {
 	return e, flags
 }
 
-func (d *decoder) entry() entry.Entry {
-	e, flags := d.state(flagGone | flagLifetime | flagMarks | flagProxy | flagPlaced)
+// diff takes a difference and the hash of what it makes.
+func (d *decoder) diff() (*entry.Diff, uint64) {
+	d.newer = true
+	x := &entry.Diff{Base: d.version(), BaseSum: d.Uint64(), Size: int(d.atMost(math.MaxInt32))}
+	sum := d.Uint64()
+	if x.Steps = d.bytes(); len(x.Steps) == 0 {
+		x.Steps = nil
+	}
+	return x, sum
+}
+
+// anyFlag are those of an entry that is whole.
+const anyFlag = flagGone | flagLifetime | flagMarks | flagProxy | flagPlaced
+
+func (d *decoder) entry(those uint8) entry.Entry {
+	e, flags := d.state(those)
 	e.Version = d.version()
 	if flags&flagMarks == 0 {
 		return e
@@ -212,10 +242,10 @@ func (d *decoder) entry() entry.Entry {
 	return e
 }
 
-func (d *decoder) entries() []entry.Entry {
+func (d *decoder) entries(those uint8) []entry.Entry {
 	var all []entry.Entry
 	for range d.count(leastEntry) {
-		e := d.entry()
+		e := d.entry(those)
 		if d.failed() {
 			return nil
 		}

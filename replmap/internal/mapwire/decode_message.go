@@ -21,7 +21,7 @@ func (m *Hello) decode(d *decoder) {
 
 func (*Bye) decode(*decoder) {}
 
-func (m *Change) decode(d *decoder) { m.Entries = d.entries() }
+func (m *Change) decode(d *decoder) { m.Entries = d.entries(anyFlag | flagDiff) }
 
 func (m *Request) decode(d *decoder) {
 	m.Request = d.Uvarint()
@@ -32,7 +32,7 @@ func (m *Request) decode(d *decoder) {
 func (m *Block) decode(d *decoder) {
 	m.Request = d.Uvarint()
 	m.Next = d.place()
-	m.Entries = d.entries()
+	m.Entries = d.entries(anyFlag)
 }
 
 func (m *Buckets) decode(d *decoder) {
@@ -72,29 +72,35 @@ func (m *Done) decode(d *decoder) { m.Request = d.Uvarint() }
 func (m *Write) decode(d *decoder) {
 	m.Request = d.Uvarint()
 	at := d.Offset()
-	m.Condition = Condition(d.within(uint8(IfValue)))
-	if m.Condition == 0 {
+	condition := d.Uint8()
+	m.Condition = Condition(condition &^ hasState)
+	if m.Condition == 0 || m.Condition > IfValue {
 		d.Fail(wire.BadNumber, at)
 	}
-	m.Entry, _ = d.state(flagGone | flagLifetime)
+	m.Entry, _ = d.state(flagGone | flagLifetime | flagDiff)
 	switch m.Condition {
 	case IfVersion:
 		m.Version = d.version()
 	case IfValue:
 		m.Value = d.bytes()
 	}
+	if condition&hasState != 0 {
+		d.newer = true
+		m.Has = &entry.State{Key: m.Entry.Key, Version: d.version(), Sum: d.Uint64()}
+	}
 }
 
 func (m *Written) decode(d *decoder) {
 	m.Request = d.Uvarint()
 	at := d.Offset()
-	m.Outcome = Outcome(d.within(uint8(Failed)))
+	m.Outcome = Outcome(d.within(uint8(Lacks)))
 	if m.Outcome == 0 {
 		d.Fail(wire.BadNumber, at)
 	}
+	d.newer = m.Outcome == Lacks
 	m.Error = d.string()
 	if d.bool() {
-		e := d.entry()
+		e := d.entry(anyFlag | flagDiff)
 		m.Entry = &e
 	}
 }
@@ -114,7 +120,7 @@ func (m *Ask) decode(d *decoder) {
 func (m *Values) decode(d *decoder) {
 	m.Request = d.Uvarint()
 	m.Keys = uint32(d.atMost(math.MaxUint32))
-	m.Entries = d.entries()
+	m.Entries = d.entries(anyFlag)
 }
 
 func (m *Check) decode(d *decoder) {

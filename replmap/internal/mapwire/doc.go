@@ -3,7 +3,8 @@
 //
 // # The format
 //
-// A message is the version (1), a kind, and the kind's body:
+// A message is a version, a kind, and the kind's body. The version is 1, or 2 if there is
+// something in the message that only 2 has:
 //
 //	1  hello    u8 lowest version, u8 highest, text map, text codecs, u8 flags, u8 state
 //	2  bye      nothing
@@ -15,7 +16,9 @@
 //	8  fetch    n request, list of text key
 //	9  done     n request
 //	10 write    n request, u8 condition (1 absent, 2 version, 3 value), entry without
-//	            version and marks, then with condition 2 a version, with 3 a text value
+//	            version and marks, then with condition 2 a version, with 3 a text value;
+//	            with condition plus 8 then a version and the u64 sum of a value that who
+//	            asks has (version 2)
 //	11 written  n request, u8 outcome, text error, u8 there, then an entry if that is 1
 //	12 ask      n request, n bytes, list of text key
 //	13 values   n request, n how many keys are answered, list of entries
@@ -37,12 +40,18 @@
 //	          flags: 1 gone (no value follows), 2 lifetime follows the value,
 //	          4 marks follow the version: a list of versions, in order of members;
 //	          8 proxy: the value is elsewhere, a u64 sum of it stands in its place;
-//	          16 the value is where it is to be
+//	          16 the value is where it is to be;
+//	          32 a difference stands in the place of the value (version 2)
+//	difference version and u64 sum of the value that it is a difference to, n bytes and
+//	          u64 sum of the value that it makes, text steps in the form of package
+//	          bytediff; without steps the two are the same value
 //
 // Fixed numbers are big endian. Flags of the hello: 1, the map has a function that resolves
 // conflicts; 2, its sender has heard a hello of who gets it. Codecs are those of keys and
 // values, with a slash between; in a map whose values have backups " +backups=N" follows,
-// and only there are kinds from 12 on and the flags 8 and 16. There is one way to write each message, and [Decode] refuses all others.
+// and only there are kinds from 12 on and the flags 8, 16 and 32. Differences are in changes,
+// writes and their answers; an answer of version 2 may have outcome 5: the value is to be sent
+// whole. There is one way to write each message, and [Decode] refuses all others.
 //
 // # Limits
 //
@@ -50,6 +59,7 @@
 //
 // # Caveats
 //
-// Values in a decoded message alias its bytes; keys do not. A reader of version 1 refuses
-// every other version, so a hello is always of version 1.
+// Values and steps in a decoded message alias its bytes; keys do not. A reader of version 1
+// refuses every other version, so a hello is always of version 1; version 2 is sent to who has
+// said in its hello that it speaks it.
 package mapwire

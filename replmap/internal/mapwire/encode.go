@@ -11,14 +11,19 @@ import (
 // Append appends a message to b. The message is borrowed; what [Decode] would refuse must
 // not be in it.
 func Append(b []byte, m Message) []byte {
+	at := len(b)
 	e := encoder{b: append(b, Version, byte(m.Kind()))}
 	m.append(&e)
+	if e.newer {
+		e.b[at] = MaxVersion
+	}
 	return e.b
 }
 
 // encoder appends fields.
 type encoder struct {
 	b     []byte
+	newer bool                  // there is something that Version does not have
 	nodes map[membership.ID]int // those that the message has named
 }
 
@@ -80,6 +85,7 @@ const (
 	flagMarks
 	flagProxy
 	flagPlaced
+	flagDiff // version 2
 )
 
 // Flags of a hello.
@@ -98,17 +104,31 @@ func (e *encoder) state(x *entry.Entry, more byte) {
 	if x.Lifetime >= 0 {
 		flags |= flagLifetime
 	}
+	if x.Diff != nil {
+		flags |= flagDiff
+	}
 	e.byte(flags)
 	switch {
 	case x.Gone:
 	case x.Proxy:
 		e.uint64(x.Sum)
+	case x.Diff != nil:
+		e.diff(x.Diff, x.Sum)
 	default:
 		e.bytes(x.Value)
 	}
 	if x.Lifetime >= 0 {
 		e.lifetime(x.Lifetime)
 	}
+}
+
+func (e *encoder) diff(d *entry.Diff, sum uint64) {
+	e.newer = true
+	e.version(d.Base)
+	e.uint64(d.BaseSum)
+	e.uvarint(uint64(d.Size))
+	e.uint64(sum)
+	e.bytes(d.Steps)
 }
 
 func (e *encoder) entry(x *entry.Entry) {
@@ -207,7 +227,12 @@ func (m *Done) append(e *encoder) { e.uvarint(m.Request) }
 
 func (m *Write) append(e *encoder) {
 	e.uvarint(m.Request)
-	e.byte(byte(m.Condition))
+	condition := byte(m.Condition)
+	if m.Has != nil {
+		condition |= hasState
+		e.newer = true
+	}
+	e.byte(condition)
 	e.state(&m.Entry, 0)
 	switch m.Condition {
 	case IfVersion:
@@ -215,11 +240,19 @@ func (m *Write) append(e *encoder) {
 	case IfValue:
 		e.bytes(m.Value)
 	}
+	if m.Has != nil {
+		e.version(m.Has.Version)
+		e.uint64(m.Has.Sum)
+	}
 }
+
+// hasState is the flag beside the condition of a write.
+const hasState = 8
 
 func (m *Written) append(e *encoder) {
 	e.uvarint(m.Request)
 	e.byte(byte(m.Outcome))
+	e.newer = e.newer || m.Outcome == Lacks
 	e.string(m.Error)
 	e.bool(m.Entry != nil)
 	if m.Entry != nil {

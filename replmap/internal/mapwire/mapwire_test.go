@@ -27,6 +27,10 @@ func samples() []Message {
 	placed.Placed = true
 	proxy.Value, proxy.Proxy, proxy.Placed, proxy.Sum = nil, true, true, 1<<63
 	timedProxy.Value, timedProxy.Proxy, timedProxy.Placed, timedProxy.Lifetime = nil, true, true, time.Second
+	changed, same := marked, live
+	changed.Value, changed.Sum, changed.Placed = nil, 7, true
+	changed.Diff = &entry.Diff{Base: ver(2, 'c'), BaseSum: 1 << 63, Size: 100, Steps: []byte("steps")}
+	same.Value, same.Sum, same.Diff = nil, 8, &entry.Diff{Base: live.Version, BaseSum: 8, Size: 5}
 	all := []entry.Entry{live, timed, gone, marked, placed, proxy, timedProxy}
 	sums := &Buckets{Request: 7, Entries: 1}
 	sums.Sums[255] = 1<<64 - 1
@@ -34,7 +38,7 @@ func samples() []Message {
 		&Hello{MinVersion: 1, MaxVersion: 2, Map: "m", Codecs: "string/bytes", Resolves: true, State: Ready}, &Hello{MinVersion: 1, MaxVersion: 1, Known: true},
 		&Hello{MinVersion: 1, MaxVersion: 1},
 		&Bye{},
-		&Change{Entries: all}, &Change{},
+		&Change{Entries: all}, &Change{}, &Change{Entries: []entry.Entry{live, changed, same, gone}},
 		&Request{Request: 300, From: entry.Place{Bucket: 5, After: "k", Begun: true}, Entries: 1000, Bytes: 1 << 18},
 		&Block{Request: 300, Next: entry.Place{Bucket: entry.Buckets}, Entries: all},
 		sums, &Buckets{Request: 7, Answer: true},
@@ -45,7 +49,10 @@ func samples() []Message {
 		&Write{Request: 9, Condition: IfVersion, Version: ver(3, 'a'), Entry: entry.Entry{Key: "k", Gone: true, Lifetime: entry.Forever}},
 		&Write{Request: 9, Condition: IfValue, Value: []byte("v"), Entry: entry.Entry{Key: "k", Value: []byte("w"), Lifetime: time.Second}},
 		&Written{Request: 9, Outcome: Wrote, Entry: &live},
-		&Written{Request: 9, Outcome: Failed, Error: "store"},
+		&Written{Request: 9, Outcome: Failed, Error: "store"}, &Written{Request: 9, Outcome: Lacks},
+		&Written{Request: 9, Outcome: Wrote, Entry: &same},
+		&Write{Request: 9, Condition: IfVersion, Version: ver(3, 'a'), Has: &entry.State{Key: "k", Version: ver(3, 'a'), Sum: 9},
+			Entry: entry.Entry{Key: "k", Sum: 7, Diff: changed.Diff, Lifetime: time.Second}},
 		&Ask{Request: 10, Bytes: 1 << 18, Keys: []string{"k", ""}}, &Ask{},
 		&Values{Request: 10, Keys: 2, Entries: all}, &Values{},
 		&Check{Request: 11, States: []entry.State{{Key: "k", Version: ver(3, 'a'), Sum: 42}, {Key: "l", Version: ver(4, 'a')}}},
@@ -85,7 +92,7 @@ func TestTruncated(t *testing.T) {
 // Bytes that nobody may send, each with its reason.
 func TestRefused(t *testing.T) {
 	format := func(r wire.Reason) error { return &wire.FormatError{Reason: r, Offset: -1} }
-	node := string(bytes.Repeat([]byte{7}, 16))
+	node, sum := string(bytes.Repeat([]byte{7}, 16)), "abcdefgh"
 	tests := []struct {
 		name, in string
 		want     error
@@ -101,7 +108,7 @@ func TestRefused(t *testing.T) {
 		{"node twice", "\x01\x03\x02\x01k\x01\x01\x00" + node + "\x01l\x01\x01\x01" + node, format(wire.NotCanonical)},
 		{"no marks", "\x01\x03\x01\x01k\x05\x01\x00" + node + "\x00", format(wire.NotCanonical)},
 		{"marks out of order", "\x01\x03\x01\x01k\x05\x01\x00" + node + "\x02\x01\x00\x02\x00", format(wire.NotCanonical)},
-		{"flags", "\x01\x03\x01\x01k\x20\x01\x00" + node, format(wire.BadNumber)},
+		{"flags", "\x01\x03\x01\x01k\x40\x01\x00" + node, format(wire.BadNumber)},
 		{"lifetime of nothing", "\x01\x03\x01\x01k\x03\x00\x01\x00" + node, format(wire.NotCanonical)},
 		{"proxy of what is gone", "\x01\x03\x01\x01k\x09\x01\x00" + node, format(wire.NotCanonical)},
 		{"gone and placed", "\x01\x03\x01\x01k\x11\x01\x00" + node, format(wire.NotCanonical)},
@@ -109,6 +116,17 @@ func TestRefused(t *testing.T) {
 		{"short sum", "\x01\x03\x01\x01k\x08\x01\x00", format(wire.Truncated)},
 		{"has 4", "\x01\x0f\x01\x01\x04", format(wire.BadNumber)},
 		{"no condition", "\x01\x0a\x01\x00\x01k\x01", format(wire.BadNumber)},
+		{"version 2 for nothing", "\x02\x02", format(wire.NotCanonical)},
+		{"difference in version 1", "\x01\x03\x01\x01k\x20\x01\x00" + node + sum + "\x09" + sum + "\x00\x01\x00", format(wire.NotCanonical)},
+		{"difference and proxy", "\x02\x03\x01\x01k\x28" + sum + "\x01\x00" + node, format(wire.NotCanonical)},
+		{"difference of what is gone", "\x02\x03\x01\x01k\x21\x01\x00" + node, format(wire.NotCanonical)},
+		{"difference in a block", "\x02\x05\x01\x01\x00\x01\x01k\x20\x01\x00" + node + sum + "\x09" + sum + "\x00\x01\x00", format(wire.BadNumber)},
+		{"difference without a base", "\x02\x03\x01\x01k\x20\x00\x00" + node + sum + "\x09" + sum + "\x00\x01\x00", format(wire.BadNumber)},
+		{"value of 4 GiB", "\x02\x03\x01\x01k\x20\x01\x00" + node + sum + "\x80\x80\x80\x80\x10" + sum + "\x00\x01\x00", format(wire.BadNumber)},
+		{"long steps", "\x02\x03\x01\x01k\x20\x01\x00" + node + sum + "\x09" + sum + "\x7f\x01\x00", format(wire.LengthPastEnd)},
+		{"lacks in version 1", "\x01\x0b\x01\x05\x00\x00", format(wire.NotCanonical)},
+		{"condition 8", "\x02\x0a\x01\x08\x01k\x01", format(wire.BadNumber)},
+		{"condition 17", "\x02\x0a\x01\x11\x01k\x01", format(wire.BadNumber)},
 		{"bucket 257", "\x01\x04\x01\x81\x02\x00\x01\x01", format(wire.BadNumber)},
 	}
 	for _, tt := range tests {
@@ -119,8 +137,8 @@ func TestRefused(t *testing.T) {
 		})
 	}
 	var v *VersionError
-	if _, err := Decode([]byte("\x02\x02")); !errors.As(err, &v) || v.Got != 2 {
-		t.Errorf("version 2: %v", err)
+	if _, err := Decode([]byte("\x03\x02")); !errors.As(err, &v) || v.Got != 3 {
+		t.Errorf("version 3: %v", err)
 	}
 	for _, b := range []string{"\x01\x00", "\x01\x10", "\x01\xff"} {
 		var k *KindError

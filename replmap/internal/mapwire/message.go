@@ -6,8 +6,12 @@ import (
 	"github.com/gotribes/tribes/replmap/internal/entry"
 )
 
-// Version is the version of the protocol, the first byte of each message.
-const Version = 1
+// The first byte of a message is the version of the protocol that its reader must speak:
+// Version, or MaxVersion if there is something in it that the former does not have.
+const (
+	Version    = 1
+	MaxVersion = 2
+)
 
 // Kind says what a message is, its second byte.
 type Kind uint8
@@ -133,6 +137,9 @@ type Write struct {
 	Entry     entry.Entry // what to write, without version and marks
 	Version   entry.Version
 	Value     []byte
+	// Has is a state of the key whose value who asks has; nil if it does not say. Its Key is
+	// that of the entry. Version 2.
+	Has *entry.State
 }
 
 // Outcome says how a Write fared.
@@ -144,6 +151,7 @@ const (
 	Differs                       // the condition does not hold; the entry is what is there
 	NotPrimary                    // the member is not the primary, or not now
 	Failed                        // see the error
+	Lacks                         // the value is to be sent whole; version 2
 )
 
 // Written answers a Write.

@@ -9,6 +9,9 @@
 // the member that was asked is gone, repeats it with the same number. Where it has taken place already, and not more than a
 // few others since, that is success and not a conflict.
 //
+// The map sends of a session what is different from the save before, so a save costs bytes for
+// what has changed. That is found by comparing: the session is encoded whole.
+//
 // # Splits
 //
 // Both sides of a partition save. When they meet, Config.Merge makes one session of two

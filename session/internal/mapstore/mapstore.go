@@ -1,6 +1,7 @@
 package mapstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func New(c Config) (*Store, error) {
 		Group: c.Group, Name: prefix + c.Name, Keys: replmap.String(), Values: codec{},
 		Backups: c.Backups, Wait: c.Wait, Budget: c.Budget,
 		Resolve: resolver(c.Merge, tells),
-		MaxKey:  store.MaxID, MaxValue: c.MaxData + headSize, Remember: time.Hour, Logger: c.Logger,
+		MaxKey:  store.MaxID, MaxValue: c.MaxData + tailSize, Remember: time.Hour, Logger: c.Logger,
 	}
 	if tells {
 		rc.Remember = remember
@@ -148,13 +149,22 @@ func (m *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 		}
 	}
 	v, there, err := m.m.Get(ctx, id)
+	if err == nil && (!there || v.deleted) && !m.asks {
+		// This member may be one that saves do not wait for any more.
+		if err := m.latest(ctx, id); err != nil {
+			return nil, failed(err)
+		}
+		v, there, err = m.m.Get(ctx, id)
+	}
 	switch {
 	case err != nil:
 		return nil, failed(err)
 	case !there || v.deleted:
 		return nil, store.ErrNotFound
 	}
-	return v.session(id), nil
+	s := v.session(id)
+	s.Data = bytes.Clone(s.Data) // the map has it, too
+	return s, nil
 }
 
 // Mark returns a value that is another one after each change of a session, from the memory
@@ -177,33 +187,6 @@ func (m *Store) latest(ctx context.Context, id string) error {
 			return err
 		}
 	}
-}
-
-// Save implements [store.Store].
-func (m *Store) Save(ctx context.Context, s *store.Session, base uint64) error {
-	return m.SaveOnce(ctx, s, base, NewOnce(), time.Since(s.Accessed))
-}
-
-// SaveOnce is Save of somebody who may repeat it: if one of the last saves of the session had
-// the same number, it is done. age is how long ago the session was used.
-func (m *Store) SaveOnce(ctx context.Context, s *store.Session, base uint64, once Once, age time.Duration) error {
-	if err := s.Check(base); err != nil {
-		return err
-	}
-	if len(s.Data) > m.maxData {
-		return fmt.Errorf("%w: %d bytes, at most %d", store.ErrTooLarge, len(s.Data), m.maxData)
-	}
-	v := made(s)
-	return m.update(ctx, s.ID, age, func(old saved, there bool) (saved, error) {
-		switch {
-		case there && old.has(once):
-			return v, errDone // also if it was saved or deleted since
-		case there && !old.deleted && old.version != base, (!there || old.deleted) && base != 0:
-			return v, store.ErrConflict
-		}
-		v.follow(once, old.onces)
-		return v, nil
-	})
 }
 
 // Touch implements [store.Store].
@@ -263,17 +246,6 @@ func (m *Store) update(ctx context.Context, id string, age time.Duration, f func
 		}
 		return failed(err)
 	}
-}
-
-// failed is how a user of the store sees an error of the map.
-func failed(err error) error {
-	switch {
-	case err == nil, errors.Is(err, errDone):
-		return nil
-	case errors.Is(err, replmap.ErrTooLarge):
-		return fmt.Errorf("%w: %w", store.ErrTooLarge, err)
-	}
-	return err
 }
 
 // IDs implements [store.Lister].

@@ -32,6 +32,7 @@ type saved struct {
 	accessed int64  // milliseconds since 1970
 	timeout  uint64 // milliseconds, 0 is for ever
 	data     []byte
+	owned    bool // the memory of data is the map's, up to its capacity
 }
 
 // made makes what is saved of a session.
@@ -79,52 +80,76 @@ func (v *saved) lifetime(age time.Duration) time.Duration {
 	return min(max(left, time.Millisecond), longest)
 }
 
-// codec is that of saved: a byte that says what it is, one with the number of Onces, those,
-// and for a session three numbers as in package encoding/binary, then the data.
+// codec is that of saved: the data, then a byte that says what it is, one with the number of
+// Onces, those, for a session three numbers as in package encoding/binary, and in a byte how
+// many that are since the data. What changes with each save stands behind the data, where it
+// moves nothing.
 type codec struct{}
 
 const (
 	isSession = 1
 	isDeleted = 2
-	headSize  = 2 + maxOnces*len(Once{}) + 3*binary.MaxVarintLen64
+	tailSize  = 3 + maxOnces*len(Once{}) + 3*binary.MaxVarintLen64
 )
 
-func (codec) Name() string { return "session-store-1" }
+func (codec) Name() string { return "session-store-2" }
 
 func (codec) Append(b []byte, v saved) ([]byte, error) {
 	kind := byte(isSession)
 	if v.deleted {
 		kind = isDeleted
 	}
+	if v.owned && len(b) == 0 {
+		b = v.data
+	} else {
+		b = append(slices.Grow(b, len(v.data)+tailSize), v.data...)
+	}
+	from := len(b)
 	b = append(b, kind, byte(len(v.onces)))
 	for i := range v.onces {
 		b = append(b, v.onces[i][:]...)
 	}
-	if v.deleted {
-		return b, nil
+	if !v.deleted {
+		b = binary.AppendUvarint(b, v.version)
+		b = binary.AppendVarint(b, v.accessed)
+		b = binary.AppendUvarint(b, v.timeout)
 	}
-	b = binary.AppendUvarint(b, v.version)
-	b = binary.AppendVarint(b, v.accessed)
-	b = binary.AppendUvarint(b, v.timeout)
-	return append(b, v.data...), nil
+	return append(b, byte(len(b)-from)), nil
 }
 
 var errFormat = errors.New("tribes: store: entry of another form")
 
+// Decode returns a value whose data are those of b.
 func (codec) Decode(b []byte) (v saved, err error) {
-	if len(b) < 2 || b[0] != isSession && b[0] != isDeleted || b[1] > maxOnces {
+	end := len(b) - 1
+	if end < 2 || int(b[end]) > end {
 		return v, errFormat
+	}
+	from := end - int(b[end])
+	if v.decode(b[from:end]) != nil || v.deleted && from > 0 {
+		return saved{}, errFormat
+	}
+	if !v.deleted {
+		v.data = b[:from:from]
+	}
+	return v, nil
+}
+
+// decode takes everything but the data.
+func (v *saved) decode(b []byte) error {
+	if len(b) < 2 || b[0] != isSession && b[0] != isDeleted || b[1] > maxOnces {
+		return errFormat
 	}
 	v.deleted = b[0] == isDeleted
 	v.onces, b = make([]Once, b[1]), b[2:]
-	if len(b) < len(v.onces)*len(Once{}) || v.deleted && len(b) > len(v.onces)*len(Once{}) {
-		return saved{}, errFormat
+	if len(b) < len(v.onces)*len(Once{}) {
+		return errFormat
 	}
 	for i := range v.onces {
 		b = b[copy(v.onces[i][:], b):]
 	}
 	if v.deleted {
-		return v, nil
+		return ended(b)
 	}
 	var n [3]int
 	v.version, n[0] = binary.Uvarint(b)
@@ -136,10 +161,17 @@ func (codec) Decode(b []byte) (v saved, err error) {
 	}
 	const most = uint64(1<<63-1) / uint64(time.Millisecond)
 	if n[2] <= 0 || v.version == 0 || v.timeout > most {
-		return saved{}, errFormat
+		return errFormat
 	}
-	v.data = bytes.Clone(b[n[0]+n[1]+n[2]:])
-	return v, nil
+	return ended(b[n[0]+n[1]+n[2]:])
+}
+
+// ended is nil if nothing is left.
+func ended(b []byte) error {
+	if len(b) > 0 {
+		return errFormat
+	}
+	return nil
 }
 
 // resolver returns a function that makes one of two saves of a session which a partition

@@ -271,6 +271,12 @@ type marker interface {
 	Mark(id string) any
 }
 
+// A markSaver is a marker that says what the mark is after a save, so that who has saved need
+// not look. The session is the store's then, with all the memory of its data.
+type markSaver interface {
+	SaveMark(ctx context.Context, s *store.Session, base uint64) (mark any, err error)
+}
+
 func (k *Keeper) mark(id string) any {
 	if m, ok := k.cfg.Store.(marker); ok {
 		return m.Mark(id)

@@ -96,6 +96,7 @@ type job struct {
 	old    string // what it was stored under, if that is another id
 	writes uint64
 	doomed []string
+	mark   any // that the session has in the store when it is saved; nil if that is not known
 }
 
 // settle makes the store have what this node has of a session. It returns when that is so,
@@ -117,7 +118,7 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 			k.buried(h, j.doomed)
 			return nil
 		}
-		err := k.put(ctx, j)
+		err := k.put(ctx, &j)
 		if err == nil {
 			k.saved(h, j)
 			return nil
@@ -186,7 +187,7 @@ func (k *Keeper) next(h *table.Entry) job {
 func fresh(h *table.Entry) bool { return h.Kept.Known && h.Kept.Noted.IsZero() }
 
 // put saves.
-func (k *Keeper) put(ctx context.Context, j job) error {
+func (k *Keeper) put(ctx context.Context, j *job) error {
 	if j.look {
 		return store.ErrConflict
 	}
@@ -203,7 +204,13 @@ func (k *Keeper) put(ctx context.Context, j job) error {
 	if j.old != "" {
 		base = 0
 	}
-	err := k.calls.do(ctx, "save", func(ctx context.Context) error { return k.cfg.Store.Save(ctx, j.s, base) })
+	err := k.calls.do(ctx, "save", func(ctx context.Context) (err error) {
+		if m, ok := k.cfg.Store.(markSaver); ok {
+			j.mark, err = m.SaveMark(ctx, j.s, base)
+			return err
+		}
+		return k.cfg.Store.Save(ctx, j.s, base)
+	})
 	if err != nil || j.old == "" {
 		return err
 	}
@@ -232,7 +239,7 @@ func (k *Keeper) saved(h *table.Entry, j job) {
 		k.revived[j.s.ID] = time.Now()
 		k.mu.Unlock()
 	}
-	at.ID, at.Version, at.Known, at.Noted = j.s.ID, j.s.Version, true, j.s.Accessed
+	at.ID, at.Version, at.Known, at.Noted, at.Mark = j.s.ID, j.s.Version, true, j.s.Accessed, j.mark
 	k.clean(at, j.writes)
 	if end, ended := h.Rec.Ended(); ended && end.Reason == record.Invalidated { // meanwhile
 		k.mu.Lock()

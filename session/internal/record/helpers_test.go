@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bytediff"
 	"github.com/gotribes/tribes/membership"
-	"github.com/gotribes/tribes/session/internal/bytediff"
 )
 
 // start is what the clock of a test shows in the beginning.

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/gotribes/tribes/session/internal/bytediff"
+	"github.com/gotribes/tribes/internal/bytediff"
 )
 
 // How attributes are merged. An entry consists of items: its base, made by the Set or

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/gotribes/tribes/session/internal/bytediff"
+	"github.com/gotribes/tribes/internal/bytediff"
 	"github.com/gotribes/tribes/session/internal/record"
 )
 

@@ -158,6 +158,17 @@ func FuzzApply(f *testing.F) {
 		if err == nil && len(value) != size {
 			t.Fatalf("%d bytes, want %d", len(value), size)
 		}
+		edits, ok := Edits(diff, len(old))
+		if !ok {
+			return
+		}
+		value, err = Apply(old, diff, len(old))
+		for _, e := range edits {
+			copy(old[e.At:], e.New)
+		}
+		if err != nil || !bytes.Equal(value, old) {
+			t.Fatalf("edited to %x, want %x, %v", old, value, err)
+		}
 	})
 }
 
@@ -202,6 +213,85 @@ func BenchmarkAppend(b *testing.B) {
 					Append(buf, old, k.value, size/2)
 				}
 			})
+		}
+	}
+}
+
+// Changes in place are found without an index, which costs more than all else.
+func TestAlignedChangesNeedNoIndex(t *testing.T) {
+	old := text(64<<10, 1)
+	edit := func(at, cut int, p []byte) func([]byte) []byte {
+		return func(v []byte) []byte { return join(v[:at], p, v[at+cut:]) }
+	}
+	tests := []struct {
+		name   string
+		edits  []func([]byte) []byte
+		atMost int
+	}{
+		{"three places", []func([]byte) []byte{edit(3, 9, text(9, 2)), edit(30000, 1000, text(1000, 3)), edit(64000, 8, text(8, 4))}, 1060},
+		{"longer in the middle", []func([]byte) []byte{edit(60000, 4, text(4, 2)), edit(30000, 100, text(101, 3)), edit(10, 1, text(1, 4))}, 140},
+		{"shorter in the middle", []func([]byte) []byte{edit(60000, 4, text(4, 2)), edit(30000, 100, text(17, 3)), edit(10, 1, text(1, 4))}, 60},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			value := old
+			for _, e := range tt.edits {
+				value = e(value)
+			}
+			w := writer{limit: 1 << 20}
+			head := commonPrefix(old, value)
+			tail := commonSuffix(old[head:], value[head:])
+			if !w.aligned(old, value, head, tail) {
+				t.Fatal("an index was needed")
+			}
+			d, _ := Append(nil, old, value, 1<<20)
+			if got, err := Apply(old, d, len(value)); err != nil || !bytes.Equal(got, value) || len(d) > tt.atMost {
+				t.Errorf("difference of %d bytes, want at most %d; Apply: %v", len(d), tt.atMost, err)
+			}
+		})
+	}
+	if w := (writer{limit: 1 << 20}); w.aligned(old, text(64<<10, 9), 0, 0) || len(w.out) > 0 {
+		t.Errorf("%d bytes written of a value that is new", len(w.out))
+	}
+}
+
+// What Edits returns makes the value; it returns nothing where bytes move.
+func TestEdits(t *testing.T) {
+	old, other := text(8192, 1), text(600, 2)
+	tests := []struct {
+		name  string
+		value []byte
+		edits int // -1: not in place
+	}{
+		{"the same", old, 0},
+		{"one place", join(old[:100], other[:50], old[150:]), 1},
+		{"beginning, middle and end", join(other[:9], old[9:4000], other[:300], old[4300:8190], other[:2]), 3},
+		{"longer", join(old[:100], other, old[150:]), -1},
+		{"shorter", old[:8000], -1},
+		{"halves swapped", join(old[4096:], old[:4096]), -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, ok := Append(nil, old, tt.value, 1<<20)
+			if !ok {
+				t.Fatal("no difference")
+			}
+			edits, ok := Edits(d, len(old))
+			if ok != (tt.edits >= 0) || ok && len(edits) != tt.edits {
+				t.Fatalf("%d edits, %v, want %d", len(edits), ok, tt.edits)
+			}
+			got := bytes.Clone(old)
+			for _, e := range edits {
+				copy(got[e.At:], e.New)
+			}
+			if ok && !bytes.Equal(got, tt.value) {
+				t.Error("another value")
+			}
+		})
+	}
+	for _, bad := range []string{"\x04a", "\x05\x09", "\x00", "\x80", "\x01\x00", "\x04ab"} {
+		if e, ok := Edits([]byte(bad), 10); ok {
+			t.Errorf("%x: %v", bad, e)
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package bytediff describes a value by what is different from an older value.
 //
-// A session attribute is often a large encoded object of which one field has
-// changed. [Append] writes the new value as copies out of the old one and the
+// A large value, such as a session attribute or an entry of a map, is often an encoded object of
+// which one field has changed. [Append] writes the new value as copies out of the old one and the
 // bytes that are not there; [Apply] makes the new value again. A difference is a
 // sequence of steps:
 //

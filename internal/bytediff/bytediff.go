@@ -1,6 +1,7 @@
 package bytediff
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -9,13 +10,15 @@ import (
 
 // ErrFormat is the error of a difference that is damaged, or that does not
 // belong to the old value or to the size it is applied with.
-var ErrFormat = errors.New("tribes: session: not a difference to this value")
+var ErrFormat = errors.New("tribes: not a difference to this value")
 
 const (
-	word     = 8  // bytes compared at once; every word-th place of the old value is known
-	minMatch = 16 // a run this long contains a whole word at a known place
-	stride   = 6  // after 1<<stride bytes without a match, steps grow by one
-	slack    = 64 // bytes by which a match that is found late may reach back
+	word     = 8   // bytes compared at once; every word-th place of the old value is known
+	minMatch = 16  // a run this long contains a whole word at a known place
+	stride   = 6   // after 1<<stride bytes without a match, steps grow by one
+	slack    = 64  // bytes by which a match that is found late may reach back
+	mostNew  = 4   // aligned gives up when more than 1/(1<<mostNew) of the value is new
+	block    = 256 // bytes compared by an instruction of its own, where all of them may be equal
 )
 
 // Append appends the difference that makes value out of old to dst. It gives up
@@ -26,7 +29,9 @@ func Append(dst, old, value []byte, limit int) ([]byte, bool) {
 	head := commonPrefix(old, value)
 	tail := commonSuffix(old[head:], value[head:])
 	w.copyOf(0, head)
-	w.middle(old, value, head, tail)
+	if !w.aligned(old, value, head, tail) {
+		w.middle(old, value, head, tail)
+	}
 	w.copyOf(len(old)-tail, tail)
 	if w.failed {
 		return dst, false
@@ -41,17 +46,25 @@ func Apply(old, diff []byte, size int) ([]byte, error) {
 	if size < 0 || !valid(len(old), diff, size) {
 		return nil, ErrFormat
 	}
-	value := make([]byte, 0, size)
-	for len(diff) > 0 {
+	// Most of it is where it was, and memory for a copy is not zeroed before.
+	value, same := append([]byte{}, old[:min(size, len(old))]...), true
+	if cap(value) < size {
+		value, same = make([]byte, size), false
+	}
+	value = value[:size]
+	for at := 0; len(diff) > 0; {
 		n, rest := step(diff)
-		if n&1 == 1 {
-			at, used := binary.Uvarint(rest)
-			value = append(value, old[at:at+n>>1]...)
-			diff = rest[used:]
+		if n&1 == 0 {
+			at += copy(value[at:], rest[:n>>1])
+			diff = rest[n>>1:]
 			continue
 		}
-		value = append(value, rest[:n>>1]...)
-		diff = rest[n>>1:]
+		from, used := binary.Uvarint(rest)
+		if !same || from != uint64(at) {
+			copy(value[at:], old[from:from+n>>1])
+		}
+		at += int(n >> 1)
+		diff = rest[used:]
 	}
 	return value, nil
 }
@@ -123,6 +136,49 @@ func (w *writer) insert(p []byte) {
 
 func (w *writer) check() { w.failed = w.failed || len(w.out)-w.start > w.limit }
 
+// aligned is middle for values that have changed in place: it looks for what is there only
+// where it was, as seen from the beginning and from the end. That needs no index. It writes
+// nothing and returns false as soon as too much is new.
+func (w *writer) aligned(old, value []byte, head, tail int) bool {
+	before := *w
+	end, shift := len(value)-tail, len(old)-len(value)
+	most := len(value)>>mostNew + slack
+	from, i := head, head // value[from:i] is not written yet
+	for i+word <= end && !w.failed {
+		n, at := 0, i
+		for _, x := range [...]int{i, i + shift} {
+			if x < head || x+word > len(old)-tail || !sameWord(old[x:], value[i:]) {
+				continue
+			}
+			if n, at = commonPrefix(old[x:len(old)-tail], value[i:end]), x; n >= minMatch {
+				break
+			}
+		}
+		if n < minMatch {
+			if i++; i-from > most {
+				*w = before
+				return false
+			}
+			continue
+		}
+		most -= i - from
+		w.insert(value[from:i])
+		w.copyOf(at, n)
+		i += n
+		from = i
+	}
+	w.insert(value[from:end])
+	if w.failed || end-from > most {
+		*w = before
+		return false
+	}
+	return true
+}
+
+func sameWord(a, b []byte) bool {
+	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b)
+}
+
 // middle writes what is between the common head and tail of the values.
 func (w *writer) middle(old, value []byte, head, tail int) {
 	end := len(value) - tail
@@ -188,6 +244,9 @@ func (x index) find(old, p []byte) (int, bool) {
 
 func commonPrefix(a, b []byte) int {
 	n, i := min(len(a), len(b)), 0
+	for i+block <= n && bytes.Equal(a[i:i+block], b[i:i+block]) {
+		i += block
+	}
 	for ; i+word <= n; i += word {
 		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
 			return i + bits.TrailingZeros64(x)/8
@@ -201,6 +260,9 @@ func commonPrefix(a, b []byte) int {
 
 func commonSuffix(a, b []byte) int {
 	n, i := min(len(a), len(b)), 0
+	for i+block <= n && bytes.Equal(a[len(a)-i-block:len(a)-i], b[len(b)-i-block:len(b)-i]) {
+		i += block
+	}
 	for ; i+word <= n; i += word {
 		x := binary.LittleEndian.Uint64(a[len(a)-i-word:]) ^ binary.LittleEndian.Uint64(b[len(b)-i-word:])
 		if x != 0 {
@@ -211,4 +273,34 @@ func commonSuffix(a, b []byte) int {
 		i++
 	}
 	return i
+}
+
+// Edit is a place of a value at which there are other bytes.
+type Edit struct {
+	At  int
+	New []byte // of the difference
+}
+
+// Edits returns what a difference changes in a value of size bytes, if it makes one of as many
+// bytes and moves none of them: then the bytes that are not new are where they were.
+func Edits(diff []byte, size int) ([]Edit, bool) {
+	if !valid(size, diff, size) {
+		return nil, false
+	}
+	var all []Edit
+	for at := 0; len(diff) > 0; {
+		n, rest := step(diff)
+		if n&1 == 0 {
+			all = append(all, Edit{At: at, New: rest[:n>>1]})
+			diff = rest[n>>1:]
+		} else {
+			from, used := binary.Uvarint(rest)
+			if from != uint64(at) {
+				return nil, false
+			}
+			diff = rest[used:]
+		}
+		at += int(n >> 1)
+	}
+	return all, true
 }
