@@ -128,9 +128,14 @@ func (h *harvest) note(e *entry.Entry) {
 // is to have it, or if it is not certain that others have it.
 func (n *native) take(p *peer, e *entry.Entry) error {
 	mine := *e
-	if n.backups > 0 && !e.Gone && !e.Proxy && e.Placed && !n.holdsHere(e.Key) {
+	if n.backups > 0 && !e.Gone && !e.Proxy && !n.holdsHere(e.Key) {
 		n.table.Digest(&mine)
-		mine.Strip()
+		if has, there := n.table.Get(e.Key); there && has.Proxy && has.State() == mine.State() {
+			return nil // who has the value may not know yet that all have it, but this one does
+		}
+		if e.Placed {
+			mine.Strip()
+		}
 	}
 	err := n.merge(p, []entry.Entry{mine})
 	if errors.Is(err, entry.ErrConflict) {
