@@ -69,7 +69,11 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *
 	switch {
 	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
 		// It may be that the primary has missed the entry that was read here.
-		return nil, false, n.push(ctx, p, []string{w.Entry.Key})
+		if err := n.push(ctx, p, []string{w.Entry.Key}); err != nil {
+			n.log.Debug("primary has missed an entry, and was not told", "member", p.member(), "err", err)
+			return nil, false, errNotPrimary // nothing is done; it may be another soon
+		}
+		return nil, false, nil
 	case err == nil:
 		n.unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
