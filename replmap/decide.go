@@ -31,7 +31,7 @@ func (n *native) primary(key string) *membership.Member {
 	case p == nil:
 		return n.group.Local()
 	default:
-		return p.member()
+		return p.Member()
 	}
 }
 
@@ -42,7 +42,7 @@ var errNotPrimary = errors.New("tribes: replmap: not the primary")
 // members do not agree who that is.
 func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
 	for {
-		changed := n.change()
+		changed := n.peers.Changed()
 		p, _ := n.decider(w.Entry.Key)
 		now, written, err := n.decideAt(ctx, p, w)
 		if !errors.Is(err, errNotPrimary) {
@@ -77,7 +77,7 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write) (*entr
 		unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
 	case notDone(err):
-		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
+		p.n.log.Debug("primary was not asked", "member", p.Member(), "err", err)
 		return nil, false, errNotPrimary
 	case ctx.Err() != nil:
 		return nil, false, fmt.Errorf("%w: %w", ErrUncertain, context.Cause(ctx))
@@ -111,7 +111,7 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	switch a.Outcome {
 	case mapwire.Wrote:
 		if a.Error != "" && a.Entry != nil {
-			n.log.Debug("primary has written and told not all", "member", p.member(), "err", a.Error)
+			n.log.Debug("primary has written and told not all", "member", p.Member(), "err", a.Error)
 			return a.Entry, true, n.publish(ctx, a.Entry)
 		}
 		return a.Entry, true, nil
@@ -120,7 +120,7 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	case mapwire.NotPrimary:
 		return nil, false, errNotPrimary
 	default:
-		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.member(), a.Error)
+		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), a.Error)
 	}
 }
 

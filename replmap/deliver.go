@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
@@ -97,30 +98,24 @@ func (d *delivery) lacking(holders []*peer) (all []*peer) {
 }
 
 // give sends the value to peers and waits until each has it or does not count any more.
-func (d *delivery) give(ctx context.Context, peers []*peer) error {
-	f := newFlight(min(d.n.wait, WaitOne), len(peers)+1) // one more, until all is posted
-	for _, p := range peers {
-		if !p.post(f, d.body) {
-			f.settle(false, nil)
-		}
-	}
-	f.settle(false, nil)
+func (d *delivery) give(ctx context.Context, to []*peer) error {
+	f := peers.Tell(peers.Wait(min(d.n.wait, WaitOne)), d.body, to)
 	select {
-	case <-f.done:
+	case <-f.Done():
 	case <-ctx.Done():
 		return ErrClosed
 	}
-	if acked, _ := f.outcome(); acked > 0 && d.n.wait == WaitOne {
+	if acked, _ := f.Outcome(); acked > 0 && d.n.wait == WaitOne {
 		d.finish(nil)
 	}
 	select {
-	case <-f.all:
+	case <-f.All():
 	case <-ctx.Done():
 		return ErrClosed
 	}
-	acked, err := f.outcome()
-	if acked == len(peers) {
-		for _, p := range peers {
+	acked, err := f.Outcome()
+	if acked == len(to) {
+		for _, p := range to {
 			d.has[p] = true
 		}
 	}
@@ -155,16 +150,11 @@ func (n *native) tell(states []entry.State) <-chan struct{} {
 			}
 		}
 	}
-	peers := *n.peers.Load()
-	f := newFlight(WaitAll, len(peers)+1)
-	body := mapwire.Append(nil, &c)
-	for _, p := range peers {
-		if len(c.Entries) == 0 || !p.post(f, body) {
-			f.settle(false, nil)
-		}
+	var to []*peer
+	if len(c.Entries) > 0 {
+		to = n.peers.All()
 	}
-	f.settle(false, nil)
-	return f.done
+	return peers.Tell(peers.All, mapwire.Append(nil, &c), to).Done()
 }
 
 // dropAt makes a proxy of a state whose value all have that are to, unless something has

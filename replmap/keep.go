@@ -174,7 +174,7 @@ func (n *native) checkAll(ctx context.Context, strays []*stray) {
 		questions.Go(func() {
 			for part := range slices.Chunk(all, n.blockEntries) {
 				if err := n.check(ctx, p, part, &mu); err != nil {
-					n.log.Debug("values were not checked", "member", p.member(), "err", err)
+					n.log.Debug("values were not checked", "member", p.Member(), "err", err)
 					return
 				}
 			}

@@ -92,7 +92,7 @@ func TestFirstChangesAtTheSameTime(t *testing.T) {
 		n, x, y := r.start("a", func(c *Config) { c.Limits.Value = 10 }), r.rogue("x"), r.rogue("y")
 		x.meet(n, sessionwire.Ready)
 		y.meet(n, sessionwire.Ready)
-		px, py := n.peer(x.node()), n.peer(y.node())
+		px, py := n.peers.Get(x.node().ID()), n.peers.Get(y.node().ID())
 		for i := range uint64(300) {
 			_, good := x.made(i, nil)
 			_, bad := y.made(i, func(s *record.Session) { must(t, s.Set("k", make([]byte, 11))) })
