@@ -16,6 +16,7 @@ import (
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/internal/golden"
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -157,7 +158,7 @@ func TestDropsAreLoggedSeldom(t *testing.T) {
 			}
 		}
 		cut(100)
-		time.Sleep(logPause)
+		time.Sleep(hush.Pause)
 		cut(100)
 		lines := rec.log()
 		if len(lines) != 2 || !strings.Contains(lines[1], "skipped=99") {

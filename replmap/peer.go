@@ -27,7 +27,7 @@ func (p *peer) send(ctx context.Context, m mapwire.Message) error {
 // newPeers returns the peers of n, of which there are none yet.
 func (n *native) newPeers() *peers.Set[*peer] {
 	return peers.New(n.ctx, peers.Config{
-		Topic: n.topic, Options: message.Sync, View: n.group.View, Go: n.run, Tell: n.tellLog,
+		Topic: n.topic, Options: message.Sync, View: n.group.View, Go: n.run, Logger: n.log,
 		Strangers: []error{group.ErrNoTopic, errStranger, ErrClosed},
 		Budget:    n.budget, Patience: n.budget, Stall: n.stall, Discover: n.discover,
 		LeftOut: &n.n.leftOut, Refused: &n.n.rejected,
@@ -55,11 +55,6 @@ func (n *native) run(f func(context.Context)) {
 	}
 }
 
-// tellLog writes a line about a member to the log.
-func (n *native) tellLog(level slog.Level, text string, m *membership.Member, args ...any) {
-	n.log.Log(context.Background(), level, text, append([]any{"member", m}, args...)...)
-}
-
 // introduction is what this member says of itself to one that it knows or not.
 func (n *native) introduction(known bool, s peers.State) *mapwire.Hello {
 	return &mapwire.Hello{
@@ -71,7 +66,7 @@ func (n *native) introduction(known bool, s peers.State) *mapwire.Hello {
 // met is told what a member says of itself.
 func (n *native) met(m *membership.Member, h *mapwire.Hello) error {
 	if err := n.compatible(h); err != nil {
-		n.log.Error("member has the map in another form", "member", m, "err", err)
+		n.peers.Tell(slog.LevelError, "member has the map in another form", m, "err", err)
 		n.n.incompatible.Add(1)
 		return err
 	}

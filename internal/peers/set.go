@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -27,9 +28,8 @@ type Config struct {
 	Options message.Options         // with which changes are sent
 	View    func() *membership.View // of the group
 	// Go runs a function until the owner ends, and not at all from then on.
-	Go func(f func(ctx context.Context))
-	// Tell writes a line about a member to the log.
-	Tell func(level slog.Level, text string, m *membership.Member, args ...any)
+	Go     func(f func(ctx context.Context))
+	Logger *slog.Logger
 	// Strangers are the refusals of a member that does not know this one.
 	Strangers []error
 
@@ -81,7 +81,21 @@ type Embeds interface {
 // core is what peers know of their Set.
 type core struct {
 	Config
-	ctx context.Context // of the owner
+	ctx   context.Context          // of the owner
+	lines hush.Hush[membership.ID] // of the log
+}
+
+// Tell writes a line about a member to the log, unless there was the same a moment ago.
+func (c *core) Tell(level slog.Level, text string, m *membership.Member, args ...any) {
+	ok, skipped := c.lines.Allow(text, m.ID(), time.Now())
+	if !ok {
+		return
+	}
+	args = append([]any{"member", m}, args...)
+	if skipped > 0 {
+		args = append(args, "skipped", skipped)
+	}
+	c.Logger.Log(context.Background(), level, text, args...)
 }
 
 // moved tells the owner.

@@ -93,7 +93,7 @@ func (w *town) node(id byte, set func(c *Config)) *node {
 	n := &node{w: w, m: member(w.t, id), ready: make(chan struct{}), words: make(map[string]bool)}
 	c := Config{
 		Topic: n, Options: message.Sync, View: n.view, Go: n.run,
-		Tell:      func(slog.Level, string, *membership.Member, ...any) {},
+		Logger:    slog.New(slog.DiscardHandler),
 		Strangers: []error{errStranger},
 		Budget:    time.Second, Patience: time.Second, Stall: time.Second, Discover: 300 * time.Millisecond,
 		LeftOut: &n.leftOut, Refused: &n.refused, Moved: func() { n.moved.Add(1) },

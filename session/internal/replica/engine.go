@@ -29,7 +29,6 @@ type Engine struct {
 	site  *record.Site
 	topic *group.Topic
 	tombs tombs
-	hush  hush
 	n     counters
 
 	ctx      context.Context // ends with Close

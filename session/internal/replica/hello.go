@@ -34,7 +34,7 @@ func (e *Engine) introduction(s peers.State) *sessionwire.Hello {
 // met is told what a member says of itself.
 func (e *Engine) met(m *membership.Member, h *sessionwire.Hello) error {
 	if err := e.compatible(h); err != nil {
-		e.tell(slog.LevelError, "member is no session replica", m, "err", err)
+		e.peers.Tell(slog.LevelError, "member is no session replica", m, "err", err)
 		e.n.incompatible.Add(1)
 		return err
 	}
@@ -98,7 +98,7 @@ func short(s string) string { return fmt.Sprintf("%.64q", s) }
 func (e *Engine) duplicate(m *membership.Member, h *sessionwire.Hello) {
 	if h.Route != "" && h.Route == e.cfg.Route {
 		e.n.duplicates.Add(1)
-		e.tell(slog.LevelError, "two nodes have the same route", m, "route", h.Route)
+		e.peers.Tell(slog.LevelError, "two nodes have the same route", m, "route", h.Route)
 	}
 }
 

@@ -34,7 +34,7 @@ const mute = 3
 // newPeers returns the peers of e, of which there are none yet.
 func (e *Engine) newPeers() *peers.Set[*peer] {
 	c := peers.Config{
-		Topic: e.topic, Options: message.Sync, View: e.cfg.Group.View, Go: e.run, Tell: e.tell,
+		Topic: e.topic, Options: message.Sync, View: e.cfg.Group.View, Go: e.run, Logger: e.cfg.Logger,
 		Strangers: []error{group.ErrNoTopic, errStranger, table.ErrClosed},
 		Budget:    e.cfg.Budget, Patience: e.cfg.Budget, Stall: e.cfg.Stall,
 		Discover: e.cfg.Discover, Timeout: e.cfg.StateTimeout,

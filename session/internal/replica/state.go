@@ -157,7 +157,7 @@ func (e *Engine) provide(ctx context.Context, p *peer, m *sessionwire.StateReque
 	// First what has ended, or another node could bring it back to one that was not there.
 	for some := range slices.Chunk(e.tombs.all(), perBatch) {
 		if err := e.tellEnds(ctx, p, some); err != nil {
-			e.tell(slog.LevelWarn, "ends of sessions could not be given", p.Member(), "err", err)
+			e.peers.Tell(slog.LevelWarn, "ends of sessions could not be given", p.Member(), "err", err)
 			return
 		}
 	}
@@ -192,7 +192,7 @@ func (e *Engine) blocks(ctx context.Context, p *peer, limit *sessionwire.StateRe
 				err = s.flush()
 			}
 			if err != nil {
-				e.tell(slog.LevelWarn, "sessions could not be given", p.Member(), "sent", i, "of", len(keys), "err", err)
+				e.peers.Tell(slog.LevelWarn, "sessions could not be given", p.Member(), "sent", i, "of", len(keys), "err", err)
 				return false
 			}
 			if b.Last {

@@ -68,7 +68,7 @@ func (s *stream) settle() error {
 	case err := <-s.ended:
 		s.open--
 		if err != nil && s.gift && peers.Refusal(err) && !s.p.e.peers.Estranging(err) {
-			s.p.e.tell(slog.LevelWarn, "sessions were refused", s.p.Member(), "err", err)
+			s.p.e.peers.Tell(slog.LevelWarn, "sessions were refused", s.p.Member(), "err", err)
 			s.p.e.n.rejected.Add(1)
 			return nil
 		}
