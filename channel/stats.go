@@ -10,7 +10,7 @@ type Stats struct {
 	Received       uint64 // messages that reached the application
 	ReceivedBytes  uint64 // payload bytes of those
 	Unclaimed      uint64 // received messages that no listener accepted
-	ListenerErrors uint64 // received messages that a listener failed on
+	ListenerErrors uint64 // received messages that a listener failed on, or of a topic that has none here
 	Panics         uint64 // panics in listeners
 	Stuck          int    // callbacks that have not returned for Config.StuckAfter, now
 	Members        int    // other members seen now

@@ -64,8 +64,9 @@ type Fragmentation struct {
 	MinSize int
 	// InFlight is how many parts of one message may be on their way, accepted by the
 	// layer below and not settled. Zero means 1, as in Tribes: a Java node that gets two
-	// parts of a message at the same time may deliver it twice, or fail on it, so that
-	// messages to such nodes should ask for acks, too, and their receivers be set up as
+	// parts of a message at the same time may deliver it twice, or fail on it. Parts of a
+	// message that is acked are acked when they are processed then; messages to such nodes
+	// that ask for no ack are not safe from that. Their receivers should be set up as
 	// docs/wire.md says. In groups of this module alone more are faster where answers
 	// take long; the most is 1024.
 	InFlight int

@@ -85,6 +85,11 @@ func (s *splitting) part(ctx context.Context, i int) error {
 	size := s.f.set.size
 	p := s.m.Part(i*size, min((i+1)*size, s.m.Len()))
 	defer p.Release()
+	if i < s.count-1 && s.f.set.flights == 1 && p.Options.Acked() {
+		// A Java node that has acknowledged a part may not have processed it when the next
+		// one comes, over another connection: with the last it delivers the message twice.
+		p.Options |= message.Sync
+	}
 	tail := p.Extend(partTrailer) // copies the part, since it shares its memory
 	binary.BigEndian.PutUint32(tail, uint32(i))
 	binary.BigEndian.PutUint32(tail[4:], uint32(s.count))

@@ -148,6 +148,41 @@ func TestFragmentationPutsPartsTogether(t *testing.T) {
 	}
 }
 
+// A receiver that acknowledges parts before it processes them must not process two of one
+// message at the same time.
+func TestFragmentationPartsAreProcessedInTurn(t *testing.T) {
+	const all = message.UseAck | message.SyncAck
+	for _, tt := range []struct {
+		name       string
+		flights    int
+		options    message.Options
+		want, last message.Options
+	}{
+		{"acked", 0, message.UseAck, all, message.UseAck},
+		{"processed", 0, all, all, all},
+		{"not acked", 0, 0, 0, 0},
+		{"several at a time", 2, message.UseAck, message.UseAck, message.UseAck},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newFragmentation(t, &Fragmentation{MaxSize: 1000, InFlight: tt.flights}, interceptortest.Config{})
+			m := h.Message(noise(2500), tt.options)
+			defer m.Release()
+			r := message.NewReceipt(1, nil)
+			if err := h.SendMessage(t.Context(), []*membership.Member{peer}, m, r); err != nil {
+				t.Fatal(err)
+			}
+			<-r.Done()
+			var got []message.Options
+			for _, s := range h.Bottom.Sent() {
+				got = append(got, s.Message.Options&all)
+			}
+			if diff := cmp.Diff([]message.Options{tt.want, tt.want, tt.last}, got); diff != "" {
+				t.Errorf("options of the parts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Tribes gathers parts by the message id alone, and so mixes what it should not.
 func TestFragmentationDoesNotMix(t *testing.T) {
 	id := message.NewID()

@@ -3,6 +3,9 @@
 package interop
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,10 +28,32 @@ var versions = []version{v90, v101, v110}
 func (v version) classPath(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(buildDir(t), "java", string(v))
-	if _, err := os.Stat(filepath.Join(dir, "stamp")); err != nil {
+	stamp, err := os.ReadFile(filepath.Join(dir, "stamp"))
+	if err != nil {
 		t.Fatalf("Tribes %s is not installed, run .ci/install-java: %v", v, err)
 	}
+	if !bytes.Contains(stamp, []byte("peers "+peerSources(t))) {
+		t.Fatalf("the peers of %s are not those of interop/java any more, run .ci/install-java", v)
+	}
 	return filepath.Join(dir, "classes") + string(os.PathListSeparator) + filepath.Join(dir, "lib", "*")
+}
+
+// peerSources is the hash of the peers' sources.
+func peerSources(t *testing.T) string {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join("java", "*.java")) // in the order of the shell
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum.Write(b)
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
 // buildDir is the folder that .ci/install-java fills.

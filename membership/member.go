@@ -176,12 +176,15 @@ func (m *Member) Name() string {
 	return b.String()
 }
 
-// String returns the address and the first digits of the id, for logs.
+// String returns the address and the first digits of the id, for logs; of nil it is none.
 func (m *Member) String() string {
+	if m == nil {
+		return "none"
+	}
 	return fmt.Sprintf("%s/%x", m.AddrPort(), m.attr.ID[:4])
 }
 
-// LogValue implements slog.LogValuer with the form of String.
+// LogValue implements slog.LogValuer with the form of String, also for nil.
 func (m *Member) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // CompareAge orders the oldest member first, as the member lists of Tribes do;

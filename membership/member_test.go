@@ -119,6 +119,16 @@ func TestMemberFields(t *testing.T) {
 	}
 }
 
+// A member that is not there, such as Local before Start, can be printed and logged.
+func TestNoMemberIsLogged(t *testing.T) {
+	var none *Member
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "member", none)
+	if text := fmt.Sprint(none); text != "none" || !strings.Contains(log.String(), "member=none\n") {
+		t.Errorf("nil is %q, in the log %q, want none", text, &log)
+	}
+}
+
 func TestWith(t *testing.T) {
 	m := newMember(t, 1, nil)
 	n, err := m.With(func(a *Attributes) { a.Payload = "new"; a.Alive = 7 })

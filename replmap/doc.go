@@ -54,6 +54,13 @@
 // partition, what needs the value fails with ErrNoHolder; Put and Delete do not, unless it is
 // to be resolved with what they write (Config.Resolve).
 //
+// # With Java nodes
+//
+// With Config.[Tribes] a map is one of Tribes' ReplicatedMap, or with Tribes.Lazy of its
+// LazyReplicatedMap, together with Java nodes. It promises what those can: the last message
+// to arrive wins, there are no conditional writes and no lifetimes, and none of what follows
+// here. Among members of this module a map without it is the better one.
+//
 // # How members come to be the same
 //
 // A write goes from its member to all others, once. A member that starts gets all entries

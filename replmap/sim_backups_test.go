@@ -19,8 +19,10 @@ func TestBackupsSimulation(t *testing.T) {
 	seeds, first := seedsOr(t, 200)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			t.Parallel()
-			bubble.Test(t, func(t *testing.T) {
+			if !bubble.Replays {
+				t.Parallel()
+			}
+			bubble.Seeded(t, "replmap.seed", seed, func(t *testing.T) {
 				w := newWorld(t, seed, 1+int(seed/12%2))
 				w.faults, w.acts = 15, 50
 				w.run()

@@ -28,7 +28,7 @@ func TestSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) { newWorld(t, seed, 0).run() })
+			bubble.Seeded(t, "replmap.seed", seed, func(t *testing.T) { newWorld(t, seed, 0).run() })
 		})
 	}
 }

@@ -23,7 +23,7 @@ func TestLazySimulation(t *testing.T) {
 	seeds = (seeds + 1) / 2
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) { lazyRun(t, seed) })
+			bubble.Seeded(t, "replmap.seed", seed, func(t *testing.T) { lazyRun(t, seed) })
 		})
 	}
 }

@@ -22,7 +22,7 @@ func TestTribesSimulation(t *testing.T) {
 	seeds, first := simSeeds(t)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) { tribesRun(t, seed) })
+			bubble.Seeded(t, "replmap.seed", seed, func(t *testing.T) { tribesRun(t, seed) })
 		})
 	}
 }

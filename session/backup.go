@@ -20,14 +20,16 @@ import (
 // It is for more nodes than a [Cluster] can have, where all have everything.
 //
 // Before a response leaves, what its request has changed is where Wait says. Requests of one
-// session on several nodes at the same time are merged, and no write of either is lost.
+// session on several nodes at the same time are merged, and no write of either is lost. What
+// is not saved gets 503, as with [Fail]. Negative durations are errors.
 type Backup struct {
 	// Group is the member of the group. It must run before [Manager.Start], and be
 	// stopped after [Manager.Close]. Several managers can share it. Required.
 	Group *group.Group
 	// Name is that of the application, the same on all nodes, at most 150 bytes.
 	Name string
-	// Backups is how many other nodes have each session; 0 means 1. The same on all nodes.
+	// Backups is how many other nodes have each session; 0 means 1, at most 100. The same on
+	// all nodes.
 	Backups int
 	// Wait says what a response promises when it leaves: with WaitAll that all backups have
 	// what its request has changed, and all other nodes know where it is; with WaitOne that
@@ -44,7 +46,8 @@ type Backup struct {
 	// session is in use; 0 means 10 s, and it is a quarter of the session's timeout at most.
 	// A session lives that much longer than its timeout there.
 	TouchInterval time.Duration
-	// MaxData is the most bytes that a session may have, encoded; 0 means 16 MiB.
+	// MaxData is the most bytes that a session may have, encoded; 0 means 16 MiB, at most
+	// 48 MiB.
 	MaxData int
 	// Logger is told of nodes that come, go and do not answer; nil discards. It should not
 	// be nil.
@@ -140,7 +143,8 @@ func (m *Manager) closeBackup() error {
 	return errors.Join(err, m.backup.Close(ctx))
 }
 
-// BackupStats are numbers of Config.Backup; the last ones since the manager was made.
+// BackupStats are numbers of Config.Backup; the last ones since the manager was made. Those
+// of saves and loads are in [PersistStats].
 type BackupStats struct {
 	Sessions int // of all nodes together
 	Held     int // of those, the ones that this node has as primary or backup
@@ -150,7 +154,7 @@ type BackupStats struct {
 	Alone   uint64 // saves that no other node has, though one should
 	LeftOut uint64 // times that a node did not answer and was left out
 	Fetched uint64 // sessions that came from another node for a request here
-	Moved   uint64 // sessions that came because this node is to have them now
+	Moved   uint64 // sessions that came because this node is to have them now; not those it began with
 }
 
 // BackupStats returns the numbers of Config.Backup; zeros without.

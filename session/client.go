@@ -21,7 +21,8 @@ type ClientConfig struct {
 	// Group is the member of the group. It must run before [Client.Start], and be stopped
 	// after [Client.Close]. Required.
 	Group *group.Group
-	// Name is that of the [StoreNode] of the application, on whatever nodes there are.
+	// Name is that of the [StoreNode] of the application, on whatever nodes there are; at
+	// most 150 bytes.
 	Name string
 	// Timeout is how long a call may take in all, with all nodes that it tries; 0 means 5 s.
 	// Persist.Timeout is one too: with a Client it should be as long.

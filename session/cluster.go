@@ -58,14 +58,16 @@ type Cluster struct {
 
 // Wait says what a response promises when it leaves: that other nodes have applied what
 // its request has changed. A node that has no other to tell, or none that answers, goes
-// on alone; that is counted in ClusterStats.Degraded.
+// on alone; that is counted in ClusterStats.Degraded, BackupStats.Alone or
+// StoreNodeStats.Alone.
 type Wait uint8
 
-// The modes of Cluster.Wait.
+// The modes. The nodes that are meant are all others of a [Cluster], and the backups of a
+// [Backup] or a [StoreNode].
 const (
 	WaitAll     Wait = iota // all other nodes have applied it
 	WaitOne                 // one other node has
-	WaitWritten             // it was handed to the network for each; whether it arrives is not confirmed
+	WaitWritten             // it was handed to the network for each; whether it arrives is not confirmed. Of a Cluster alone
 	WaitNone                // nothing
 )
 
@@ -80,11 +82,27 @@ func (w Wait) String() string {
 var waitText = [...]string{"all", "one", "written", "none"}
 
 // ErrNotReady is the error of [Manager.Start], and of writes, while the node does not have
-// the sessions of its group.
+// the sessions of its group, or cannot find them.
 var ErrNotReady = replica.ErrNotReady
 
-// ClusterStats are numbers of the replication.
-type ClusterStats = replica.Stats
+// ClusterStats are numbers of Config.Cluster, since the manager was made except for the
+// first ones.
+type ClusterStats struct {
+	Peers   int // other nodes with these sessions
+	Current int // of those, the ones that responses wait for
+
+	Degraded     uint64 // changes that no other node has confirmed, because none was there or answered
+	LeftOut      uint64 // times that a node did not answer within Budget and was left out
+	Rejected     uint64 // changes that were refused, here or at another node
+	Malformed    uint64 // messages that could not be read
+	Strangers    uint64 // messages of members that had not introduced themselves
+	Incompatible uint64 // introductions of members with another codec or version
+	Duplicates   uint64 // nodes with the route of this one
+	Refused      uint64 // questions of other nodes not answered because there were too many
+	Gaps         uint64 // changes of which something before was missing, and was fetched
+	Repaired     uint64 // sessions found different in a comparison, and repaired
+	Incomplete   uint64 // starts that found no sessions within StateTimeout
+}
 
 func (c *Cluster) validate() error {
 	var all []error
@@ -161,9 +179,10 @@ func (m *Manager) remote(ev replica.Event) {
 }
 
 // Start joins the other nodes of the Cluster or Backup, whose group must run, and returns
-// when their sessions are here, or can be found. If ctx ends before, the error wraps ErrNotReady and the manager
-// goes on to try; requests get 503 until [Manager.Ready]. Then it loads what is in the store
-// of Persist.Preload, while requests are served. Without either it does nothing.
+// when their sessions are here, or can be found. If ctx ends before, the error wraps
+// ErrNotReady and the manager goes on to try; requests get 503 until [Manager.Ready]. Then it
+// loads what is in the store of Persist.Preload, while requests are served. Without any of
+// these it does nothing: a store is not asked whether it works.
 func (m *Manager) Start(ctx context.Context) error {
 	if m.group != nil {
 		if err := m.group.Start(ctx); err != nil {
@@ -220,7 +239,8 @@ func (m *Manager) primary(h *held) bool {
 // requests that come, and Drain returns when the other nodes have everything. Stop the
 // HTTP server in between: first Drain, so that load balancers turn away, then Shutdown,
 // then Drain again for what came meanwhile, then Close. The error says how many changes
-// are not confirmed when ctx ends. With Config.Persist it also saves what is not stored.
+// are not confirmed when ctx ends. With Config.Persist and Config.Backup it also saves what
+// is not stored.
 func (m *Manager) Drain(ctx context.Context) error {
 	var all []error
 	m.leaving.Store(m.keeper != nil)
@@ -237,12 +257,13 @@ func (m *Manager) Drain(ctx context.Context) error {
 // one, so that its client stays here; it is so at first. It can be switched at any time.
 func (m *Manager) BindRoute(on bool) { m.unbind.Store(!on) }
 
-// ClusterStats returns the numbers of the replication; zeros without a cluster.
+// ClusterStats returns the numbers of Config.Cluster now, read one after the other; zeros
+// without.
 func (m *Manager) ClusterStats() ClusterStats {
 	if m.group == nil {
 		return ClusterStats{}
 	}
-	return m.group.Stats()
+	return ClusterStats(m.group.Stats())
 }
 
 // take gives a request the session that the id of its cookie leads to. It reports whether
@@ -300,8 +321,8 @@ func (s *Session) OriginalID() ID {
 }
 
 // Primary reports whether the request of this client before this one was on the same node;
-// true for a new session and without a cluster. It goes by the route that the client has
-// sent. Without Config.Route, and with ids that keep another route (BindRoute), it goes by
+// true for a new session, and without Cluster, Backup and Persist. It goes by the route that
+// the client has sent. Without Config.Route, and with ids that keep another route (BindRoute), it goes by
 // what nodes have told each other, which [Cluster].TouchInterval makes late: there it can be
 // true although another node has served the session in between.
 func (s *Session) Primary() bool {

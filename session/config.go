@@ -27,7 +27,7 @@ type Config struct {
 	Codec Codec
 	// LocalOnly says which names are kept as they are: not encoded, not copied, not
 	// counted in bytes. It is for what makes no sense elsewhere, such as an open
-	// connection. With a Cluster they are on the node that has set them alone. It must
+	// connection. They are on the node that has set them alone, and in no store. It must
 	// always say the same of a name. Nil is none.
 	LocalOnly func(name string) bool
 	// Cookie is how the client learns its session.
@@ -59,7 +59,9 @@ type Config struct {
 // With a [Cluster] each node counts all sessions of the group. It makes no new ones from
 // Sessions on, but takes those that other nodes have made at the same time, up to twice
 // as many; beyond that it refuses them, and the request that made one gets 503. Plan the
-// memory for twice Sessions.
+// memory for twice Sessions. With a [Backup] or [Persist] Sessions bounds those in the memory
+// of this node, of which there may be twice as many too if they are loaded; a store and the
+// other nodes have no bound here.
 type Limits struct {
 	Sessions     int // sessions at the same time; default 1 000 000
 	Attributes   int // attributes of a session; default 1000

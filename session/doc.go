@@ -1,7 +1,7 @@
 // Package session gives net/http servers sessions: what a user has in the cart, who is
 // logged in, which step of a form comes next. They are held in memory: of this process, or
-// with [Config].Cluster of all nodes of a group, so that any node can serve any client and
-// one that crashes takes none of them with it.
+// of several nodes, so that any node can serve any client and one that crashes takes none of
+// them with it; and with a store they outlive all nodes.
 //
 //	sessions, err := session.New(session.Config{Timeout: 20 * time.Minute})
 //	...
@@ -33,6 +33,25 @@
 // [Session.Add]. [Manager.ReadyHandler] is for load balancers, [Manager.Drain] for the end
 // of a node. docs/sessions.md of the module says more.
 //
+// With a [Backup] in place of the Cluster each session is on a primary and a backup, of
+// however many nodes, all of which serve it: that is for more than four nodes.
+//
+// # Store nodes
+//
+// Web nodes can hold no sessions: a [Client] is a store, for [Persist], whose sessions are in
+// the memory of other members of the group, each with a [StoreNode]. No session moves when a
+// web node starts or ends.
+//
+//	node, err := session.NewStoreNode(session.StoreNodeConfig{Group: g, Name: "shop"})
+//	err = node.Start(ctx)
+//
+// and on each web node
+//
+//	client, err := session.NewClient(session.ClientConfig{Group: g, Name: "shop"})
+//	err = client.Start(ctx) // returns when a store node serves
+//	sessions, err := session.New(session.Config{Persist: &session.Persist{
+//		Store: client, EachRequest: true, OnError: session.Fail, Timeout: 6 * time.Second}})
+//
 // # In a store
 //
 // With [Persist], alone or beside a Cluster, sessions are kept in files or a database too:
@@ -42,6 +61,9 @@
 //	sessions, err := session.New(session.Config{
 //		Persist: &session.Persist{Store: files, EachRequest: true},
 //	})
+//
+// Packages session/store/filestore and sqlstore are such stores, and so are the modules
+// contrib/redis and contrib/memcached.
 //
 // # Attributes
 //
@@ -134,6 +156,8 @@
 //     one node, [Tokens] are against forms that come twice.
 //   - With a Cluster each node has the memory of all sessions and gets every change: that is
 //     for two to four nodes.
+//   - With a Backup a session is lost if its primary and all its backups crash before others
+//     have made copies.
 //   - Two requests without a cookie that run at the same time make two sessions, and the
 //     client keeps the cookie that comes last.
 //   - A field that is renamed is not found in values of before; a type that no longer

@@ -21,7 +21,8 @@ var (
 	// ErrEnded is the error of a write to a session that was invalidated by another
 	// request or has expired meanwhile.
 	ErrEnded = record.ErrEnded
-	// ErrClosed is the error of a new session after [Manager.Close].
+	// ErrClosed is the error of a new session after [Manager.Close], and of the calls of a
+	// [Client] and a [StoreNode] that is closed.
 	ErrClosed = table.ErrClosed
 	// ErrEmpty is the error of an attribute without a name.
 	ErrEmpty = record.ErrEmpty
@@ -49,7 +50,11 @@ var (
 )
 
 // LimitError says which of [Limits] something would exceed, what there would be, and
-// what is allowed. It wraps one of the sentinels.
+// what is allowed. It wraps one of the sentinels. Its fields are
+//
+//	Err  error // the sentinel
+//	Have int   // what there would be
+//	Max  int   // the limit
 type LimitError = record.LimitError
 
 // AttributeError says which attribute an operation failed on. Nothing else is

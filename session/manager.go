@@ -11,9 +11,9 @@ import (
 	"github.com/gotribes/tribes/session/internal/replica"
 )
 
-// Manager holds the sessions of one application in the memory of this process, and with
-// Config.Cluster in that of the other nodes too. Its methods can be called from any number
-// of goroutines.
+// Manager holds the sessions of one application: in the memory of this process, and where
+// Config.Cluster, Backup and Persist say. Its methods can be called from any number of
+// goroutines.
 type Manager struct {
 	config  Config
 	b       backend
@@ -86,7 +86,7 @@ func (m *Manager) Close() error {
 
 // Stats are numbers of a manager, since it was made except for Sessions.
 type Stats struct {
-	Sessions    int    // that there are, with those that have expired since the last sweep
+	Sessions    int    // in the memory of this node, with those that have expired since the last sweep
 	Created     uint64 // sessions
 	Invalidated uint64
 	Expired     uint64

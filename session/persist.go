@@ -108,8 +108,34 @@ func (o OnError) String() string {
 // ErrStore is the error of a session that cannot be had because its store does not work.
 var ErrStore = persist.ErrStore
 
-// PersistStats are numbers of a store and of what is kept in it.
-type PersistStats = persist.Stats
+// PersistStats are numbers of a store and of what is kept in it, since the manager was made
+// except for the first ones. With Config.Backup the store is the primary and the backups.
+type PersistStats struct {
+	InMemory int  // sessions in the memory of this node
+	Unsaved  int  // of those, the ones with changes that are not stored
+	Down     bool // the last call of the store has failed
+
+	Loads      uint64 // sessions that the store gave, also to compare
+	Misses     uint64 // sessions that it did not have
+	SwappedIn  uint64 // sessions that came into memory
+	SwappedOut uint64 // sessions that left it
+	Saves      uint64
+	SavedBytes uint64
+	Touches    uint64 // accesses that the store was told of
+	Deletes    uint64
+	Expired    uint64 // sessions that the store has removed when it was told to
+
+	Conflicts  uint64 // saves that another node had overtaken; they were merged
+	Lost       uint64 // sessions that were deleted elsewhere
+	Failed     uint64 // saves that did not work
+	TooLarge   uint64 // of those, the ones of sessions too large for the store
+	Unreadable uint64 // stored sessions that could not be read
+
+	Calls       uint64        // calls of the store
+	StoreErrors uint64        // of those, the ones that failed
+	CallTime    time.Duration // that all calls took together
+	SlowestCall time.Duration
+}
 
 // withDefaults returns p with defaults in place of zeros.
 func (p Persist) withDefaults() *Persist {
@@ -245,10 +271,11 @@ func (m *Manager) Stored(ctx context.Context) iter.Seq2[*Session, error] {
 	}
 }
 
-// PersistStats returns the numbers of the store; zeros without Config.Persist.
+// PersistStats returns the numbers of the store now, read one after the other; zeros without
+// Config.Persist and Config.Backup. It looks at each session in memory.
 func (m *Manager) PersistStats() PersistStats {
 	if m.keeper == nil {
 		return PersistStats{}
 	}
-	return m.keeper.Stats()
+	return PersistStats(m.keeper.Stats())
 }

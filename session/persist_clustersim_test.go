@@ -26,7 +26,7 @@ func TestPersistClusterSimulation(t *testing.T) {
 	}
 	for seed := uint64(1); seed <= seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) {
+			bubble.Seeded(t, "", seed, func(t *testing.T) {
 				s := sessiontest.NewStore()
 				w := newWorld(t, seed)
 				cfg := w.f.cfg

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/session/sessiontest"
 )
 
@@ -24,7 +25,7 @@ func TestPersistSimulation(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			inOffice(t, func(c *Config) {
+			cfg := func(c *Config) {
 				c.Persist.EachRequest, c.Persist.Check, c.Persist.OnError = true, true, Fail
 				c.Persist.SwapAfterIdle = time.Duration(seed%3) * time.Minute
 				if seed%4 == 3 {
@@ -32,7 +33,11 @@ func TestPersistSimulation(t *testing.T) {
 				}
 				c.Persist.WriteThrough = seed%5 == 4
 				c.Timeout = 10 * time.Hour
-			}, func(o *office) { (&persistWorld{o: o, seed: seed, rnd: rand.New(rand.NewPCG(seed, 7))}).run() })
+			}
+			bubble.Seeded(t, "", seed, func(t *testing.T) {
+				o := &office{t: t, store: sessiontest.NewStore(), cfg: cfg}
+				(&persistWorld{o: o, seed: seed, rnd: rand.New(rand.NewPCG(seed, 7))}).run()
+			})
 		})
 	}
 }

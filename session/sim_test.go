@@ -34,7 +34,7 @@ func TestSimulation(t *testing.T) {
 	}
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
+			bubble.Seeded(t, "session.seed", seed, func(t *testing.T) { newWorld(t, seed).run() })
 		})
 	}
 }

@@ -28,7 +28,7 @@ type StoreNodeConfig struct {
 	// nodes, with a StoreNode each.
 	Name string
 	// Backups is how many other nodes have each session; 0 means 1, and negative that all
-	// nodes have all sessions. The same on all store nodes.
+	// nodes have all sessions; at most 100. The same on all store nodes.
 	Backups int
 	// Wait says what a save promises when it has succeeded: that all those backups have it,
 	// that one has, or nothing. [WaitWritten] is an error.
@@ -282,6 +282,8 @@ type StoreNodeStats struct {
 	Elsewhere uint64 // calls that were sent to another node
 	Failed    uint64 // calls that did not work
 	Alone     uint64 // saves that no other node has, though one should
+	LeftOut   uint64 // times that another store node did not answer and was left out
+	Moved     uint64 // sessions that came because this node is to have them now; not those it began with
 }
 
 // Stats returns the numbers now. They are read one after the other.
@@ -289,6 +291,7 @@ func (n *StoreNode) Stats() StoreNodeStats {
 	m := n.m.Stats()
 	return StoreNodeStats{
 		Sessions: n.m.Len(), Held: m.Held, Nodes: m.Members, Current: m.Current, Alone: m.Alone,
+		LeftOut: m.LeftOut, Moved: m.Relocated,
 		Loads: n.n.loads.Load(), Misses: n.n.misses.Load(), Saves: n.n.saves.Load(), Conflicts: n.n.conflicts.Load(),
 		Touches: n.n.touches.Load(), Deletes: n.n.deletes.Load(), Elsewhere: n.n.elsewhere.Load(), Failed: n.n.failed.Load(),
 	}

@@ -29,6 +29,7 @@ func (n *node) serve() {
 			n.w.wrongly("%s handled the request %q twice", n.name, req.Bytes)
 		}
 		n.w.handled[h] = true
+		n.w.note("request %s %q", n.name, req.Bytes)
 		pause := time.Duration(rnd.IntN(50)) * time.Millisecond
 		n.w.mu.Unlock()
 		select {
@@ -89,6 +90,7 @@ func (n *node) judgeCall(text string, to []*group.Member, answers []group.Answer
 	}
 	replies, open := 0, 0
 	for i, a := range answers {
+		w.note("call %q to %v %v", text, to[i].ID(), a.Outcome)
 		switch {
 		case a.Outcome == 0 || a.Member.Key() != to[i].Key():
 			w.wrongly("a call of %s has the outcome %s at %v, want one at %v", n.name, a.Outcome, a.Member, to[i])

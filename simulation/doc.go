@@ -5,11 +5,13 @@
 // restarts. Then the faults end, and after a bounded time all must be well; what must hold
 // meanwhile is in judge_test.go.
 //
-// A seed decides the faults, the network and what members send. One that fails is in the
-// name of the subtest and in what it prints, and runs alone with
+// A seed decides the faults, the network and what members send. With go test the rest is
+// left to chance: the ids of members and messages, and the runtime of Go, which schedules
+// goroutines. Package simulation/replay takes that from the seed as well:
 //
-//	go test ./simulation -run TestSimulation -simulation.seed N
+//	go run ./simulation/replay -run '^TestSimulation$' ./simulation -simulation.seed N
 //
-// The scheduler of Go has a part in what happens, so that a failure may need several runs
-// of its seed to come again.
+// is the same run each time, down to the order of events at the same instant. What fails
+// prints this command. With -simulation.trace FILE the events are written down, and the
+// hash of them, which is printed with -v, says whether two runs are the same.
 package simulation

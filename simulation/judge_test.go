@@ -15,6 +15,9 @@ import (
 func (n *node) event(_ context.Context, ev membership.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.w.mu.Lock()
+	n.w.note("event %s %v %v", n.name, ev.Kind, ev.Member.ID())
+	n.w.mu.Unlock()
 	before, known := n.sees[ev.Member.Key()]
 	here := known && before == membership.Joined
 	switch {
@@ -53,6 +56,7 @@ func (n *node) judgeView(v *membership.Agreed, last uint64) {
 		w.wrongly("%s has a view of term %d after one of term %d", n.name, v.Term(), n.term)
 	}
 	n.term = v.Term()
+	w.note("view %s %v", n.name, v.ID)
 	var members strings.Builder
 	for _, m := range v.Members {
 		fmt.Fprint(&members, m.Key(), " ")

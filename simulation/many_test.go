@@ -14,7 +14,7 @@ import (
 // a partition and the crash of every tenth.
 func TestManyMembers(t *testing.T) {
 	count := size(30, 100, 300)
-	bubble.Test(t, func(t *testing.T) {
+	bubble.Seeded(t, "", 1, func(t *testing.T) {
 		w := newWorld(1)
 		w.quiet, w.names = true, nil
 		w.net.SetLinks(mem.Link{Delay: time.Millisecond, Jitter: 5 * time.Millisecond})

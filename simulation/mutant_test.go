@@ -10,7 +10,7 @@ import (
 // mutant is a fault that is planted in a file of this module.
 type mutant struct {
 	name string
-	seed int // that finds it, at least mostly
+	seed int // that finds it, unless changes have made it another run
 	file string
 	// old is text that occurs once; new takes its place. PLANTED in it is whether this
 	// fault is asked for; without that the code does what it did.

@@ -3,7 +3,6 @@
 package simulation
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,14 +11,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/gotribes/tribes/internal/replay"
 )
 
 // Each planted fault is found. The tests of the layers would find them too; this asks
 // whether the simulation looks. All are in one program, which is told which of them to
-// have.
+// have. It replays, so that the seed that finds a fault finds it again in the same way.
 func TestMutants(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "simulation.test")
-	build := exec.Command("go", "test", "-c", "-o", program, "-overlay", plant(t), ".")
+	build := exec.Command("go", "test", "-c", "-o", program, "-tags", replay.Tag, "-overlay", plant(t), ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -37,7 +38,7 @@ func TestMutants(t *testing.T) {
 			t.Parallel()
 			out, err := run(m.name, "-simulation.seed", fmt.Sprint(m.seed))
 			if err == nil {
-				out, err = run(m.name)
+				out, err = run(m.name, "-simulation.seeds", "200")
 			}
 			if err == nil {
 				t.Fatalf("all seeds passed:\n%s", out)
@@ -45,11 +46,36 @@ func TestMutants(t *testing.T) {
 			if !regexp.MustCompile(m.says).MatchString(out) {
 				t.Errorf("%v, without saying %q:\n%s", err, m.says, out[max(0, len(out)-3000):])
 			}
-			if seeds := regexp.MustCompile(`RUN +TestSimulation/seed_(\d+)`).FindAllStringSubmatch(out, -1); seeds != nil {
-				t.Logf("found by seed %s, of %d the first that was tried", seeds[len(seeds)-1][1], m.seed)
+			if !strings.Contains(out, "go run ./simulation/replay") {
+				t.Error("it does not say how it is replayed")
+			}
+			seed := lastSeed(t, out)
+			t.Logf("found by seed %s, of %d the first that was tried", seed, m.seed)
+			if again, _ := run(m.name, "-simulation.seed", seed); what(again) != what(out) {
+				t.Errorf("another failure when it is replayed:\n%s\nand\n%s", what(out), what(again))
 			}
 		})
 	}
+}
+
+// lastSeed returns the seed that a process ran last.
+func lastSeed(t *testing.T, out string) string {
+	t.Helper()
+	seeds := regexp.MustCompile(`RUN +TestSimulation/seed_(\d+)`).FindAllStringSubmatch(out, -1)
+	if seeds == nil {
+		t.Fatalf("no seed in %s", out)
+	}
+	return seeds[len(seeds)-1][1]
+}
+
+// what returns how the last seed of a process failed, with the hash of its trace.
+func what(out string) string {
+	out = out[strings.LastIndex(out, "=== RUN"):]
+	lines := regexp.MustCompile(`(?m)^(panic: .*|    \w+_test\.go:\d+: .*|    seeded\.go:\d+: replay .*)$`).FindAllString(out, -1)
+	if lines == nil {
+		return "nothing is said in " + out // which is never the same, for its times
+	}
+	return strings.Join(lines, "\n")
 }
 
 // variable names the planted fault that a process has.
@@ -80,12 +106,10 @@ func plant(t *testing.T) string {
 		replace[filepath.Join(root, filepath.FromSlash(name))] = changed
 		write(t, changed, []byte(text))
 	}
-	list, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+	overlay, err := replay.Overlay(dir, replace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlay := filepath.Join(dir, "overlay.json")
-	write(t, overlay, list)
 	return overlay
 }
 

@@ -133,6 +133,7 @@ func (w *world) outcome(to []*membership.Member, id message.ID, o message.Option
 			r, _ = se.Result(m.Key())
 		}
 		w.outcomes++
+		w.note("outcome %v to %v %v %v", id, m.ID(), r.Outcome, r.Err)
 		if r.Outcome == message.Refused && !refusal(r.Err) {
 			w.wrongly("%s refused a message: %v", w.hosts[m.ID()], r.Err)
 		}
@@ -192,6 +193,7 @@ func (w *world) receive(n *node, m *message.Message) error {
 		}
 	}
 	d := delivery{n.name, m.ID}
+	w.note("delivery %s %v", n.name, m.ID)
 	switch {
 	case st.to == membership.ID{}:
 		w.wrongly("%s got a message for others", n.name)

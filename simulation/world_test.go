@@ -20,6 +20,7 @@ const settled = 10 * time.Second
 // world is one simulation. It is well if wrong stays empty.
 type world struct {
 	seed  uint64
+	begun time.Time
 	rnd   *rand.Rand // of the faults
 	net   *mem.Network
 	stack stack
@@ -45,6 +46,7 @@ type world struct {
 	replies   int // to remote calls
 	outcomes  int
 	wrong     []string
+	trace     trace
 }
 
 // node is one run of a member.
@@ -68,7 +70,7 @@ type node struct {
 
 func newWorld(seed uint64) *world {
 	w := &world{
-		seed: seed, rnd: rand.New(rand.NewPCG(seed, 0)), stack: stacks[seed%uint64(len(stacks))],
+		seed: seed, begun: time.Now(), rnd: rand.New(rand.NewPCG(seed, 0)), stack: stacks[seed%uint64(len(stacks))],
 		names:   []string{"a", "b", "c", "d", "e", "f"}[:3+seed/5%4],
 		running: make(map[string]*node),
 		hosts:   make(map[membership.ID]string), stalled: make(map[string]time.Time), paused: make(map[string]time.Time), crashed: make(map[string]bool),
@@ -88,6 +90,7 @@ func (w *world) fail(format string, args ...any) {
 
 // wrongly is fail for who holds w.mu.
 func (w *world) wrongly(format string, args ...any) {
+	w.note(format, args...)
 	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
 }
 
@@ -143,6 +146,7 @@ func (w *world) start(name string) {
 	n.id = g.Local().ID()
 	w.mu.Lock()
 	w.hosts[n.id] = name
+	w.note("start %s %v", name, n.id)
 	w.mu.Unlock()
 	w.running[name] = n
 	n.ctx, n.stop = context.WithCancel(context.Background())
@@ -165,6 +169,9 @@ func (w *world) start(name string) {
 func (w *world) end(name string) {
 	n := w.running[name]
 	delete(w.running, name)
+	w.mu.Lock()
+	w.note("end %s", name)
+	w.mu.Unlock()
 	w.net.Resume(name)
 	n.stop()
 	begun := time.Now()

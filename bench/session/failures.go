@@ -17,8 +17,9 @@ import (
 const failureUsage = `usage: session failure [flags]
 
 Writes to sessions while a node is killed (kill -9), while its cable is pulled (cut),
-while all nodes are restarted one after another (rolling), or while one more node joins
-(join). With -balancer haproxy that stands in front; with own the clients are their own
+while all nodes are restarted one after another (rolling), while the database behind
+them is killed and started again, or one of two store nodes (store), or while one more
+node joins (join). With -balancer haproxy that stands in front; with own the clients are their own
 balancer, and go to the next node after an error or when a node's health check fails.
 
 `

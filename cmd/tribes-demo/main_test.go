@@ -52,6 +52,7 @@ var uses = []struct {
 	{"store -wait written", 2, "", `-wait "written": want none, one or all`},
 	{"store -copies some", 2, "", `-copies "some": want backups or full`},
 	{"store -backups 0", 2, "", "-backups 0: want 1 to 100"},
+	{"store -budget 0s", 2, "", "-budget 0s: want a positive duration"},
 	{"config now", 2, "", `unexpected argument "now"`},
 	{"config -port x", 2, "", `-port "x"`},
 	{"doctor now", 2, "", `unexpected argument "now"`},

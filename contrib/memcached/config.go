@@ -1,12 +1,15 @@
 package memcached
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"time"
+
+	"github.com/gotribes/tribes/contrib/internal/prefix"
 )
 
 // Config is how a [Store] is set up. Servers must be given.
@@ -41,10 +44,10 @@ const (
 // withDefaults returns c with defaults in place of zeros, or everything that is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	c.Servers = slices.Clone(c.Servers)
-	def(&c.Prefix, "session:")
-	def(&c.MaxData, 1<<20-1<<10)
-	def(&c.Timeout, 3*time.Second)
-	def(&c.Conns, 16)
+	c.Prefix = cmp.Or(c.Prefix, "session:")
+	c.MaxData = cmp.Or(c.MaxData, 1<<20-1<<10)
+	c.Timeout = cmp.Or(c.Timeout, 3*time.Second)
+	c.Conns = cmp.Or(c.Conns, 16)
 	if c.Dial == nil {
 		c.Dial = new(net.Dialer).DialContext
 	}
@@ -60,33 +63,11 @@ func (c Config) withDefaults() (Config, error) {
 		check(err != nil, "server %q: %w", s, err)
 		check(slices.Contains(c.Servers[:i], s), "server %q is there twice", s)
 	}
-	check(!validPrefix(c.Prefix), "prefix %q: want 1 to %d letters, digits and \"-_./:\" with ':' at the end", c.Prefix, maxPrefix)
+	// The signs leave out what would end a key, and what Hazelcast decodes as in a URL.
+	err := prefix.Check(c.Prefix, maxPrefix, "-_./:")
+	check(err != nil, "%w", err)
 	check(c.MaxData < 0 || c.MaxData > maxData, "sessions of %d bytes: want up to %d", c.MaxData, maxData)
 	check(c.Timeout < 0, "timeout %v: want more than 0", c.Timeout)
 	check(c.Conns < 0 || c.Conns > maxConns, "%d connections: want up to %d", c.Conns, maxConns)
 	return c, errors.Join(all...)
-}
-
-func def[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
-// validPrefix leaves out what would end a key, and what Hazelcast decodes as in a URL. The end
-// is a byte that no id has, so that no prefix and id are those of another application.
-func validPrefix(p string) bool {
-	if p == "" || len(p) > maxPrefix || p[len(p)-1] != ':' {
-		return false
-	}
-	for i := range len(p) {
-		switch c := p[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '-', c == '_', c == '.', c == '/', c == ':':
-		default:
-			return false
-		}
-	}
-	return true
 }

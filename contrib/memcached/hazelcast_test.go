@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
@@ -74,6 +76,20 @@ func startHazelcast(t *testing.T) (members []*proctest.Process, addrs []string) 
 		return err == nil
 	}, members...)
 	return members, addrs
+}
+
+// answers waits until a member answers.
+func answers(t testing.TB, p *proctest.Process, addr string) {
+	t.Helper()
+	proctest.Until(t, addr+" answers", func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		_, _, err = newConn(c, 100).get("nothing")
+		return err == errMissing
+	}, p)
 }
 
 // What Hazelcast has and lacks, and that its lack is made good. It is one test because
@@ -170,7 +186,7 @@ func hazelcastHangs(t *testing.T, c Config, members []*proctest.Process) {
 		m.Stop()
 	}
 	begin := time.Now()
-	broken(t, t.Context(), s, context.DeadlineExceeded)
+	storetest.Broken(t.Context(), t, s, context.DeadlineExceeded)
 	if d := time.Since(begin); d > 10*time.Second {
 		t.Errorf("took %v", d)
 	}

@@ -4,7 +4,6 @@ package memcached
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,19 +13,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
 )
 
 func TestConformance(t *testing.T) {
-	t.Parallel() // a server needs a second to end
+	t.Parallel()
 	one, two := startServer(t, "-m", "256"), startServer(t, "-m", "256")
 	n := 0
 	sessiontest.TestStore(t, sessiontest.Options{MaxData: 1<<20 - 1<<10, Forgets: true,
 		New: func(t testing.TB) func() store.Store {
 			n++
-			servers := []string{one.addr, two.addr}
+			servers := []string{one.Addr, two.Addr}
 			return func() store.Store {
 				servers = slices.Clone(servers)
 				slices.Reverse(servers) // nodes need not agree on the order
@@ -37,9 +37,9 @@ func TestConformance(t *testing.T) {
 
 // The engine removes what has expired, and not what a touch has kept alive.
 func TestMemcachedRemovesWhatHasExpired(t *testing.T) {
-	t.Parallel() // a server needs a second to end
+	t.Parallel()
 	server := startServer(t)
-	s := open(t, Config{Servers: []string{server.addr}})
+	s := open(t, Config{Servers: []string{server.Addr}})
 	for _, id := range []string{"gone", "touched", "ever", "saved"} {
 		x := some(id, 1)
 		if x.Timeout = 10 * time.Millisecond; id == "ever" {
@@ -64,9 +64,9 @@ func TestMemcachedRemovesWhatHasExpired(t *testing.T) {
 // A server that is killed in the middle of saves takes its sessions with it, and those of no
 // other server; what it kept was whole at any time.
 func TestKilledDuringSaves(t *testing.T) {
-	t.Parallel() // a server needs a second to end
+	t.Parallel()
 	one, two := startServer(t), startServer(t)
-	s := open(t, Config{Servers: []string{one.addr, two.addr}})
+	s := open(t, Config{Servers: []string{one.Addr, two.Addr}})
 	const many = 20
 	for i := range many {
 		must(t, s.Save(t.Context(), some(fmt.Sprintf("s%d", i), 1), 0))
@@ -91,11 +91,11 @@ func TestKilledDuringSaves(t *testing.T) {
 	proctest.Until(t, "there were saves", func() bool { return saves.Load() > 20*many }, one.Process)
 	one.Kill()
 	wg.Wait()
-	one.start()
+	one.Start()
 	left := 0
 	for i := range many {
 		id := fmt.Sprintf("s%d", i)
-		if rank(s.servers, id)[0].addr == one.addr {
+		if rank(s.servers, id)[0].addr == one.Addr {
 			if _, err := s.Load(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%s of the server that was killed: %v", id, err)
 			}
@@ -116,13 +116,13 @@ func TestKilledDuringSaves(t *testing.T) {
 
 // While the server is down each call is an error, and none says that there is no session.
 func TestServerIsDown(t *testing.T) {
-	t.Parallel() // a server needs a second to end
+	t.Parallel()
 	server := startServer(t)
-	s := open(t, Config{Servers: []string{server.addr}})
+	s := open(t, Config{Servers: []string{server.Addr}})
 	must(t, s.Save(t.Context(), some("s", 1), 0))
 	server.Kill()
-	broken(t, t.Context(), s, nil)
-	server.start()
+	storetest.Broken(t.Context(), t, s, nil)
+	server.Start()
 	must(t, s.Save(t.Context(), some("s", 1), 0))
 	// All connections are of the server before: no call notices.
 	var wg sync.WaitGroup
@@ -135,7 +135,7 @@ func TestServerIsDown(t *testing.T) {
 	}
 	wg.Wait()
 	server.Kill()
-	server.start()
+	server.Start()
 	must(t, s.Save(t.Context(), some("s1", 1), 0))
 	must(t, s.Delete(t.Context(), "s1"))
 }
@@ -143,30 +143,16 @@ func TestServerIsDown(t *testing.T) {
 // A server that does not answer holds up no call for longer than its ctx, or Timeout, nor
 // does a call that waits for a connection.
 func TestServerHangs(t *testing.T) {
-	t.Parallel() // a server needs a second to end
+	t.Parallel()
 	server := startServer(t)
-	c := Config{Servers: []string{server.addr}}
+	c := Config{Servers: []string{server.Addr}}
 	s := open(t, c)
 	c.Timeout, c.Conns = 100*time.Millisecond, 1
 	quick := open(t, c)
 	must(t, s.Save(t.Context(), some("s", 1), 0))
 	must(t, quick.Touch(t.Context(), "s", time.Now())) // connected
 	server.Stop()
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	broken(t, ctx, s, context.DeadlineExceeded)
-	ctx, cancel = context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
-	broken(t, ctx, s, context.Canceled)
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() { broken(t, t.Context(), quick, context.DeadlineExceeded) })
-	}
-	wg.Wait()
-	if d := time.Since(begin); d > 10*time.Second {
-		t.Errorf("took %v in all", d)
-	}
+	storetest.Hangs(t, s, quick)
 	server.Signal(syscall.SIGCONT)
 	if v := version(t, s, "s"); v != 1 && v != 2 { // what was given up may have taken place
 		t.Errorf("version %d", v)
@@ -188,8 +174,8 @@ func fill(t *testing.T, s *Store) (n int, err error) {
 
 // With -M a server that is full refuses what is new and keeps what it has.
 func TestServerIsFull(t *testing.T) {
-	t.Parallel() // a server needs a second to end
-	s := open(t, Config{Servers: []string{startServer(t, "-m", "64", "-M").addr}})
+	t.Parallel()
+	s := open(t, Config{Servers: []string{startServer(t, "-m", "64", "-M").Addr}})
 	n, err := fill(t, s)
 	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrTooLarge) {
 		t.Fatalf("after %d sessions: %v", n, err)
@@ -214,8 +200,8 @@ func TestServerIsFull(t *testing.T) {
 
 // Without -M it throws sessions away, which then are not found.
 func TestServerEvicts(t *testing.T) {
-	t.Parallel() // a server needs a second to end
-	s := open(t, Config{Servers: []string{startServer(t, "-m", "64").addr}})
+	t.Parallel()
+	s := open(t, Config{Servers: []string{startServer(t, "-m", "64").Addr}})
 	n, err := fill(t, s)
 	must(t, err)
 	lost := 0
@@ -233,8 +219,8 @@ func TestServerEvicts(t *testing.T) {
 
 // A server whose limit is below MaxData refuses what it cannot keep whole.
 func TestServerWithSmallItems(t *testing.T) {
-	t.Parallel() // a server needs a second to end
-	s := open(t, Config{Servers: []string{startServer(t, "-I", "128k", "-o", "slab_chunk_max=64").addr}})
+	t.Parallel()
+	s := open(t, Config{Servers: []string{startServer(t, "-I", "128k", "-o", "slab_chunk_max=64").Addr}})
 	must(t, s.Save(t.Context(), some("s", 1), 0))
 	x := some("s", 2)
 	x.Data = make([]byte, 200_000)

@@ -1,9 +1,12 @@
 package redis
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/gotribes/tribes/contrib/internal/prefix"
 )
 
 // Config is how a [Store] is set up. The zero value is a good one for one application.
@@ -33,12 +36,13 @@ const (
 
 // withDefaults returns c with defaults in place of zeros, or everything that is wrong with it.
 func (c Config) withDefaults() (Config, error) {
-	def(&c.Prefix, "session:")
-	def(&c.MaxData, 8<<20)
-	def(&c.Timeout, 3*time.Second)
+	c.Prefix = cmp.Or(c.Prefix, "session:")
+	c.MaxData = cmp.Or(c.MaxData, 8<<20)
+	c.Timeout = cmp.Or(c.Timeout, 3*time.Second)
 	var all []error
-	if !validPrefix(c.Prefix) {
-		all = append(all, fmt.Errorf("tribes: redis: prefix %q: want 1 to %d letters, digits and \"-_./{}:\" with ':' at the end", c.Prefix, maxPrefix))
+	// The signs leave out what means something in the patterns of SCAN.
+	if err := prefix.Check(c.Prefix, maxPrefix, "-_./{}:"); err != nil {
+		all = append(all, fmt.Errorf("tribes: redis: %w", err))
 	}
 	if c.MaxData < 0 || c.MaxData > maxData {
 		all = append(all, fmt.Errorf("tribes: redis: sessions of %d bytes: want up to %d", c.MaxData, maxData))
@@ -50,28 +54,4 @@ func (c Config) withDefaults() (Config, error) {
 		all = append(all, fmt.Errorf("tribes: redis: %d replicas: want 0 to %d", c.Replicas, maxReplica))
 	}
 	return c, errors.Join(all...)
-}
-
-func def[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
-// validPrefix leaves out what means something in the patterns of SCAN. The end is a byte
-// that no id has, so that no prefix and id are those of another application.
-func validPrefix(p string) bool {
-	if p == "" || len(p) > maxPrefix || p[len(p)-1] != ':' {
-		return false
-	}
-	for i := range len(p) {
-		switch c := p[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '-', c == '_', c == '.', c == '/', c == '{', c == '}', c == ':':
-		default:
-			return false
-		}
-	}
-	return true
 }

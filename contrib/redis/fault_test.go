@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,6 +17,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/internal/proctest"
 	"github.com/gotribes/tribes/session/store"
 )
@@ -28,35 +28,10 @@ func TestKilledDuringSaves(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	s := server.open(Config{})
-	const writers = 4
-	var acked [writers]atomic.Uint64
-	for round := range 3 {
-		var wg sync.WaitGroup
-		for w := range writers {
-			id := fmt.Sprintf("s%d", w)
-			wg.Go(func() {
-				for v := acked[w].Load(); ; v++ {
-					if err := s.Save(t.Context(), some(id, v+1), v); err != nil {
-						return
-					}
-					acked[w].Store(v + 1)
-				}
-			})
-		}
-		target := acked[0].Load() + 50
-		proctest.Until(t, "there were saves", func() bool { return acked[0].Load() >= target }, server.Process)
-		server.Kill()
-		wg.Wait()
-		server.start()
+	storetest.Killed(t, s, func() { server.Kill() }, func() {
+		server.Start()
 		back(t, server, s)
-		for w := range writers {
-			got, want := version(t, s, fmt.Sprintf("s%d", w)), acked[w].Load()
-			if got != want && got != want+1 { // the last one may have been lost or its answer
-				t.Errorf("round %d: version %d is stored, %d was acknowledged", round, got, want)
-			}
-			acked[w].Store(got)
-		}
-	}
+	})
 }
 
 // back waits until the client knows that the server is back: it looks once a second.
@@ -75,8 +50,8 @@ func TestServerIsDown(t *testing.T) {
 	s := server.open(Config{})
 	must(t, s.Save(t.Context(), some("s", 1), 0))
 	server.Kill()
-	broken(t, t.Context(), s, nil)
-	server.start()
+	storetest.Broken(t.Context(), t, s, nil)
+	server.Start()
 	back(t, server, s)
 	must(t, s.Save(t.Context(), some("s", 2), version(t, s, "s")))
 }
@@ -89,17 +64,7 @@ func TestServerHangs(t *testing.T) {
 	must(t, s.Save(t.Context(), some("s", 1), 0))
 	must(t, quick.Touch(t.Context(), "s", time.Now())) // connected
 	server.Stop()
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	broken(t, ctx, s, context.DeadlineExceeded)
-	ctx, cancel = context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel)
-	broken(t, ctx, s, context.Canceled)
-	broken(t, t.Context(), quick, context.DeadlineExceeded)
-	if d := time.Since(begin); d > 10*time.Second {
-		t.Errorf("took %v in all: the client waits for 3 s", d)
-	}
+	storetest.Hangs(t, s, quick)
 	server.Signal(syscall.SIGCONT)
 	if v := version(t, s, "s"); v != 1 && v != 2 { // what was given up may have taken place
 		t.Errorf("version %d", v)
@@ -172,7 +137,7 @@ func TestLostAnswer(t *testing.T) {
 	for _, replicas := range []int{0, 1} {
 		var lose atomic.Int64
 		client := goredis.NewClient(&goredis.Options{Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, network, server.addr)
+			c, err := new(net.Dialer).DialContext(ctx, network, server.Addr)
 			return &lossy{Conn: c, lose: &lose}, err
 		}})
 		t.Cleanup(func() { closed(t, client) })
@@ -181,7 +146,7 @@ func TestLostAnswer(t *testing.T) {
 		s.config.Replicas = replicas
 		lose.Store(2)
 		err := s.Save(t.Context(), some("s", 2), 1)
-		if replicas == 0 && err != nil || replicas == 1 && !errors.Is(err, ErrReplicas) {
+		if replicas == 0 && err != nil || replicas == 1 && !storetest.Outage(err) { // none has it, or that is not known in time
 			t.Errorf("%d replicas: %v", replicas, err)
 		}
 		if n := lose.Load(); n > 0 {

@@ -50,7 +50,7 @@ func TestManager(t *testing.T) {
 	if status, body := c.At(two).Do("GET /", ""); status != http.StatusServiceUnavailable {
 		t.Errorf("without Redis: %d, %s", status, body)
 	}
-	server.start()
+	server.Start()
 	third := webNode(t, server, "c")
 	before := 0
 	proctest.Until(t, "sessions are there again", func() bool {

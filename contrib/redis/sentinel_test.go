@@ -5,9 +5,9 @@ package redis
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -19,17 +19,15 @@ import (
 func startSentinel(t *testing.T, master *server) (addr string) {
 	t.Helper()
 	port := proctest.Ports(t, 1)[0]
-	_, of, err := net.SplitHostPort(master.addr)
-	must(t, err)
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	must(t, os.WriteFile(file, fmt.Appendf(nil, `bind 127.0.0.1
 port %s
 sentinel monitor sessions 127.0.0.1 %s 1
 sentinel down-after-milliseconds sessions 500
 sentinel failover-timeout sessions 3000
-`, port, of), 0o600))
+`, port, master.Port), 0o600))
 	addr = "127.0.0.1:" + port
-	p := proctest.Start(t, nil, "redis-server", file, "--sentinel")
+	p := proctest.Start(t, nil, strings.ToLower(engine().Name)+"-server", file, "--sentinel")
 	c := goredis.NewSentinelClient(&goredis.Options{Addr: addr})
 	defer func() { closed(t, c) }()
 	proctest.Until(t, "Sentinel knows the replica", func() bool {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
 	"github.com/gotribes/tribes/session/store/sqlstore"
@@ -22,12 +23,7 @@ type database struct {
 	open func(t testing.TB) *sql.DB
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = storetest.Must
 
 // openDB opens a database that is closed with the test.
 func openDB(t testing.TB, driver, source string) *sql.DB {
@@ -280,7 +276,7 @@ func (d *database) noTable(t *testing.T) {
 	must(t, err)
 	_, load := st.Load(t.Context(), "s")
 	for _, err := range []error{load, st.Save(t.Context(), session("s", 1, "x"), 0), st.Save(t.Context(), session("s", 2, "x"), 1), st.Delete(t.Context(), "s")} {
-		if !outage(err) {
+		if !storetest.Outage(err) {
 			t.Errorf("without a table: %v", err)
 		}
 	}
@@ -294,14 +290,7 @@ func (d *database) closed(t *testing.T) {
 	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
 	must(t, st.Close())
 	must(t, st.Close())
-	if err := st.Save(t.Context(), session("s", 2, "x"), 1); !outage(err) {
+	if err := st.Save(t.Context(), session("s", 2, "x"), 1); !storetest.Outage(err) {
 		t.Errorf("after Close: %v", err)
 	}
-}
-
-// outage says whether an error says that the store does not work, and nothing of the
-// session.
-func outage(err error) bool {
-	return err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) &&
-		!errors.Is(err, store.ErrTooLarge) && !errors.Is(err, store.ErrBadID)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/session/store"
 	"github.com/gotribes/tribes/session/store/sqlstore"
 )
@@ -76,13 +77,13 @@ func TestColumnsThatCannotWork(t *testing.T) {
 		"MODIFY session_id varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci": "session_id",
 	} {
 		st := d.stored(t, alter(t, d, change))
-		if err := st.Save(t.Context(), session("s", 1, "x"), 0); !outage(err) || !strings.Contains(err.Error(), "column "+column) {
+		if err := st.Save(t.Context(), session("s", 1, "x"), 0); !storetest.Outage(err) || !strings.Contains(err.Error(), "column "+column) {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
 	c := alter(t, d, "MODIFY app_name varchar(3)")
 	c.App = "shop"
-	if err := d.stored(t, c).Save(t.Context(), session("s", 1, "x"), 0); !outage(err) || !strings.Contains(err.Error(), "app_name") {
+	if err := d.stored(t, c).Save(t.Context(), session("s", 1, "x"), 0); !storetest.Outage(err) || !strings.Contains(err.Error(), "app_name") {
 		t.Errorf("an application that does not fit: %v", err)
 	}
 }
@@ -118,7 +119,7 @@ func TestGrants(t *testing.T) {
 		must(t, err)
 	}
 	d.open = func(t testing.TB) *sql.DB {
-		return openDB(t, "mysql", fmt.Sprintf("shop:x@tcp(127.0.0.1:%d)/shop", s.port))
+		return openDB(t, "mysql", "shop:x@tcp("+s.Addr+")/shop")
 	}
 	st := d.stored(t, sqlstore.Config{})
 	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
@@ -134,15 +135,15 @@ func TestServerIsStopped(t *testing.T) {
 	s, d := mariadbDatabase(t, "")
 	st := d.stored(t, sqlstore.Config{Table: table()})
 	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
-	must(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	s.Stop()
 	for range 2 { // with a connection that there is, and with a new one
 		begin := time.Now()
 		_, err := st.Load(within(t, 200*time.Millisecond), "s")
-		if !errors.Is(err, context.DeadlineExceeded) || !outage(err) || time.Since(begin) > 10*time.Second {
+		if !errors.Is(err, context.DeadlineExceeded) || !storetest.Outage(err) || time.Since(begin) > 10*time.Second {
 			t.Errorf("Load = %v after %v", err, time.Since(begin))
 		}
 	}
-	must(t, s.cmd.Process.Signal(syscall.SIGCONT))
+	s.Signal(syscall.SIGCONT)
 	if v, err := st.Load(t.Context(), "s"); err != nil || v.Version != 1 {
 		t.Errorf("Load = %v, %v", v, err)
 	}

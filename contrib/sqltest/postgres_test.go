@@ -13,7 +13,7 @@ import (
 
 // TestNarrowID: PostgreSQL refuses an id that does not fit itself.
 func TestNarrowID(t *testing.T) {
-	_, d := postgresDatabase(t)
+	_, d := postgresDatabase(t, "")
 	st := d.stored(t, alter(t, d, "ALTER session_id TYPE varchar(100)"))
 	if err := st.Save(t.Context(), session(strings.Repeat("i", 101), 1, "x"), 0); !errors.Is(err, store.ErrTooLarge) {
 		t.Errorf("Save = %v", err)
@@ -23,7 +23,7 @@ func TestNarrowID(t *testing.T) {
 
 // TestSchema: the table can be in another schema than public.
 func TestSchema(t *testing.T) {
-	_, d := postgresDatabase(t)
+	_, d := postgresDatabase(t, "")
 	_, err := d.open(t).ExecContext(t.Context(), "DROP SCHEMA IF EXISTS shop CASCADE; CREATE SCHEMA shop")
 	must(t, err)
 	d.stored(t, sqlstore.Config{Table: "shop.sessions"})

@@ -16,6 +16,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/gotribes/tribes/contrib/internal/storetest"
 	"github.com/gotribes/tribes/session/sessiontest"
 	"github.com/gotribes/tribes/session/store"
 	"github.com/gotribes/tribes/session/store/sqlstore"
@@ -49,7 +50,7 @@ func TestSQLiteBusy(t *testing.T) {
 	must(t, err)
 	_, err = tx.ExecContext(t.Context(), "INSERT INTO tomcat_sessions VALUES ('x', '1', 0, 0, '', '', 1, NULL)")
 	must(t, err)
-	if err := st.Save(t.Context(), session("s", 1, "x"), 0); !outage(err) {
+	if err := st.Save(t.Context(), session("s", 1, "x"), 0); !storetest.Outage(err) {
 		t.Errorf("Save into a locked database = %v", err)
 	}
 	must(t, tx.Commit())

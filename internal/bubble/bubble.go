@@ -8,6 +8,8 @@ import (
 // Test is [synctest.Test], safe to use with the race detector.
 func Test(t *testing.T, f func(*testing.T)) {
 	t.Helper()
-	defer alone()()
+	if raced || replays {
+		defer alone()()
+	}
 	synctest.Test(t, f)
 }

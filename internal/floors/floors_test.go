@@ -19,7 +19,8 @@ const (
 // floorOf says on which floor a package of the module stands; a package
 // without an entry of its own stands where its nearest parent does.
 var floorOf = map[string]int{
-	"internal": -1,
+	"internal":                  -1,
+	"internal/proctest/servers": 0,
 
 	"membership":        0,
 	"message":           1,
@@ -44,6 +45,8 @@ var floorOf = map[string]int{
 	"session/store":                0,
 	"session/store/filestore":      1,
 	"session/store/sqlstore":       1,
+	"contrib/internal/prefix":      0,
+	"contrib/internal/storetest":   1,
 	"contrib/sqltest":              8,
 	"session":                      7,
 	"contrib":                      8,
@@ -78,6 +81,7 @@ var floorOf = map[string]int{
 
 	"cmd/tribes-demo/internal/settings": 7,
 	"cmd/tribes-demo/internal/member":   8,
+	"cmd/tribes-demo/internal/metrics":  8,
 	"cmd/tribes-demo/internal":          9,
 	"cmd/tribes-demo/internal/show":     10,
 	"cmd/tribes-demo/internal/serve":    10,

@@ -53,6 +53,8 @@ func Ports(t testing.TB, n int) (ports []string) {
 // not, and what it has printed is shown if the test has failed.
 type Process struct {
 	Out, Err Output
+	// Quit is the signal that asks it to end when the test ends, SIGTERM unless it is changed.
+	Quit os.Signal
 
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -63,7 +65,7 @@ type Process struct {
 // Start starts a program with more in its environment, such as "NAME=value".
 func Start(t testing.TB, env []string, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{})}
+	p := &Process{Quit: syscall.SIGTERM, t: t, cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{})}
 	p.Out, p.Err = Output{p: p, more: make(chan struct{})}, Output{p: p, more: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.Out, &p.Err
@@ -78,7 +80,7 @@ func Start(t testing.TB, env []string, args ...string) *Process {
 	t.Cleanup(func() {
 		// Those that have workers must be asked to end, or the workers are left behind.
 		late := time.AfterFunc(Watchdog/2, func() { _ = p.cmd.Process.Kill() }) // it may have ended
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := p.cmd.Process.Signal(p.Quit); err != nil {
 			_ = p.cmd.Process.Kill() // the same
 		}
 		<-p.done

@@ -3,7 +3,6 @@ package sessiontest
 import (
 	"context"
 	"iter"
-	"runtime"
 	"sync"
 	"time"
 
@@ -118,7 +117,7 @@ var spoilers = []struct {
 					n++
 				}
 			}
-			time.Sleep(time.Millisecond)
+			rest()
 			_, err := s.Store.Expire(ctx, now)
 			return n, err
 		}
@@ -155,7 +154,7 @@ func renaming(s *spoiled) {
 		if err != nil || was.Version != base {
 			return store.ErrConflict
 		}
-		time.Sleep(time.Millisecond)
+		rest()
 		if err := s.Store.Save(ctx, v, 0); err != nil {
 			return err
 		}
@@ -179,11 +178,7 @@ func expireForGood(s *spoiled) {
 			if _, was := old.Load(v.ID); !was {
 				continue
 			}
-			for end := time.Now().Add(time.Second); v.Version == 1 && time.Now().Before(end); runtime.Gosched() {
-				if is, err := s.Store.Load(ctx, v.ID); err != nil || is.Version > 1 {
-					break
-				}
-			}
+			rest() // until it is saved
 			n++
 			if err := s.Store.Delete(ctx, v.ID); err != nil {
 				return n, err

@@ -3,6 +3,7 @@ package sessiontest
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,12 +26,44 @@ func TestStoreInMemory(t *testing.T) {
 	t.Run("virtual", func(t *testing.T) {
 		TestStore(t, Options{New: shared(Faults{Delay: time.Millisecond}), Virtual: true})
 	})
+	t.Run("slow saves", func(t *testing.T) {
+		TestStore(t, Options{New: shared(Faults{Before: slowSave, MaxData: 5000}), MaxData: 5000, Virtual: true})
+	})
+	t.Run("busy sessions", func(t *testing.T) {
+		TestStore(t, Options{New: busy, MaxData: 5000, Virtual: true})
+	})
 	t.Run("plain", func(t *testing.T) {
 		TestStore(t, Options{New: func(testing.TB) func() store.Store {
 			s := NewStore()
 			return s.Plain
 		}})
 	})
+}
+
+// slowSave lets saves take time, and nothing else.
+func slowSave(_ context.Context, c Call) error {
+	if c.Method == "Save" {
+		time.Sleep(time.Millisecond)
+	}
+	return nil
+}
+
+// busy makes stores in which the first one who saves a session takes time for it, and all
+// others are refused at once meanwhile.
+func busy(testing.TB) func() store.Store {
+	s := NewStore()
+	var saved sync.Map
+	s.Inject(Faults{MaxData: 5000, Before: func(ctx context.Context, c Call) error {
+		if c.Method != "Save" {
+			return nil
+		}
+		if _, taken := saved.LoadOrStore(c.ID, true); taken {
+			return store.ErrConflict
+		}
+		defer saved.Delete(c.ID)
+		return slowSave(ctx, c)
+	}})
+	return func() store.Store { return s }
 }
 
 func TestFaults(t *testing.T) {

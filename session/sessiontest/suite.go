@@ -24,7 +24,7 @@ type Options struct {
 	// store.Expirer does not.
 	Forgets bool
 	// Virtual runs each check in a bubble of testing/synctest, for stores that do no real
-	// I/O.
+	// I/O. Any of their methods may take virtual time, or none.
 	Virtual bool
 }
 

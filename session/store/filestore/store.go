@@ -34,7 +34,7 @@ type Config struct {
 }
 
 // Store keeps sessions in a directory. It implements store.Store, store.Lister and
-// store.Expirer.
+// store.Expirer. Its methods can be called from any number of goroutines.
 type Store struct {
 	dir     string
 	maxData int

@@ -13,7 +13,8 @@ import (
 	"github.com/gotribes/tribes/session/store"
 )
 
-// Store keeps sessions in a table. It implements store.Store and all its companions.
+// Store keeps sessions in a table. It implements store.Store and all its companions. Its
+// methods can be called from any number of goroutines.
 type Store struct {
 	db     *sql.DB
 	config Config

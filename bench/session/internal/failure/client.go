@@ -149,11 +149,15 @@ func (k *client) move(s *load.Session) {
 	}
 }
 
-// last writes each session once more, so that a loss of its last update is seen.
+// last writes each session twice more, so that a loss of its last update is seen, and one of
+// the session: a node that has it in memory may learn by the first write that it has gone
+// from the store.
 func (k *client) last(ctx context.Context) error {
 	k.lasting = true
-	for _, s := range k.sessions {
-		k.write(ctx, s)
+	for range 2 {
+		for _, s := range k.sessions {
+			k.write(ctx, s)
+		}
 	}
 	return ctx.Err()
 }

@@ -25,8 +25,13 @@ type Join struct {
 	Held   int64 `json:"held"`
 	Found  int   `json:"found"`
 	Looked int   `json:"looked"`
-	// Complete is when it said it has all of them; negative if it never did.
+	// Complete is when it said it has all of them, or, where not every node is to have all,
+	// when the nodes said that there are all copies; negative if that never was so. It is 0
+	// where sessions are in a store and nodes need not have any.
 	Complete time.Duration `json:"completeNs"`
+	// Again is how long the others needed, at most, to make copies of what a donor had that
+	// was killed; 0 where there is nothing to be made.
+	Again time.Duration `json:"copiesAgainNs"`
 	// Rest is an audit of all nodes after the load.
 	Rest load.Rest `json:"rest"`
 }
@@ -96,7 +101,7 @@ func (j *joining) join(ctx context.Context, ids []string) error {
 	}
 	r := &j.result
 	r.Ready = took
-	if r.Bytes += bytes; bytes < 0 {
+	if r.Bytes = max(0, r.Bytes+bytes); bytes < 0 {
 		r.Bytes = -1
 	}
 	reply, err := j.sys.Ask(ctx, j.joiner, "/stats")
@@ -114,22 +119,18 @@ func (j *joining) join(ctx context.Context, ids []string) error {
 	return err
 }
 
-// rest waits until the node is complete, compares the nodes, and kills the donors, so
-// that all depends on what the node has.
+// rest waits until all copies are there, compares the nodes, and kills the donors, so that
+// all depends on what the node has. Where a session is on some nodes alone, the others get
+// the time to make up for the first donor before the next one is killed.
 func (j *joining) rest(ctx context.Context, sessions []*load.Session) error {
 	r := &j.result
-	r.Complete = -1
-	for end := time.Now().Add(completeTime); time.Now().Before(end); {
-		reply, err := j.sys.Ask(ctx, j.joiner, "/stats")
+	if !j.sys.Column.Elsewhere() {
+		all, err := j.copied(ctx, len(sessions))
 		if err != nil {
 			return err
 		}
-		if reply.Sessions >= int64(len(sessions)) {
+		if r.Complete = -1; all {
 			r.Complete = time.Since(j.begin)
-			break
-		}
-		if err := pause(ctx, completeStep); err != nil {
-			return err
 		}
 	}
 	var dials []web.Dial
@@ -137,11 +138,54 @@ func (j *joining) rest(ctx context.Context, sessions []*load.Session) error {
 		dials = append(dials, web.Dial(j.sys.Dial(i)))
 	}
 	var err error
-	if r.Rest, err = load.Audit(ctx, dials, sessions, restLooks); err != nil {
+	if r.Rest, err = load.Audit(ctx, dials, sessions, j.sys.Column.Copies(), restLooks); err != nil {
 		return fmt.Errorf("looking at the nodes: %w", err)
 	}
 	for _, i := range j.donors {
 		j.sys.Kill(i)
+		if j.sys.Column.Copies() == 0 {
+			continue
+		}
+		begin := time.Now()
+		if _, err := j.copied(ctx, len(sessions)); err != nil {
+			return err
+		}
+		r.Again = max(r.Again, time.Since(begin))
 	}
 	return nil
+}
+
+// copied waits until the nodes say that they have all copies of so many sessions, but not
+// longer than completeTime, and tells whether they do.
+func (j *joining) copied(ctx context.Context, sessions int) (bool, error) {
+	copies := min(j.sys.Column.Copies(), len(j.sys.Up()))
+	for end := time.Now().Add(completeTime); time.Now().Before(end); {
+		held, err := j.held(ctx, copies == 0)
+		if err != nil {
+			return false, err
+		}
+		if held >= int64(sessions*max(1, copies)) {
+			return true, nil
+		}
+		if err := pause(ctx, completeStep); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// held is how many sessions the joiner says it has, or all nodes together.
+func (j *joining) held(ctx context.Context, joiner bool) (sum int64, err error) {
+	nodes := j.sys.Up()
+	if joiner {
+		nodes = []int{j.joiner}
+	}
+	for _, i := range nodes {
+		reply, err := j.sys.Ask(ctx, i, "/stats")
+		if err != nil {
+			return 0, err
+		}
+		sum += reply.Sessions
+	}
+	return sum, nil
 }

@@ -78,16 +78,20 @@ func (o *Outcome) damageTable(w io.Writer, scenarios []string) {
 func (o *Outcome) joinTable(w io.Writer) {
 	fmt.Fprintln(w, "join: medians; ready: beyond the start of a node without sessions, which is in brackets; times in ms")
 	fmt.Fprintln(w, "found: the least of the sessions looked for when the node was first ready; lost: when the donors were killed after that")
+	fmt.Fprintln(w, "again: the longest time in which the others had copies of what a donor had that was killed, where not all nodes have all sessions")
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', tabwriter.AlignRight)
 	defer t.Flush()
-	fmt.Fprintln(t, "\truns\tready\t\tbytes/session\tfound\tcomplete\tstale at rest\tsessions lost\tupdates lost\tfailed\tlongest\tp99 before\tduring\tafter\t")
+	fmt.Fprintln(t, "\truns\tready\t\tbytes/session\tfound\tcomplete\tstale at rest\tagain\tsessions lost\tupdates lost\tfailed\tlongest\tp99 before\tduring\tafter\t")
 	for _, c := range o.plan.Columns {
 		runs := o.runs[cell{"join", c.Name}]
 		if len(runs) == 0 {
-			fmt.Fprintf(t, "%s\t0\t-\t\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t\n", c.Name)
+			fmt.Fprintf(t, "%s\t0\t-\t\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\t\n", c.Name)
 			continue
 		}
 		found, complete := least(runs), "all"
+		if c.Elsewhere() {
+			complete = "-"
+		}
 		if n := sum(runs, func(r *Result) int { return isNegative(r.Join.Complete) }); n > 0 {
 			complete = fmt.Sprintf("not in %d", n)
 		}
@@ -96,13 +100,21 @@ func (o *Outcome) joinTable(w io.Writer) {
 			bytes = fmt.Sprint(b / int64(o.plan.Load.Sessions))
 		}
 		l := losses(runs)
-		fmt.Fprintf(t, "%s\t%d\t%d\t(%d)\t%s\t%d of %d\t%s\t%d\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t\n", c.Name, len(runs),
+		fmt.Fprintf(t, "%s\t%d\t%d\t(%d)\t%s\t%d of %d\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t\n", c.Name, len(runs),
 			median(runs, func(r *Result) time.Duration { return r.Join.Ready - r.Join.Empty }).Milliseconds(),
 			median(runs, func(r *Result) time.Duration { return r.Join.Empty }).Milliseconds(), bytes, found.Found, found.Looked, complete,
-			sum(runs, func(r *Result) int { return r.Join.Rest.Stale }), l.Sessions, l.Updates, l.Failed, most(runs, longest).Milliseconds(),
+			sum(runs, func(r *Result) int { return r.Join.Rest.Stale }), again(c, runs), l.Sessions, l.Updates, l.Failed, most(runs, longest).Milliseconds(),
 			ms(median(runs, func(r *Result) time.Duration { return r.P99Before })), ms(median(runs, func(r *Result) time.Duration { return r.P99During })),
 			ms(median(runs, func(r *Result) time.Duration { return r.P99After })))
 	}
+}
+
+// again is how long it took to make up for a donor.
+func again(c system.Column, runs []*Result) string {
+	if c.Copies() == 0 {
+		return "-"
+	}
+	return fmt.Sprint(most(runs, func(r *Result) time.Duration { return r.Join.Again }).Milliseconds())
 }
 
 func isNegative(d time.Duration) int {

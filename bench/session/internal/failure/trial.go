@@ -13,7 +13,7 @@ import (
 )
 
 // Scenarios are what can happen, by name.
-var Scenarios = []string{"kill", "cut", "rolling", "join"}
+var Scenarios = []string{"kill", "cut", "rolling", "store", "join"}
 
 // Plan says what to measure.
 type Plan struct {
@@ -64,6 +64,9 @@ func (p Plan) Run(ctx context.Context) (*Outcome, error) {
 func (o *Outcome) measure(ctx context.Context, x cell, c system.Column) (err error) {
 	if err := o.plan.Kit.Missing(c); err != nil {
 		return err
+	}
+	if x.scenario == "store" && c.Beside() == "" {
+		return errors.New("keeps nothing beside its nodes")
 	}
 	if x.scenario == "join" {
 		for range o.plan.Repeats {
@@ -149,6 +152,8 @@ func (d damage) of(scenario string) func(context.Context, []string) error {
 		return func(context.Context, []string) error { d.s.Kill(d.victim); return nil }
 	case "cut":
 		return func(ctx context.Context, _ []string) error { return d.s.Place().Cable(ctx, d.victim, false) }
+	case "store":
+		return func(ctx context.Context, _ []string) error { return d.s.RestartStore(ctx) }
 	}
 	return func(ctx context.Context, _ []string) error {
 		for _, i := range d.s.Up() {

@@ -22,6 +22,9 @@ type check struct {
 	name  string
 	want  uint64 // the last acknowledged tag; for a counter the sum
 	nodes []int
+	// copies is how many of the nodes ought to have it, and the others nothing or the same;
+	// 0 is all of them.
+	copies int
 }
 
 // finding is the outcome of a check.
@@ -79,7 +82,7 @@ func auditOnce(ctx context.Context, dials []web.Dial, all []check, todo []int, f
 }
 
 func (c check) look(ctx context.Context, conns []*web.Conn) (f finding, err error) {
-	lowest := ^uint64(0)
+	lowest, good := ^uint64(0), 0
 	for _, n := range c.nodes {
 		var tag uint64
 		for _, id := range c.ids {
@@ -88,9 +91,18 @@ func (c check) look(ctx context.Context, conns []*web.Conn) (f finding, err erro
 			}
 			tag = max(tag, conns[n].Reply.Tag)
 		}
-		f.highest, lowest = max(f.highest, tag), min(lowest, tag)
+		if tag >= c.want {
+			good++
+		}
+		if f.highest = max(f.highest, tag); tag > 0 || c.copies == 0 {
+			lowest = min(lowest, tag)
+		}
 	}
-	f.stale, f.differing = lowest < c.want, lowest != f.highest
+	need := c.copies
+	if need == 0 {
+		need = len(c.nodes)
+	}
+	f.stale, f.differing = good < need, lowest < f.highest
 	return f, nil
 }
 
@@ -102,13 +114,17 @@ type Rest struct {
 }
 
 // Audit looks at attributes of sessions, at most limit and spread over all of them, on
-// each of the nodes, which nobody must write to meanwhile.
-func Audit(ctx context.Context, dials []web.Dial, sessions []*Session, limit int) (r Rest, err error) {
+// each of the nodes, which nobody must write to meanwhile. An attribute is stale if fewer
+// nodes than copies have it as it was last acknowledged; 0 stands for all of them.
+func Audit(ctx context.Context, dials []web.Dial, sessions []*Session, copies, limit int) (r Rest, err error) {
 	everywhere := make([]int, len(dials))
 	for i := range everywhere {
 		everywhere[i] = i
 	}
 	all := checks(sessions, func(*Session) []int { return everywhere }, limit)
+	for i := range all {
+		all[i].copies = copies
+	}
 	found, err := audit(ctx, dials, all, settleLimit)
 	r.Checked = len(all)
 	for _, f := range found {
@@ -127,7 +143,7 @@ func Held(ctx context.Context, node web.Dial, ids []string) (n int, err error) {
 	var all []check
 	todo := make([]int, len(ids))
 	for i, id := range ids {
-		all = append(all, check{[]string{id}, attrName(0), 1, []int{0}})
+		all = append(all, check{ids: []string{id}, name: attrName(0), want: 1, nodes: []int{0}})
 		todo[i] = i
 	}
 	found := make([]finding, len(all))
@@ -152,7 +168,7 @@ func checks(sessions []*Session, nodes func(*Session) []int, limit int) []check 
 		s := sessions[i]
 		step := max(1, len(s.Acked)/each)
 		for a := len(s.Acked) - 1; a >= 0; a -= step {
-			all = append(all, check{[]string{s.ID()}, attrName(a), s.Acked[a], nodes(s)})
+			all = append(all, check{ids: []string{s.ID()}, name: attrName(a), want: s.Acked[a], nodes: nodes(s)})
 		}
 	}
 	return all

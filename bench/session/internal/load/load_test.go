@@ -30,7 +30,9 @@ func run(t *testing.T, workload string, f webtest.Faults) *load.Result {
 	w[0].Conns = min(w[0].Conns, 4)
 	target := load.Target{Dials: []web.Dial{c.Dial(0), c.Dial(1)}, Replicated: true,
 		Mark: func(context.Context) (uint64, time.Duration, error) { return 0, 0, nil }}
-	r, err := w[0].Run(t.Context(), target, load.Times{Window: 50 * time.Millisecond, Probe: 20 * time.Millisecond, Settle: 300 * time.Millisecond, Max: 100})
+	r, err := w[0].Run(t.Context(), target, load.Times{
+		Window: 50 * time.Millisecond, Probe: 20 * time.Millisecond, Settle: 300 * time.Millisecond, Least: 100, Max: 100,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,9 @@ type Times struct {
 	Think time.Duration
 	// Settle is how long replicas have to become alike after the load. Zero means 3 s.
 	Settle time.Duration
-	// Max bounds the requests of a window that makes new sessions.
+	// Least is how many requests a window waits for, however long that takes.
+	Least int
+	// Max bounds the requests of a window that makes new sessions; not less than Least.
 	Max int
 }
 
@@ -154,17 +156,23 @@ func (r *run) load(ctx context.Context) (err error) {
 	return nil
 }
 
-// window lasts its time, or until there are enough new sessions.
+// window lasts its time, or until there are enough new sessions, but not before there are
+// enough requests.
 func (r *run) window(ctx context.Context) error {
-	if r.w.kind != newSession || r.times.Max == 0 {
-		return pause(ctx, r.times.Window)
-	}
-	for begin := time.Now(); time.Since(begin) < r.times.Window && r.measured.Load() < int64(r.times.Max); {
-		if err := pause(ctx, time.Millisecond); err != nil {
+	begin := time.Now()
+	for {
+		n, rest := r.measured.Load(), r.times.Window-time.Since(begin)
+		full := r.w.kind == newSession && r.times.Max > 0 && n >= int64(r.times.Max)
+		if n >= int64(r.times.Least) && (full || rest <= 0) {
+			return nil
+		}
+		if n < int64(r.times.Least) || r.w.kind == newSession && r.times.Max > 0 {
+			rest = time.Millisecond
+		}
+		if err := pause(ctx, rest); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -250,12 +258,12 @@ func (r *run) checks() []check {
 	}
 	where := nodes(r.workers[0].sessions[0])
 	if r.w.kind == increment {
-		return []check{{ids, "n", sum, where}}
+		return []check{{ids: ids, name: "n", want: sum, nodes: where}}
 	}
 	var all []check
 	for _, k := range r.workers {
 		s := k.sessions[0]
-		all = append(all, check{ids, attrName(s.own), s.Acked[s.own], where})
+		all = append(all, check{ids: ids, name: attrName(s.own), want: s.Acked[s.own], nodes: where})
 	}
 	return all
 }

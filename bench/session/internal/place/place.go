@@ -24,6 +24,8 @@ const (
 	Postgres
 	Keeper // a node that holds the sessions of others; it has no port of its own
 	SecondKeeper
+	MariaDB
+	Memcached
 )
 
 // network is what hosts are made of.
@@ -99,7 +101,7 @@ func (p *Place) Addr(host int) string { return p.net.addr(host) }
 func (p *Place) Port(host int, s Service) int {
 	switch {
 	case p.base == 0:
-		return map[Service]int{HTTP: 8080, Channel: 4000, Multicast: 45564, Redis: 6379, Front: 8000, Postgres: 5432}[s]
+		return map[Service]int{HTTP: 8080, Channel: 4000, Multicast: 45564, Redis: 6379, Front: 8000, Postgres: 5432, MariaDB: 3306, Memcached: 11211}[s]
 	case s == Multicast:
 		return p.base + int(s)
 	}

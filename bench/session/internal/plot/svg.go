@@ -22,6 +22,11 @@ var Palette = []string{"#1f5fa8", "#d1691b", "#5b8c3a", "#7d7d7d", "#8b4fa0", "#
 
 func colour(i int) string { return Palette[((i%len(Palette))+len(Palette))%len(Palette)] }
 
+// dash tells lines apart that have one colour.
+func dash(i int) string {
+	return []string{"", "6 3", "2 3", "8 3 2 3"}[max(0, i)/len(Palette)%4]
+}
+
 // picture is an SVG under construction.
 type picture struct{ b bytes.Buffer }
 
@@ -68,6 +73,19 @@ func step(most float64) float64 {
 		}
 	}
 	return 10 * unit
+}
+
+// mark is the number at a mark of an axis up to most: all marks of an axis in one unit.
+func mark(v, most float64) string {
+	switch {
+	case v == 0:
+		return "0"
+	case most >= 1e6:
+		return strconv.FormatFloat(v/1e6, 'g', 3, 64) + " M"
+	case most >= 1e4:
+		return strconv.FormatFloat(v/1e3, 'g', 3, 64) + " k"
+	}
+	return Number(v)
 }
 
 // Number writes three digits, with k and M for thousands and millions.

@@ -237,11 +237,11 @@ func await(ctx context.Context, node *web.Conn, id string) (time.Duration, bool)
 func audit(ctx context.Context, dials []web.Dial, made [][]*load.Session, replicated bool) (load.Rest, error) {
 	if replicated {
 		all := slices.Concat(made...)
-		return load.Audit(ctx, dials, all, len(all))
+		return load.Audit(ctx, dials, all, 0, len(all))
 	}
 	var sum load.Rest
 	for i, own := range made {
-		r, err := load.Audit(ctx, dials[i:i+1], own, max(1, len(own)))
+		r, err := load.Audit(ctx, dials[i:i+1], own, 0, max(1, len(own)))
 		if err != nil {
 			return sum, err
 		}

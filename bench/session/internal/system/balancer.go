@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gotribes/tribes/bench/session/internal/place"
 )
@@ -77,24 +76,8 @@ func (s *System) startBalancer(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(s.balancerConfig(listen)), 0o644); err != nil {
 		return err
 	}
-	o.process, err = s.place.Start(o.host, folder, []string{"haproxy", "-db", "-f", file}, nil)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	for {
-		if c, err := s.Front()(ctx); err == nil {
-			return c.Close()
-		}
-		select {
-		case <-o.process.Done():
-			return o.process.Complaint("the balancer ended")
-		case <-ctx.Done():
-			return o.process.Complaint("the balancer does not answer")
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	o.folder, o.args = folder, []string{"haproxy", "-db", "-f", file}
+	return s.startOther(ctx, place.Front)
 }
 
 // Front connects to the balancer.

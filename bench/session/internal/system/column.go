@@ -17,6 +17,32 @@ type Column struct {
 // Replicated tells whether other nodes have the sessions too.
 func (c Column) Replicated() bool { return c.Alone != "" }
 
+// Elsewhere tells whether the sessions are in a store beside the nodes and nowhere else
+// for good.
+func (c Column) Elsewhere() bool {
+	m, store := c.Opts["manager"], c.Opts["store"]
+	return m == "persistent" || m == "client" || m == "" && store != "" && store != "memory"
+}
+
+// Beside is what keeps the sessions beside the nodes and can be killed; "" is nothing.
+func (c Column) Beside() string {
+	if c.Opts["manager"] == "client" {
+		return "one of two store nodes"
+	}
+	if _, ok := databases[c.Opts["store"]]; ok {
+		return c.Opts["store"]
+	}
+	return ""
+}
+
+// Copies is on how many nodes, at least, a session is; 0 stands for all of them.
+func (c Column) Copies() int {
+	if c.Opts["manager"] == "backup" {
+		return 2
+	}
+	return 0
+}
+
 // Opts are a driver's settings by name.
 type Opts map[string]string
 
@@ -55,8 +81,12 @@ func Columns() []Column {
 	for _, wait := range []string{"all", "one"} {
 		all = append(all, Column{"tribes-backup-" + wait, "tribes", Opts{"manager": "backup", "wait": wait}, "tribes-local"})
 	}
-	for _, store := range []string{"file", "redis", "postgres"} {
+	for _, store := range []string{"file", "redis", "postgres", "mariadb", "memcached"} {
 		all = append(all, Column{"tribes-" + store, "tribes", Opts{"manager": "persistent", "wait": "all", "store": store}, "tribes-local"})
+	}
+	all = append(all, Column{"tribes-redis-aof", "tribes", Opts{"manager": "persistent", "wait": "all", "store": "redis", "aof": "always"}, "tribes-local"})
+	for _, store := range []string{"file", "postgres"} {
+		all = append(all, Column{"tribes-delta-" + store, "tribes", Opts{"manager": "delta", "wait": "all", "store": store}, "tribes-local"})
 	}
 	return append(all,
 		Column{"tribes-client", "tribes", Opts{"manager": "client", "wait": "all"}, "tribes-local"},
@@ -72,7 +102,8 @@ var Sets = map[string]string{
 	"article": "tomcat-sync-pool1,tomcat-noack-pool1,tomcat-sync,tomcat-noack,tomcat-async,tomcat-alone," +
 		"tribes-full-all,tribes-full-written,tribes-full-none,tribes-delta-all,tribes-delta-written,tribes-delta-none,tribes-local",
 	"stores": "tomcat-backup,tomcat-file,tomcat-postgres,tomcat-alone,scs-redis,scs-postgres,scs-memory," +
-		"tribes-backup-all,tribes-backup-one,tribes-file,tribes-redis,tribes-postgres,tribes-client,tribes-local",
+		"tribes-backup-all,tribes-backup-one,tribes-file,tribes-redis,tribes-postgres,tribes-mariadb,tribes-memcached," +
+		"tribes-delta-file,tribes-delta-postgres,tribes-client,tribes-local",
 }
 
 // Choose returns the columns of the names in list, which commas separate, in its order;

@@ -106,16 +106,28 @@ func (t tribes) node(s *System, host int, _ string) ([]string, error) {
 		return args, nil
 	}
 	args = append(args, "-wait", o["wait"])
-	switch o["store"] {
-	case "":
-		return append(args, s.member(host)...), nil
-	case "file":
-		return append(args, "-store", "file:"+s.shared), nil
-	case "redis":
-		return append(args, "-store", "redis://"+s.at(place.Redis)), nil
-	default:
-		return append(args, "-store", s.postgresURL()), nil
+	if o["store"] != "" {
+		args = append(args, "-store", s.storeFlag())
 	}
+	if t.peers(o) {
+		args = append(args, s.member(host)...)
+	}
+	return args, nil
+}
+
+// storeFlag says to a node where its store is.
+func (s *System) storeFlag() string {
+	switch s.Column.Opts["store"] {
+	case "file":
+		return "file:" + s.shared
+	case "redis":
+		return "redis://" + s.at(place.Redis)
+	case "memcached":
+		return "memcached:" + s.at(place.Memcached)
+	case "mariadb":
+		return "mysql://" + mariadbUser + "@" + s.at(place.MariaDB) + "/" + mariadbName
+	}
+	return s.postgresURL()
 }
 
 // member are the flags of a member of the group on a host.

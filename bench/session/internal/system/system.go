@@ -130,13 +130,23 @@ func (s *System) Launch(host int) error {
 	return nil
 }
 
-// Await waits until a node answers, is ready, and sees that many others.
+// Await waits until a node answers, is ready, and sees that many other nodes.
 func (s *System) Await(ctx context.Context, host, peers int) error {
-	if !s.driver.peers(s.Column.Opts) {
+	if peers += s.keepers(); !s.driver.peers(s.Column.Opts) {
 		peers = 0
 	}
 	return s.await(ctx, host, awaitStep, fmt.Sprintf("does not answer, or sees fewer than %d others", peers),
 		func() bool { return s.asides[host].Reply.Peers >= int64(peers) })
+}
+
+// keepers are the members that are no nodes.
+func (s *System) keepers() (n int) {
+	for _, service := range []place.Service{place.Keeper, place.SecondKeeper} {
+		if s.others[service] != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // AwaitReady waits until a node answers and is ready, whomever it sees. It asks with
@@ -145,8 +155,9 @@ func (s *System) AwaitReady(ctx context.Context, host int, step time.Duration) e
 	return s.await(ctx, host, step, "does not answer", func() bool { return true })
 }
 
-// AwaitGone waits until a node sees no more than that many others.
+// AwaitGone waits until a node sees no more than that many other nodes.
 func (s *System) AwaitGone(ctx context.Context, host, peers int) error {
+	peers += s.keepers()
 	return s.await(ctx, host, awaitStep, fmt.Sprintf("still sees more than %d others", peers),
 		func() bool { return s.asides[host].Reply.Peers <= int64(peers) })
 }
@@ -200,7 +211,8 @@ func (s *System) Up() []int {
 	return up
 }
 
-// CPU is the processor time that all nodes, and their database, have used.
+// CPU is the processor time that all nodes, and their database, have used; of PostgreSQL,
+// which has a process for each connection, that of the first process alone.
 func (s *System) CPU(ctx context.Context) (time.Duration, error) {
 	var sum time.Duration
 	for _, i := range s.Up() {
@@ -247,6 +259,18 @@ func (s *System) Stop(host int) error {
 	s.nodes[host] = nil
 	s.asides[host].Close()
 	return err
+}
+
+// RestartStore ends what keeps the sessions beside the nodes without a word, one of the two
+// if that is store nodes, and starts it again. It returns when it takes connections.
+func (s *System) RestartStore(ctx context.Context) error {
+	for _, service := range []place.Service{place.Redis, place.Memcached, place.MariaDB, place.Postgres, place.Keeper} {
+		if o := s.others[service]; o != nil {
+			o.process.Kill()
+			return s.startOther(ctx, service)
+		}
+	}
+	return fmt.Errorf("%s: nothing beside its nodes", s.Column.Name)
 }
 
 // Close ends everything.

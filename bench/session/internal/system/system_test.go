@@ -31,6 +31,34 @@ func TestSets(t *testing.T) {
 	}
 }
 
+// Where sessions are decides what is to be expected of nodes.
+func TestWhereSessionsAre(t *testing.T) {
+	for list, want := range map[string]struct {
+		elsewhere bool
+		copies    int
+		beside    bool
+	}{
+		"tomcat-sync,tomcat-alone,scs-memory,tribes-delta-all,tribes-full-one,tribes-delta-file,tribes-local": {},
+		"tomcat-backup,tribes-backup-all,tribes-backup-one":                                                   {copies: 2},
+		"tomcat-file,tribes-file": {elsewhere: true},
+		"tribes-delta-postgres":   {beside: true},
+		"tomcat-postgres,scs-redis,scs-postgres,tribes-redis,tribes-redis-aof,tribes-postgres,tribes-mariadb,tribes-memcached,tribes-client": {elsewhere: true, beside: true},
+	} {
+		columns, err := Choose(Columns(), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range columns {
+			if c.Elsewhere() != want.elsewhere || c.Copies() != want.copies || (c.Beside() != "") != want.beside {
+				t.Errorf("%s: elsewhere %t, %d copies, beside the nodes %q", c.Name, c.Elsewhere(), c.Copies(), c.Beside())
+			}
+			if databases := len(needs(c, false)); (databases > 0) != want.beside {
+				t.Errorf("%s needs %d services", c.Name, databases)
+			}
+		}
+	}
+}
+
 func TestMissingPrograms(t *testing.T) {
 	k := Kit{Demo: "/no/such/demo", Build: t.TempDir()}
 	for _, c := range Columns() {

@@ -4,9 +4,12 @@ package backing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -50,7 +53,7 @@ func Open(text string) (*Store, error) {
 		rest = text
 	}
 	if u, err := url.Parse(rest); err == nil && u.User != nil {
-		s.Name = kind + ":" + u.Redacted()
+		s.Name = u.Redacted()
 	} else if i := strings.LastIndexByte(rest, '@'); i >= 0 { // in front of it may be a password
 		s.Name = kind + ":" + rest[i+1:]
 	}
@@ -60,12 +63,23 @@ func Open(text string) (*Store, error) {
 	return s, nil
 }
 
-// Prepare makes what the store needs, such as a table, unless it is there.
+// prepareLimit is how long a store may take to say that it is there.
+const prepareLimit = 10 * time.Second
+
+// Prepare makes what the store needs, such as a table, unless it is there, and looks whether
+// the store answers.
 func (s *Store) Prepare(ctx context.Context) error {
-	if s.prepare == nil {
-		return nil
+	ctx, cancel := context.WithTimeout(ctx, prepareLimit)
+	defer cancel()
+	if s.prepare != nil {
+		if err := s.prepare(ctx); err != nil {
+			return fmt.Errorf("-store %s: %w", s.Name, err)
+		}
 	}
-	return s.prepare(ctx)
+	if _, err := s.Load(ctx, "none"); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("-store %s: %w", s.Name, err)
+	}
+	return nil
 }
 
 // Close closes the store.
@@ -93,6 +107,8 @@ func (s *Store) redis(u string) error {
 	if err != nil {
 		return err
 	}
+	o.DialerRetries = 1 // each call is tried again, and a server that is down is no news for long
+	quiet.Do(func() { goredis.SetLogger(noLog{}) })
 	client := goredis.NewClient(o)
 	s.close = append(s.close, client.Close)
 	r, err := redis.New(client, redis.Config{Prefix: "demo:"})
@@ -102,6 +118,14 @@ func (s *Store) redis(u string) error {
 	s.Store, s.close = r, append(s.close, r.Close)
 	return nil
 }
+
+// noLog keeps what the client of Redis says of each connection out of the log, which has the
+// errors of calls.
+type noLog struct{}
+
+func (noLog) Printf(context.Context, string, ...any) {}
+
+var quiet sync.Once
 
 func (s *Store) memcached(servers string) error {
 	m, err := memcached.New(memcached.Config{Servers: strings.Split(servers, ","), Prefix: "demo:"})

@@ -1,6 +1,7 @@
 package backing
 
 import (
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,12 +34,37 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// A server that is not there is found out before requests are served, and named without its
+// password.
+func TestPrepareFindsNoServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	closed := l.Addr().String()
+	l.Close()
+	for _, text := range []string{"postgres://u:secret@" + closed + "/db", "mysql://u:secret@" + closed + "/db",
+		"redis://u:secret@" + closed, "memcached:" + closed, "sqlite:" + t.TempDir() + "/no/where.db"} {
+		s, err := Open(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = s.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), "-store "+s.Name+": ") || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want an error that names it", text, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Servers are talked to later.
 func TestOpenServers(t *testing.T) {
 	for text, name := range map[string]string{
-		"postgres://u:secret@127.0.0.1:1/db": "postgres:postgres://u:xxxxx@127.0.0.1:1/db",
+		"postgres://u:secret@127.0.0.1:1/db": "postgres://u:xxxxx@127.0.0.1:1/db",
 		"postgres:postgres://127.0.0.1:1/db": "postgres:postgres://127.0.0.1:1/db",
-		"mysql://u:secret@127.0.0.1/db":      "mysql:mysql://u:xxxxx@127.0.0.1/db",
+		"mysql://u:secret@127.0.0.1/db":      "mysql://u:xxxxx@127.0.0.1/db",
 		"mysql:u:secret@tcp(127.0.0.1:1)/db": "mysql:tcp(127.0.0.1:1)/db",
 		"redis://127.0.0.1:1/3":              "redis://127.0.0.1:1/3",
 		"memcached:127.0.0.1:1,127.0.0.1:2":  "memcached:127.0.0.1:1,127.0.0.1:2",

@@ -18,6 +18,7 @@ import (
 type Node struct {
 	Name   string // also the route in session ids
 	Domain string // sessions stay among the nodes of a domain while one of them is up
+	Store  bool   // it holds sessions for the others, and gets no requests
 }
 
 // Control starts and ends the processes of nodes, for the status page. Its
@@ -135,6 +136,18 @@ func (p *Proxy) Up() (n int) {
 		}
 	}
 	return n
+}
+
+// Down lists the nodes that get no requests, each with the reason.
+func (p *Proxy) Down() (all []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range p.nodes {
+		if !n.up {
+			all = append(all, n.Name+": "+n.why)
+		}
+	}
+	return all
 }
 
 // Close drops connections that are idle. Call it when no request runs any more.

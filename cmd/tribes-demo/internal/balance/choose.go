@@ -15,7 +15,7 @@ func (p *Proxy) choose(r *http.Request, tried []target) (target, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	can := func(n *node) bool {
-		return n.up && !slices.Contains(tried, target{n.Name, n.addr})
+		return n.up && !n.Store && !slices.Contains(tried, target{n.Name, n.addr})
 	}
 	home := p.home(r)
 	if home != nil && !p.config.RoundRobin && can(home) {

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -48,10 +49,29 @@ func TestRequestsGoTo(t *testing.T) {
 			if got := c.goesTo(tt.cookie, 4); got != tt.want {
 				t.Errorf("went to %s, want %s", got, tt.want)
 			}
-			if up := c.Up(); up != len(tt.nodes)-len(tt.down) {
-				t.Errorf("%d nodes up", up)
+			if up, down := c.Up(), c.Down(); up != len(tt.nodes)-len(tt.down) || len(down) != len(tt.down) {
+				t.Errorf("%d nodes up, down are %q", up, down)
 			}
 		})
+	}
+}
+
+// TestStoreNodesGetNoRequests, whatever a cookie says, and are on the status page.
+func TestStoreNodesGetNoRequests(t *testing.T) {
+	c := newCluster(t, Config{}, "n1", "n2")
+	c.change("n2", func(n *node) { n.Store = true })
+	for _, cookie := range []string{"", "sid=x.n2"} {
+		if got := c.goesTo(cookie, 3); got != "n1 n1 n1" {
+			t.Errorf("%s went to %s", cookie, got)
+		}
+	}
+	if down := c.Down(); down != nil {
+		t.Errorf("down are %q", down)
+	}
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, httptest.NewRequest("GET", "/_cluster", nil))
+	if text := w.Body.String(); !strings.Contains(text, "2 of 2 nodes are up") || strings.Count(text, "store node") != 1 {
+		t.Errorf("want two nodes, one of them a store node\n%s", text)
 	}
 }
 

@@ -19,7 +19,7 @@ var statusTemplate = template.Must(template.New("status").Parse(statusText))
 // row is a node on the status page.
 type row struct {
 	Name, Domain, Addr, Why string
-	Up, Buttons             bool
+	Up, Buttons, Store      bool
 	PID                     int
 	Requests, Failed        uint64
 }
@@ -114,7 +114,7 @@ func (p *Proxy) statusView(problem string) *statusView {
 	p.mu.Lock()
 	for _, n := range p.nodes {
 		v.Rows = append(v.Rows, row{Name: n.Name, Domain: n.Domain, Addr: n.addr, Why: n.why,
-			Up: n.up, Requests: n.requests, Failed: n.failed})
+			Up: n.up, Store: n.Store, Requests: n.requests, Failed: n.failed})
 	}
 	p.mu.Unlock()
 	for i := range v.Rows {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics/metricstest"
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/membership/mcast"
 	"github.com/gotribes/tribes/transport/nio"
@@ -80,7 +80,7 @@ func TestRemoteCallsAreCounted(t *testing.T) {
 	if _, err := rpc.CallAll(t.Context(), []byte("x"), group.AllReplies); !errors.Is(err, group.ErrNoHandler) {
 		t.Errorf("Call = %v, want %v", err, group.ErrNoHandler)
 	}
-	checkMetrics(t, get(t, addr+"/metrics"), `tribes_rpc_refused_total{reason="no handler"} 1`, "tribes_rpc_served_total 0")
+	metricstest.Check(t, get(t, addr+"/metrics"), `tribes_rpc_refused_total{reason="no handler"} 1`, "tribes_rpc_served_total 0")
 	if page := get(t, addr+"/"); !strings.Contains(page, "Remote calls") {
 		t.Error("the page has no remote calls")
 	}
@@ -123,67 +123,16 @@ func TestStatusPageTellsWhatHappened(t *testing.T) {
 	}
 }
 
-var (
-	commentLine = regexp.MustCompile(`^# (HELP|TYPE) (tribes_[a-z_]+) (.+)$`)
-	sampleLine  = regexp.MustCompile(`^(tribes_[a-z_]+)(\{([a-z]+="([^"\\]|\\["\\n])*",?)*\})? [-+0-9.e]+$`)
-)
-
 // TestMetricsAreInTextFormat parses the page as Prometheus would: each family
 // has HELP and TYPE once, before its samples, and no sample is there twice.
 func TestMetricsAreInTextFormat(t *testing.T) {
 	a, _ := two(t, "-http", "127.0.0.1:0")
 	a.say("send s 1 10 sync *")
 	a.expect("ack", nil)
-	checkMetrics(t, get(t, "http://"+a.httpAddr+"/metrics"), "tribes_link_sent_total{", "tribes_receiver_open 1", "tribes_up 1")
+	metricstest.Check(t, get(t, "http://"+a.httpAddr+"/metrics"), "tribes_link_sent_total{", "tribes_receiver_open 1", "tribes_up 1")
 	a.say("leave")
 	a.expect("left", nil)
-	checkMetrics(t, get(t, "http://"+a.httpAddr+"/metrics"), "tribes_up 0", "tribes_members 0")
-}
-
-func checkMetrics(t *testing.T, text string, want ...string) {
-	t.Helper()
-	for _, w := range want {
-		if !strings.Contains(text, w) {
-			t.Errorf("metrics have no %q:\n%s", w, text)
-		}
-	}
-	seen, family, kind := make(map[string]bool), "", ""
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		if c := commentLine.FindStringSubmatch(line); c != nil {
-			if c[1] == "HELP" {
-				family, kind = c[2], ""
-			} else {
-				kind = c[3]
-			}
-			if seen[c[1]+c[2]] || c[2] != family {
-				t.Errorf("%q: twice, or in the wrong place", line)
-			}
-			seen[c[1]+c[2]] = true
-			continue
-		}
-		s := sampleLine.FindStringSubmatch(line)
-		if s == nil || seen[s[1]+s[2]] {
-			t.Errorf("%q: no sample, or there twice", line)
-			continue
-		}
-		seen[s[1]+s[2]] = true
-		name := s[1]
-		if kind == "summary" {
-			name = strings.TrimSuffix(strings.TrimSuffix(name, "_sum"), "_count")
-		}
-		if name != family || kind == "" || kind == "counter" != strings.HasSuffix(name, "_total") {
-			t.Errorf("%q: a sample of family %q, kind %q", line, family, kind)
-		}
-	}
-}
-
-func TestLabelsAreEscaped(t *testing.T) {
-	e := new(exposition)
-	e.labelled("x", 1, "reason", "a\"b\\c\nd\xff")
-	if got, want := e.b.String(), `tribes_x{reason="a\"b\\c\nd?"} 1`+"\n"; got != want {
-		t.Errorf("sample %q, want %q", got, want)
-	}
+	metricstest.Check(t, get(t, "http://"+a.httpAddr+"/metrics"), "tribes_up 0", "tribes_members 0")
 }
 
 func TestHistoryKeepsTheLatest(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -157,12 +158,16 @@ func (b *browser) loaded(page string) {
 	})
 }
 
-// press clicks on a button of the status page, which reloads by itself, until it shows a
-// text.
-func (b *browser) press(label, text string) {
+// press clicks on a button of the status page and looks at that until it shows a text:
+// patiently, since it reloads by itself, or not.
+func (b *browser) press(label, text string, patient bool) {
 	b.t.Helper()
 	for b.click(label); !strings.Contains(b.text("document.body.innerText"), text); {
-		b.loaded("")
+		if patient {
+			b.loaded("")
+		} else {
+			b.open(b.text("location.href"))
+		}
 	}
 }
 
@@ -185,41 +190,103 @@ func (b *browser) shows(texts ...string) {
 	}
 }
 
+// picture keeps what the page looks like, if TRIBES_PICTURES names a directory.
+func (b *browser) picture(name string) {
+	b.t.Helper()
+	dir := os.Getenv("TRIBES_PICTURES")
+	if dir == "" {
+		return
+	}
+	var r struct{ Data []byte }
+	b.call("Page.captureScreenshot", none, &r)
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), r.Data, 0o644); err != nil {
+		b.t.Error(err)
+	}
+}
+
 // TestCartInBrowser: somebody puts things in the cart, the node that serves is killed by
-// the button, and shopping goes on with the cart as it was, also on a narrow screen.
+// the button, and shopping goes on with the cart as it was, also on a narrow screen: with
+// each manager, and with one that keeps sessions in its own process the cart is gone.
 func TestCartInBrowser(t *testing.T) {
-	p := startProgram(t, "-cluster 3 -listen 127.0.0.1:0")
-	cart := "http://" + p.serving("the cart is at") + "/"
 	b := startBrowser(t)
+	for _, tt := range []struct{ name, args, where string }{
+		{"delta", "-cluster 3", "memory of all nodes (-manager delta, -wait all)"},
+		{"backup", "-cluster 3 -manager backup", "memory of a primary and 1 backup (-wait all)"},
+		{"client", "-cluster 2 -manager client", "memory of 2 store nodes"},
+		{"persistent", "-cluster 2 -manager persistent -store file:" + t.TempDir(), "file:"},
+		{"local", "-cluster 2 -manager local", "memory of this process alone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b.t = t
+			shopInBrowser(t, b, tt.name, tt.args, tt.where)
+		})
+	}
+	b.t = t
+}
+
+func shopInBrowser(t *testing.T, b *browser, name, args, where string) {
+	p := startProgram(t, "-listen 127.0.0.1:0 "+args)
+	cart := "http://" + p.serving("the cart is at") + "/"
 	b.open(cart)
-	b.shows("No session yet", "which sees 2 other members")
+	b.shows("No session yet", where)
 	b.click("add bread")
 	b.shows("It is new.")
 	b.click("add bread")
 	b.click("add coffee")
 	b.shows("bread\t2", "coffee\t1", "together\t3")
+	b.picture(name + "-cart")
 	node := b.text("document.querySelector('.node b').innerText")
 
 	b.open(cart + "_cluster")
-	b.shows("3 of 3 nodes are up")
-	b.press("kill -9 "+node, "2 of 3 nodes are up")
-	b.shows("no process")
+	b.picture(name + "-nodes")
+	all := b.text("document.querySelectorAll('tbody tr').length")
+	b.shows(all + " of " + all + " nodes are up")
+	b.press("kill -9 "+node, "no process", name == "delta")
+	b.picture(name + "-killed")
 	b.open(cart)
-	b.shows("It was on "+node+" before", "has taken over", "bread\t2", "together\t3")
-	b.click("remove bread")
-	b.click("add cheese")
-	b.shows("bread\t1", "cheese\t1", "coffee\t1", "together\t3")
-	b.open(cart + "_cluster")
-	b.press("start "+node, "3 of 3 nodes are up")
-
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true}, nil)
-	for _, page := range []string{"", "_cluster"} {
-		b.open(cart + page)
-		if wide := b.text("document.documentElement.scrollWidth"); wide != "390" {
-			t.Errorf("/%s is %s wide on a screen of 390", page, wide)
-		}
+	if name == "local" {
+		b.shows("No session yet", "together\t0")
+		b.click("add cheese")
+		b.shows("together\t1")
+	} else {
+		b.shows("It was on "+node+" before", "has taken over", "bread\t2", "together\t3")
+		b.picture(name + "-after")
+		b.click("remove bread")
+		b.click("add cheese")
+		b.shows("bread\t1", "cheese\t1", "coffee\t1", "together\t3")
 	}
+	b.open(cart + "_cluster")
+	b.press("start "+node, all+" of "+all+" nodes are up", name == "delta")
+	if name == "client" {
+		store := b.text("document.querySelector('td[colspan]').previousElementSibling.firstChild.href")
+		b.open(store)
+		b.shows("store1", "which serves clients", "on all store nodes\t1")
+		b.picture("store")
+		narrow(t, b, store)
+		b.open(cart + "_cluster")
+		b.press("kill -9 store1", "no process", false)
+		b.open(cart)
+		b.click("add apples")
+		b.shows("apples\t1", "together\t4")
+	}
+	if name != "delta" {
+		p.Kill() // faster than an orderly end, for which connections of the browser are waited for
+		return
+	}
+	narrow(t, b, cart, cart+"_cluster")
 	p.terminate()
 	p.Out.Line("all nodes have ended")
 	p.Ended()
+}
+
+// narrow looks at pages on the screen of a telephone.
+func narrow(t *testing.T, b *browser, pages ...string) {
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true}, nil)
+	for _, page := range pages {
+		b.open(page)
+		if wide := b.text("document.documentElement.scrollWidth"); wide != "390" {
+			t.Errorf("%s is %s wide on a screen of 390", page, wide)
+		}
+	}
+	b.call("Emulation.clearDeviceMetricsOverride", none, nil)
 }

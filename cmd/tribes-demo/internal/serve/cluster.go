@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 const patience = 30 * time.Second
 
 // runCluster runs nodes as processes, and a proxy in front of them, until ctx
-// ends. args are the command line of each node, but for what tells them apart.
+// ends. args are the command line.
 func runCluster(ctx context.Context, o *options, p plan, args []string, stdout, stderr io.Writer) error {
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -27,7 +28,7 @@ func runCluster(ctx context.Context, o *options, p plan, args []string, stdout, 
 	defer l.Close() // again, if the server has closed it
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	out := &display{w: stdout}
-	f := newFleet(p, args, out, stderr)
+	f := newFleet(p, o.commands(args), out, stderr)
 	proxy := balance.New(balance.Config{Nodes: p, RoundRobin: !o.sticky, Control: f, Log: log})
 	f.moved, f.draining = proxy.SetAddr, proxy.Drain
 
@@ -39,6 +40,9 @@ func runCluster(ctx context.Context, o *options, p plan, args []string, stdout, 
 	err = f.startAll()
 	if err == nil {
 		err = f.wait(ctx, patience, func() bool { return proxy.Up() == len(p) })
+	}
+	if errors.Is(err, errPatience) {
+		err = fmt.Errorf("%w: %s", err, strings.Join(proxy.Down(), ", "))
 	}
 	if err == nil {
 		go func() { ended <- server.Serve(l) }() // ends with shutdown below

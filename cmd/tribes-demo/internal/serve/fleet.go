@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +19,7 @@ const killLimit = 2 * time.Second
 // fleet is the processes of a cluster. It is the balance.Control of the proxy.
 type fleet struct {
 	names   []string
-	flags   map[string][]string
-	args    []string // of each node, before its flags
+	args    map[string][]string // their command lines
 	out     *display
 	errs    io.Writer // their logs
 	readers sync.WaitGroup
@@ -35,16 +33,17 @@ type fleet struct {
 	mu sync.Mutex
 	// The rest is guarded by mu.
 	procs  map[string]*process
+	whole  bool // all of them were ready
 	ending bool
-	early  error // a process that ended before it served
+	early  error // a process that ended before that
 }
 
-func newFleet(p plan, args []string, out *display, errs io.Writer) *fleet {
-	f := &fleet{args: args, out: out, errs: &lockedWriter{w: errs}, flags: make(map[string][]string),
+func newFleet(p plan, c *commands, out *display, errs io.Writer) *fleet {
+	f := &fleet{out: out, errs: &lockedWriter{w: errs}, args: make(map[string][]string),
 		changed: make(chan struct{}, 1), procs: make(map[string]*process)}
 	for _, n := range p {
 		f.names = append(f.names, n.Name)
-		f.flags[n.Name] = nodeFlags(n)
+		f.args[n.Name] = c.of(n)
 	}
 	return f
 }
@@ -58,6 +57,9 @@ func (f *fleet) startAll() error {
 	return nil
 }
 
+// errPatience is the error of nodes that took too long.
+var errPatience = errors.New("not all nodes were ready in time")
+
 // wait returns when done does, or with an error if a process ends first.
 func (f *fleet) wait(ctx context.Context, limit time.Duration, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -67,7 +69,7 @@ func (f *fleet) wait(ctx context.Context, limit time.Duration, done func() bool)
 	for !done() {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the nodes were not ready within %v", limit)
+			return errPatience
 		case <-f.changed:
 			f.mu.Lock()
 			err := f.early
@@ -78,6 +80,9 @@ func (f *fleet) wait(ctx context.Context, limit time.Duration, done func() bool)
 		case <-t.C: // the proxy's checks
 		}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.whole = true
 	return nil
 }
 
@@ -91,7 +96,7 @@ func (f *fleet) Start(name string) error {
 	case f.procs[name] != nil:
 		return fmt.Errorf("%s is running", name)
 	}
-	p, err := startProcess(slices.Concat(f.args, f.flags[name]), f.errs)
+	p, err := startProcess(f.args[name], f.errs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -102,9 +107,7 @@ func (f *fleet) Start(name string) error {
 
 // follow hears a process until it ends.
 func (f *fleet) follow(name string, p *process) {
-	served := false
 	err := p.follow(func(addr string) {
-		served = true
 		f.out.say("%s is up at http://%s/, process %d", name, addr, p.pid())
 		f.moved(name, addr)
 	})
@@ -112,7 +115,7 @@ func (f *fleet) follow(name string, p *process) {
 	f.out.say("%s has ended: %s", name, reason(err))
 	f.mu.Lock()
 	delete(f.procs, name)
-	if !served && f.early == nil {
+	if !f.whole && !f.ending && f.early == nil {
 		f.early = fmt.Errorf("%s did not start: %s: %s", name, reason(err), p.lastLine())
 	}
 	f.mu.Unlock()
@@ -230,8 +233,12 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// addrOf takes the address from the line of a node that serves.
+// addrOf takes the address from the line of a node that serves, or of a store node whose
+// status page is there.
 func addrOf(line string) (string, bool) {
 	_, rest, ok := strings.Cut(line, " serves http://")
+	if !ok {
+		_, rest, ok = strings.Cut(line, " status http://")
+	}
 	return strings.TrimSuffix(rest, "/"), ok && strings.HasSuffix(rest, "/")
 }

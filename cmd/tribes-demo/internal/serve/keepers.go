@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/backing"
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics"
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
 )
@@ -19,8 +20,10 @@ func (l *local) Counts() (held, known int) {
 	return n, n
 }
 
-func (l *local) Peers() int    { return 0 }
-func (l *local) Store() string { return "local memory" }
+func (l *local) Peers() (int, bool) { return 0, false }
+func (l *local) Store() string      { return "memory of this process alone" }
+
+func (l *local) Metrics(p *metrics.Page) { p.Sessions(l.Manager) }
 
 // persistent keeps sessions in a store that several nodes can have.
 type persistent struct {
@@ -67,8 +70,13 @@ func (p *persistent) Counts() (held, known int) {
 	return n, n
 }
 
-func (p *persistent) Peers() int    { return 0 }
-func (p *persistent) Store() string { return p.at.Name }
+func (p *persistent) Peers() (int, bool) { return 0, false }
+func (p *persistent) Store() string      { return p.at.Name }
+
+func (p *persistent) Metrics(to *metrics.Page) {
+	to.Sessions(p.Manager)
+	to.Store(p.PersistStats())
+}
 
 // grouped is what keepers with a group have in common.
 type grouped struct {
@@ -103,6 +111,13 @@ func (s *grouped) Counts() (held, known int) {
 	return n, n
 }
 
+// Metrics has what all these have in common; the rest is of each.
+func (s *grouped) Metrics(p *metrics.Page) {
+	p.Sessions(s.Manager)
+	st := s.g.Stats()
+	p.Group(&st)
+}
+
 // shared keeps all sessions on all members of a group, and in a store if there is one.
 type shared struct {
 	grouped
@@ -112,7 +127,7 @@ type shared struct {
 func openShared(o *options, c session.Config, g *group.Group, log *slog.Logger) (keeper, error) {
 	s := &shared{grouped: grouped{g: g, o: o}}
 	c.Cluster = &session.Cluster{
-		Group: g, Name: "/demo", Wait: waitModes[o.wait], Full: o.manager == "full", Logger: log,
+		Group: g, Name: "/demo", Wait: waitModes[o.wait], Budget: o.budget, Full: o.manager == "full", Logger: log,
 		RemoteSessionEvents: true,
 	}
 	var err error
@@ -148,7 +163,7 @@ func (s *shared) Start(ctx context.Context) error {
 // Close ends the sessions, then the member, then the store.
 func (s *shared) Close() error { return errors.Join(s.grouped.Close(), s.closeStore()) }
 
-func (s *shared) Peers() int { return s.ClusterStats().Peers }
+func (s *shared) Peers() (int, bool) { return s.ClusterStats().Peers, true }
 
 func (s *shared) Store() string {
 	text := fmt.Sprintf("memory of all nodes (-manager %s, -wait %s)", s.o.manager, s.o.wait)
@@ -158,11 +173,19 @@ func (s *shared) Store() string {
 	return text
 }
 
+func (s *shared) Metrics(p *metrics.Page) {
+	s.grouped.Metrics(p)
+	p.Cluster(s.ClusterStats())
+	if s.at != nil {
+		p.Store(s.PersistStats())
+	}
+}
+
 // backup keeps each session on some of the members of a group.
 type backup struct{ grouped }
 
 func openBackup(o *options, c session.Config, g *group.Group, log *slog.Logger) (keeper, error) {
-	c.Backup = &session.Backup{Group: g, Name: "/demo", Backups: o.backups, Wait: waitModes[o.wait], Logger: log}
+	c.Backup = &session.Backup{Group: g, Name: "/demo", Backups: o.backups, Wait: waitModes[o.wait], Budget: o.budget, Logger: log}
 	m, err := newManager(c)
 	if err != nil {
 		return nil, err
@@ -183,16 +206,31 @@ func (s *backup) Counts() (held, known int) {
 	return n.Held, n.Sessions
 }
 
-func (s *backup) Peers() int { return s.BackupStats().Nodes }
+func (s *backup) Peers() (int, bool) { return s.BackupStats().Nodes, true }
 
 func (s *backup) Store() string {
-	return fmt.Sprintf("memory of a primary and %d backups (-wait %s)", s.o.backups, s.o.wait)
+	return fmt.Sprintf("memory of a primary and %s (-wait %s)", some(s.o.backups, "backup"), s.o.wait)
+}
+
+func (s *backup) Metrics(p *metrics.Page) {
+	s.grouped.Metrics(p)
+	p.Backup(s.BackupStats())
+	p.Store(s.PersistStats())
+}
+
+// some is a number of things.
+func some(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
 }
 
 // remote keeps sessions on the store nodes of the group.
 type remote struct {
 	grouped
 	client *session.Client
+	log    *slog.Logger
 }
 
 func openClient(o *options, c session.Config, g *group.Group, log *slog.Logger) (keeper, error) {
@@ -208,13 +246,18 @@ func openClient(o *options, c session.Config, g *group.Group, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	return &remote{grouped{m, g, o}, client}, nil
+	return &remote{grouped{m, g, o}, client, log}, nil
 }
 
 // Start joins the group and looks for a store node.
 func (s *remote) Start(ctx context.Context) error {
 	if err := s.g.Start(ctx); err != nil {
 		return err
+	}
+	soon, cancel := context.WithTimeout(ctx, clientHint)
+	defer cancel()
+	if err := s.client.Start(soon); err != nil && ctx.Err() == nil {
+		s.log.Warn("there is no store node in this group yet: tribes-demo store is one", "waited", clientHint)
 	}
 	if err := s.client.Start(ctx); err != nil {
 		return err
@@ -233,8 +276,14 @@ func (s *remote) Close() error {
 	return errors.Join(s.Manager.Close(), s.client.Close(), s.leave())
 }
 
-func (s *remote) Peers() int { return len(s.g.View().Members) }
+func (s *remote) Peers() (int, bool) { return len(s.g.View().Members), true }
 
 func (s *remote) Store() string {
-	return fmt.Sprintf("memory of %d store nodes", s.client.Stats().Nodes)
+	return "memory of " + some(s.client.Stats().Nodes, "store node")
+}
+
+func (s *remote) Metrics(p *metrics.Page) {
+	s.grouped.Metrics(p)
+	p.Client(s.client.Stats())
+	p.Store(s.PersistStats())
 }

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +35,7 @@ func startStore(t *testing.T, name string, port int, more ...string) program {
 
 // TestNineSteps is the scenario by which Tomcat's cluster is explained, with processes
 // that really die: two nodes, a crash, a return, an invalidation, an expiry. It is the same
-// with each way to keep sessions, and with the databases that TRIBES_STORES names, as the
-// flag -store does.
+// with each way to keep sessions, and with each database.
 func TestNineSteps(t *testing.T) {
 	port := anyPort()
 	type row struct {
@@ -53,26 +51,30 @@ func TestNineSteps(t *testing.T) {
 		{manager: "persistent", args: "-store file:" + t.TempDir()},
 		{manager: "persistent", args: "-sticky=false -store sqlite:" + t.TempDir() + "/sessions.db"},
 	}
-	for _, store := range databases() {
-		rows = append(rows, row{manager: "persistent", args: "-store " + store}, row{manager: "persistent", args: "-sticky=false -store " + store})
+	run := func(t *testing.T, port int, tt row) {
+		for k := range tt.stores {
+			startStore(t, fmt.Sprint("store", k+1), port)
+		}
+		start := func(name string) *tomcat {
+			return startNode(t, name, port, "-timeout 4s -manager "+tt.manager, tt.args)
+		}
+		nineSteps(t, start, tt.peers, !strings.Contains(tt.args, "-sticky=false"))
 	}
 	for i, tt := range rows {
 		t.Run(fmt.Sprint(tt.manager, i), func(t *testing.T) {
 			t.Parallel()
-			port := port + i
-			for k := range tt.stores {
-				startStore(t, fmt.Sprint("store", k+1), port)
-			}
-			start := func(name string) *tomcat {
-				return startNode(t, name, port, "-timeout 4s -manager "+tt.manager, tt.args)
-			}
-			nineSteps(t, start, tt.peers, !strings.Contains(tt.args, "-sticky=false"))
+			run(t, port+i, tt)
 		})
 	}
+	withDatabases(t, func(t *testing.T, i int, store string) {
+		for k, sticky := range []bool{true, false} {
+			t.Run(fmt.Sprint("sticky ", sticky), func(t *testing.T) {
+				t.Parallel()
+				run(t, port+len(rows)+2*i+k, row{manager: "persistent", args: fmt.Sprintf("-sticky=%t -store %s", sticky, store)})
+			})
+		}
+	})
 }
-
-// databases are those that the tests are to be run with.
-func databases() []string { return strings.Fields(os.Getenv("TRIBES_STORES")) }
 
 func nineSteps(t *testing.T, start func(name string) *tomcat, peers int, sticky bool) {
 	user := newVisitor(t, "")

@@ -65,8 +65,8 @@ func serveNode(ctx context.Context, o *options, k keeper, stdout io.Writer, log 
 		err = context.Cause(run)
 	}
 	leaving.Store(true)
-	log.Info("not ready any more: letting requests finish", "linger", o.linger, "limit", drainLimit)
 	if err == nil {
+		log.Info("not ready any more: letting requests finish", "linger", o.linger, "limit", drainLimit)
 		time.Sleep(o.linger)
 	}
 	err = errors.Join(err, shutdown(s, log, k.Drain))

@@ -115,6 +115,8 @@ var waitModes = map[string]session.Wait{
 const (
 	// clientTimeout is that of a call to the store nodes, with all tries.
 	clientTimeout = 6 * time.Second
+	// clientHint is how long a node without store nodes says nothing of it.
+	clientHint = 2 * time.Second
 	// clientIdle is how long a session that is not used stays on a node that holds none.
 	clientIdle = time.Minute
 )

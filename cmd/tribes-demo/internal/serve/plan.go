@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,9 +45,49 @@ func parsePlan(text string) (plan, error) {
 	return p, nil
 }
 
+// withStores adds store nodes, as many for each domain.
+func (p plan) withStores(n int) plan {
+	all, had := slices.Clone(p), make(map[string]bool)
+	for _, node := range p {
+		if had[node.Domain] {
+			continue
+		}
+		had[node.Domain] = true
+		for i := range n {
+			all = append(all, balance.Node{Name: fmt.Sprint(node.Domain, "store", i+1), Domain: node.Domain, Store: true})
+		}
+	}
+	return all
+}
+
+// commands are the command lines of the nodes of a cluster, but for what tells them apart.
+type commands struct{ web, store []string }
+
+// of is the command line of a node.
+func (c *commands) of(n balance.Node) []string {
+	if n.Store {
+		return slices.Concat(c.store, nodeFlags(n))
+	}
+	return slices.Concat(c.web, nodeFlags(n))
+}
+
+// commands are those of the cluster that args ask for.
+func (o *options) commands(args []string) *commands {
+	group := ownGroup(o.Settings)
+	return &commands{
+		web:   slices.Concat(childArgs(args), group),
+		store: slices.Concat([]string{"store", fmt.Sprint("-backups=", o.backups), "-wait=" + o.wait, fmt.Sprint("-budget=", o.budget)}, o.Args(), group),
+	}
+}
+
 // nodeFlags are the flags that a node gets behind those of the cluster.
 func nodeFlags(n balance.Node) []string {
-	flags := []string{"-cluster=", "-for=0", "-linger=0", "-listen=127.0.0.1:0", "-bind=127.0.0.1", "-port=0", "-tls-port=0", "-name=" + n.Name}
+	flags := []string{"-bind=127.0.0.1", "-port=0", "-tls-port=0", "-name=" + n.Name}
+	if n.Store {
+		flags = append(flags, "-http=127.0.0.1:0")
+	} else {
+		flags = append(flags, "-cluster=", "-for=0", "-linger=0", "-listen=127.0.0.1:0")
+	}
 	if n.Domain != "" {
 		flags = append(flags, "-domain="+n.Domain)
 	}

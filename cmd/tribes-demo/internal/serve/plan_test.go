@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/balance"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
 )
 
@@ -30,6 +31,28 @@ func TestPlan(t *testing.T) {
 	for _, text := range []string{"x", "x2", "2x", "2x2x2", "0", "-1", "17", "4x5", "0x2", "2x0", "2x-2", " 2", "2.5", "99999999999999999999"} {
 		if p, err := parsePlan(text); err == nil {
 			t.Errorf("%q: %v, want an error", text, p)
+		}
+	}
+}
+
+// TestStoresOfAPlan: each domain has its own store nodes.
+func TestStoresOfAPlan(t *testing.T) {
+	for text, want := range map[string]string{
+		"2": "node1 node2 store1@ store2@", "2x1": "a1 b1 astore1@a astore2@a bstore1@b bstore2@b",
+	} {
+		p, err := parsePlan(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, n := range p.withStores(2) {
+			if n.Store {
+				n.Name += "@" + n.Domain
+			}
+			all = append(all, n.Name)
+		}
+		if got := strings.Join(all, " "); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
 }
@@ -94,6 +117,21 @@ func TestDomainIsKept(t *testing.T) {
 		if s.KeepDomain(); s.StackText() != want {
 			t.Errorf("%q: stack %s, want %s", args, s.StackText(), want)
 		}
+	}
+}
+
+// TestStoreNodesOfACluster are told how members are found, and nothing that they do not take.
+func TestStoreNodesOfACluster(t *testing.T) {
+	args := strings.Fields("-cluster 2 -manager client -backups 2 -timeout 1m -mcast-port 21000 -wait one")
+	var o options
+	s, _, err := settings.Parse("web", args, func(string) string { return "" }, io.Discard, o.flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Settings = s
+	got := strings.Join(o.commands(args).of(balance.Node{Name: "store1", Store: true}), " ")
+	if want := "store -backups=2 -wait=one -budget=500ms -mcast-port=21000 -bind=127.0.0.1 -port=0 -tls-port=0 -name=store1 -http=127.0.0.1:0"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

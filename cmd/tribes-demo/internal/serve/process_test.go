@@ -137,7 +137,7 @@ func TestNodeThatDoesNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs strings.Builder
-	f := newFleet(p, []string{"web", "-manager", "magic"}, &display{w: &out}, &errs)
+	f := newFleet(p, &commands{web: []string{"web", "-manager", "magic"}}, &display{w: &out}, &errs)
 	f.moved, f.draining = func(string, string) {}, func(string) {}
 	if err := f.startAll(); err != nil {
 		t.Fatal(err)
@@ -154,5 +154,16 @@ func TestNodeThatDoesNotStart(t *testing.T) {
 		if err := press("node1"); err == nil || !strings.Contains(err.Error(), "not running") {
 			t.Errorf("pressed after the end: %v", err)
 		}
+	}
+}
+
+// TestNodeThatCannotGetReady: one that serves and then finds that it cannot work ends the
+// cluster at once, with its own words.
+func TestNodeThatCannotGetReady(t *testing.T) {
+	var out, errs strings.Builder
+	status := Run(t.Context(), strings.Fields("-cluster 2 -listen 127.0.0.1:0 -manager persistent -store sqlite:"+t.TempDir()+"/no/where.db"), &out, &errs)
+	lines := strings.Split(strings.TrimSpace(errs.String()), "\n")
+	if last := lines[len(lines)-1]; status != exitStart || !strings.Contains(last, "did not start: exit status 1: ") || !strings.Contains(last, "where.db") {
+		t.Errorf("status %d, %s\n%s", status, &out, &errs)
 	}
 }

@@ -44,6 +44,7 @@ type Settings struct {
 
 	keyed bool // there is a Key
 	given map[string]bool
+	args  []string
 }
 
 // Cipher is how the layer encrypt works.
@@ -61,6 +62,10 @@ type Peer struct {
 // Given reports whether anything was set at all.
 func (s *Settings) Given() bool { return len(s.given) > 0 }
 
+// Args are the flags that were given, without those that are of the subcommand alone: for
+// processes that are to be members of the same group. The environment is theirs too.
+func (s *Settings) Args() []string { return s.args }
+
 // GivenAny reports whether one of these was set, each by its name in the environment.
 func (s *Settings) GivenAny(envs ...string) bool {
 	return slices.ContainsFunc(envs, func(env string) bool { return s.given[env] })
@@ -74,6 +79,14 @@ func (s *Settings) KeepDomain() {
 	}
 }
 
+// SearchPort makes the member listen at the first port that is free, from the default on,
+// as Tribes does, unless the settings say which port or how many are tried.
+func (s *Settings) SearchPort() {
+	if !s.GivenAny("RN_PORT", "RN_AUTOBIND") {
+		s.AutoBind = 100
+	}
+}
+
 // Now is the wall clock that the process believes in.
 func (s *Settings) Now() time.Time { return time.Now().Add(s.ClockOffset) }
 
@@ -82,9 +95,6 @@ type UsageError struct{ text string }
 
 // Error implements error.
 func (e *UsageError) Error() string { return e.text }
-
-// OneLine is the text of err on one line, also if it joins several.
-func OneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // field ties one setting to its variable, its flag and its place.
 type field struct {
@@ -139,20 +149,22 @@ func Parse(command string, args []string, getenv func(string) string, help io.Wr
 	}
 	fs := flag.NewFlagSet(command, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	for _, f := range fields {
-		fs.Func(f.flag, f.help+" ["+f.env+"]", func(v string) error {
-			s.apply(f, "-"+f.flag, v, &problems)
-			return nil
-		})
+	shared := func(fs *flag.FlagSet) {
+		for _, f := range fields {
+			fs.Func(f.flag, f.help+" ["+f.env+"]", func(v string) error {
+				s.args = append(s.args, "-"+f.flag+"="+v)
+				s.apply(f, "-"+f.flag, v, &problems)
+				return nil
+			})
+		}
 	}
+	shared(fs)
 	if extra != nil {
 		extra(fs)
 	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fs.SetOutput(help)
-			fs.PrintDefaults()
-			return nil, nil, err
+			return nil, nil, errors.Join(printFlags(help, shared, extra), err)
 		}
 		problems = append(problems, err.Error())
 	}
@@ -285,24 +297,6 @@ func boolean(place func(*Settings) *bool) func(*Settings, string) error {
 		*place(s) = b
 		return nil
 	}
-}
-
-// Help returns a writer that puts intro in front of the flags that Parse writes
-// to it.
-func Help(w io.Writer, intro string) io.Writer { return &helpWriter{w, intro} }
-
-type helpWriter struct {
-	w     io.Writer
-	intro string
-}
-
-func (h *helpWriter) Write(p []byte) (int, error) {
-	intro := h.intro
-	h.intro = ""
-	if _, err := io.WriteString(h.w, intro); err != nil {
-		return 0, err
-	}
-	return h.w.Write(p)
 }
 
 // Row is one setting with its effective value.

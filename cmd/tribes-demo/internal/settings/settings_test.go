@@ -120,6 +120,50 @@ func TestHelpListsEverySetting(t *testing.T) {
 	}
 }
 
+// The flags of a subcommand come before those that all have.
+func TestHelpBeginsWithOwnFlags(t *testing.T) {
+	var out strings.Builder
+	own := func(fs *flag.FlagSet) { fs.Int("zeal", 3, "how `much` of it") }
+	if _, _, err := Parse("x", []string{"-h"}, environment(), Help(&out, "INTRO\n"), own); !errors.Is(err, flag.ErrHelp) {
+		t.Fatal(err)
+	}
+	zeal, bind := strings.Index(out.String(), "-zeal much"), strings.Index(out.String(), "-bind address")
+	if zeal < 0 || bind < zeal || !strings.Contains(out.String()[zeal:bind], "Those of tribes-demo node:") {
+		t.Errorf("help is\n%s\nwant -zeal first, then those of tribes-demo node", &out)
+	}
+}
+
+// A port is looked for unless the settings say which.
+func TestSearchPort(t *testing.T) {
+	for pair, want := range map[string]int{"RN_NAME=a": 100, "RN_PORT=4000": 1, "RN_AUTOBIND=3": 3} {
+		s, _, err := Parse("x", nil, environment(pair), io.Discard, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.SearchPort(); s.AutoBind != want {
+			t.Errorf("%s: %d ports, want %d", pair, s.AutoBind, want)
+		}
+	}
+}
+
+func TestArgs(t *testing.T) {
+	own := func(fs *flag.FlagSet) { fs.Int("zeal", 3, "how `much` of it") }
+	s, _, err := Parse("x", strings.Fields("-zeal 4 -mcast-port 5000 --domain=d"), environment("RN_NAME=a"), io.Discard, own)
+	if err != nil || strings.Join(s.Args(), " ") != "-mcast-port=5000 -domain=d" {
+		t.Errorf("%v, %v: want the flags of the member", s.Args(), err)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a": "a", "a\nb": "a; b", "a\nb\na": "a; b", "no server:\n\tone is down\n\ttwo is down": "no server: one is down; two is down",
+	} {
+		if got := OneLine(errors.New(text)); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestRowsHaveEverySetting(t *testing.T) {
 	s, _, err := Parse("x", []string{"-port", "4711"}, environment(), io.Discard, nil)
 	if err != nil {

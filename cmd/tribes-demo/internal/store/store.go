@@ -3,21 +3,18 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/member"
 	"github.com/gotribes/tribes/cmd/tribes-demo/internal/settings"
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
 )
 
@@ -28,9 +25,11 @@ with other store nodes of the group. Start at least two; web nodes and store nod
 come and go. On SIGTERM it sends its clients to the others and leaves; the sessions
 are there then.
 
-With -http it serves /stats, its numbers as JSON, and /ready for health checks.
+With -http it serves a status page, /metrics for Prometheus, /stats, the same numbers as
+JSON, and /ready for health checks: 200 while it serves clients, else 503.
 
-Flags not listed first are those of tribes-demo node.
+Unless -port says which, its port is the first that is free from 4000 on. Flags not listed
+first are those of tribes-demo node.
 
 Exit status: 0 after a clean end, 1 if it could not start, 2 for wrong usage.
 
@@ -50,6 +49,7 @@ type options struct {
 	*settings.Settings
 	backups      int
 	copies, wait string
+	budget       time.Duration
 }
 
 // What the flags may say.
@@ -60,8 +60,9 @@ var (
 
 func (o *options) flags(fs *flag.FlagSet) {
 	fs.IntVar(&o.backups, "backups", 1, "how `many` other store nodes have each session, the same on all")
-	fs.StringVar(&o.copies, "copies", "backups", "`backups`, or full: all store nodes have all sessions")
-	fs.StringVar(&o.wait, "wait", "all", "when a save is done: none, one, or all of those that are to have it do")
+	fs.StringVar(&o.copies, "copies", "backups", "`where` each session is: on a primary and as many backups, or full, on all store nodes")
+	fs.StringVar(&o.wait, "wait", "all", "`how` many of the nodes that are to have it a save waits for: none, one or all")
+	fs.DurationVar(&o.budget, "budget", 500*time.Millisecond, "how `long` saves wait for a silent node before it is left out")
 }
 
 func (o *options) check() error {
@@ -70,6 +71,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-wait %q: want none, one or all", o.wait)
 	case !slices.Contains(copies, o.copies):
 		return fmt.Errorf("-copies %q: want backups or full", o.copies)
+	case o.budget <= 0:
+		return fmt.Errorf("-budget %v: want a positive duration", o.budget)
 	case o.backups < 1 || o.backups > 100:
 		return fmt.Errorf("-backups %d: want 1 to 100", o.backups)
 	}
@@ -86,6 +89,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		o.Settings = s
 		s.KeepDomain()
+		s.SearchPort()
 		err = o.check()
 	}
 	if err == nil && len(rest) > 0 {
@@ -108,7 +112,7 @@ func (o *options) run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	c := session.StoreNodeConfig{Group: g, Name: "/demo", Backups: o.backups, Wait: waits[o.wait], Logger: log}
+	c := session.StoreNodeConfig{Group: g, Name: "/demo", Backups: o.backups, Wait: waits[o.wait], Budget: o.budget, Logger: log}
 	if o.copies == "full" {
 		c.Backups = -1
 	}
@@ -119,15 +123,15 @@ func (o *options) run(ctx context.Context, stdout io.Writer, log *slog.Logger) e
 	if err := g.Start(ctx); err != nil {
 		return err
 	}
-	err = o.hold(ctx, n, stdout, log)
+	err = o.hold(ctx, n, g, stdout, log)
 	end, cancel := context.WithTimeout(context.Background(), leaveLimit)
 	defer cancel()
 	return errors.Join(err, n.Close(end), g.Stop(end))
 }
 
 // hold serves clients until ctx ends, and lets those have their answers that are served then.
-func (o *options) hold(ctx context.Context, n *session.StoreNode, stdout io.Writer, log *slog.Logger) error {
-	stop, err := o.status(n, stdout, log)
+func (o *options) hold(ctx context.Context, n *session.StoreNode, g *group.Group, stdout io.Writer, log *slog.Logger) error {
+	stop, err := o.status(n, g, stdout, log)
 	if err != nil {
 		return err
 	}
@@ -144,51 +148,4 @@ func (o *options) hold(ctx context.Context, n *session.StoreNode, stdout io.Writ
 		err = nil // interrupted before it was ready
 	}
 	return errors.Join(err, stop())
-}
-
-type reply struct {
-	Node  string `json:"node"`
-	Ready bool   `json:"ready"`
-	PID   int    `json:"pid"`
-	session.StoreNodeStats
-}
-
-// status serves the numbers of the node, if the settings ask for it, until stop.
-func (o *options) status(n *session.StoreNode, stdout io.Writer, log *slog.Logger) (stop func() error, err error) {
-	if o.HTTP == "" {
-		return func() error { return nil }, nil
-	}
-	l, err := net.Listen("tcp", o.HTTP)
-	if err != nil {
-		return nil, fmt.Errorf("status page: %w", err)
-	}
-	answer := func(w http.ResponseWriter, status int) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		if err := json.NewEncoder(w).Encode(reply{o.Name, n.Ready(), os.Getpid(), n.Stats()}); err != nil {
-			log.Debug("status not sent", "err", err)
-		}
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK) })
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !n.Ready() {
-			answer(w, http.StatusServiceUnavailable)
-			return
-		}
-		answer(w, http.StatusOK)
-	})
-	s := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	var serving sync.WaitGroup
-	serving.Go(func() { // ends with stop
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Warn("status page is gone", "err", err)
-		}
-	})
-	fmt.Fprintf(stdout, "%s status http://%s/stats\n", o.Name, l.Addr())
-	return func() error {
-		err := s.Close()
-		serving.Wait()
-		return err
-	}, nil
 }

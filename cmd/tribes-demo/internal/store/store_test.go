@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics/metricstest"
 )
 
 // A store node says where its numbers are, serves until it is told to end, and ends in order.
@@ -34,23 +36,35 @@ func TestRun(t *testing.T) {
 			break
 		}
 	}
-	for path, want := range map[string]string{"/stats": `"Sessions":0`, "/ready": `"ready":true`} {
-		res, err := http.Get(strings.TrimSuffix(url, "/stats") + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
-			t.Errorf("%s: %d, %s, %v: want %s", path, res.StatusCode, body, err, want)
+	for path, want := range map[string]string{"stats": `"Sessions":0`, "ready": `"ready":true`, "": "which serves clients"} {
+		if code, body := get(t, url+path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("/%s: %d, %s: want %s", path, code, body, want)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
+	if code, _ := get(t, url+"nothing"); code != http.StatusNotFound {
+		t.Errorf("/nothing: %d", code)
+	}
+	_, text := get(t, url+"metrics")
+	metricstest.Check(t, text, "tribes_ready 1\n", "tribes_storenode_held 0\n", "tribes_members 0\n")
 	cancel()
 	for lines.Scan() {
 		t.Errorf("at the end: %s", lines.Text())
 	}
 	running.Wait()
+}
+
+func get(t *testing.T, url string) (code int, body string) {
+	t.Helper()
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
 }
 
 // What cannot start says so on one line.

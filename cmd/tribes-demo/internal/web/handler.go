@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics"
 	"github.com/gotribes/tribes/session"
 )
 
@@ -20,10 +21,12 @@ type Sessions interface {
 	Lookup(id string) (*session.Session, bool)
 	// Counts are the sessions held with data, and those known at all.
 	Counts() (held, known int)
-	// Peers is how many other members there are now.
-	Peers() int
+	// Peers is how many other members there are now, and whether there can be any.
+	Peers() (n int, grouped bool)
 	// Store is a word or two for where sessions are kept.
 	Store() string
+	// Metrics adds the numbers that an operator watches.
+	Metrics(p *metrics.Page)
 }
 
 // Config is what an application is made of; all of it is needed.
@@ -46,6 +49,7 @@ func New(c Config) http.Handler {
 	r.handle("GET /ready", http.HandlerFunc(a.ready))
 	r.handle("GET /session", a.json(a.peek))
 	r.handle("GET /stats", a.json(a.stats))
+	r.handle("GET /metrics", http.HandlerFunc(a.metrics))
 
 	for pattern, f := range map[string]action{
 		"PUT /attr":        a.put,

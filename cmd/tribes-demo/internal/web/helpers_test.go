@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics"
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/session"
 	"github.com/gotribes/tribes/transport/mem"
@@ -20,8 +21,9 @@ const nodeName = "n1"
 type keeper struct{ *session.Manager }
 
 func (k keeper) Counts() (held, known int) { return k.Stats().Sessions, k.Stats().Sessions + 1 }
-func (k keeper) Peers() int                { return 3 }
+func (k keeper) Peers() (int, bool)        { return 3, true }
 func (k keeper) Store() string             { return "a test" }
+func (k keeper) Metrics(p *metrics.Page)   { p.Sessions(k.Manager) }
 
 func newKeeper(t *testing.T, limits session.Limits) keeper {
 	t.Helper()

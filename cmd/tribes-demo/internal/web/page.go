@@ -125,6 +125,7 @@ func whatHappened(s *session.Session) string {
 type view struct {
 	Node, Store string
 	Peers       int
+	Grouped     bool   // there can be peers
 	ID, Route   string // of the session, "" if there is none
 	Here        bool   // the route is this node
 	New         bool
@@ -176,7 +177,8 @@ func (a *app) html(w http.ResponseWriter, status int, page []byte) {
 func (a *app) view(r *http.Request, problem string) (*view, error) {
 	s := session.From(r)
 	id := s.ID()
-	v := &view{Node: a.Name, Store: a.Sessions.Store(), Peers: a.Sessions.Peers(),
+	peers, grouped := a.Sessions.Peers()
+	v := &view{Node: a.Name, Store: a.Sessions.Store(), Peers: peers, Grouped: grouped,
 		ID: shortID(id), Route: id.Route(), Here: id.Route() == a.Name,
 		New: r.URL.Query().Get("new") == "1" && id != "", User: s.User(), Error: problem}
 	if from := cmp.Or(s.OriginalID().Route(), r.URL.Query().Get("from")); id != "" && isRoute(from) {

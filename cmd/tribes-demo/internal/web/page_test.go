@@ -49,6 +49,19 @@ func items(item string) url.Values { return url.Values{"item": {item}} }
 
 func row(item, n string) string { return `<th scope="row">` + item + `<td class="n">` + n + `<td>` }
 
+// alone is a keeper that has no group.
+type alone struct{ keeper }
+
+func (alone) Peers() (int, bool) { return 0, false }
+
+// TestPageWithoutGroup speaks of no other members where there cannot be any.
+func TestPageWithoutGroup(t *testing.T) {
+	c := &client{t: t, app: newApp(t, alone{newKeeper(t, Limits())})}
+	if page := c.page("/"); strings.Contains(page, "other member") || !strings.Contains(page, "Served by <b>n1</b>.") {
+		t.Errorf("the page speaks of members\n%s", page)
+	}
+}
+
 func TestCart(t *testing.T) {
 	c := newClient(t)
 	wantText(t, c.page("/"), "<title>Cart, served by n1</title>", "which sees 3 other members", "Where sessions are: a test",

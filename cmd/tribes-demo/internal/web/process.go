@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+
+	"github.com/gotribes/tribes/cmd/tribes-demo/internal/metrics"
 )
 
 type whoamiReply struct {
@@ -16,7 +18,8 @@ type whoamiReply struct {
 }
 
 func (a *app) whoami(http.ResponseWriter, *http.Request) (any, error) {
-	return whoamiReply{base{a.Name}, a.Sessions.Store(), os.Getpid(), a.Sessions.Peers()}, nil
+	peers, _ := a.Sessions.Peers()
+	return whoamiReply{base{a.Name}, a.Sessions.Store(), os.Getpid(), peers}, nil
 }
 
 type readyReply struct {
@@ -94,6 +97,17 @@ func (a *app) stats(_ http.ResponseWriter, r *http.Request) (any, error) {
 	runtime.ReadMemStats(&mem)
 	held, known := a.Sessions.Counts()
 	return statsReply{base{a.Name}, held, known, mem.HeapAlloc, rss(), cpuTime().Microseconds()}, nil
+}
+
+// metrics are for Prometheus.
+func (a *app) metrics(w http.ResponseWriter, _ *http.Request) {
+	var p metrics.Page
+	p.Value("up", "gauge", "1 if the process answers", 1)
+	p.Value("ready", "gauge", "1 if load balancers should send requests", metrics.Bool(a.Ready()))
+	a.Sessions.Metrics(&p)
+	if err := p.Serve(w); err != nil {
+		a.Log.Debug("metrics not sent", "err", err)
+	}
 }
 
 // rss is the memory of the process that is in RAM, in bytes; 0 where there is no

@@ -21,6 +21,9 @@ func Unavailable(node string, log *slog.Logger) func(http.ResponseWriter, *http.
 		}
 		v := unavailable{Node: node, Reload: r.Method == http.MethodGet,
 			Text: "What this request has changed could not be stored as it should: " + err.Error()}
+		if v.Reload {
+			v.Text = "The session cannot be read or stored now: " + err.Error()
+		}
 		if errors.Is(err, session.ErrNotReady) {
 			v.Text = "This node does not have the sessions yet. Nothing has changed."
 		}

@@ -197,10 +197,11 @@ func notReady(t *testing.T) keeper {
 func TestUnavailable(t *testing.T) {
 	for _, tt := range []struct {
 		sessions  Sessions
-		err, page string
+		err       string
+		get, post string
 	}{
-		{notReady(t), session.ErrNotReady.Error(), "does not have the sessions yet"},
-		{unstored{newKeeper(t, Limits())}, "a <test>", "could not be stored as it should: a &lt;test&gt;"},
+		{notReady(t), session.ErrNotReady.Error(), "does not have the sessions yet", "does not have the sessions yet"},
+		{unstored{newKeeper(t, Limits())}, "a <test>", "cannot be read or stored now: a &lt;test&gt;", "could not be stored as it should: a &lt;test&gt;"},
 	} {
 		c := &client{t: t, app: newApp(t, tt.sessions)}
 		for _, request := range []string{"PUT /attr?name=a&size=2", "GET /attr", "DELETE /attr?name=a", "POST /incr?name=a", "POST /invalidate", "GET /"} {
@@ -214,7 +215,8 @@ func TestUnavailable(t *testing.T) {
 			if w.Code != 503 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") || w.Header().Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: status %d, header %v", method, w.Code, w.Header())
 			}
-			wantText(t, w.Body.String(), tt.page, "This is <b>n1</b>", `role="alert"`)
+			page := map[string]string{"GET": tt.get, "POST": tt.post}[verb]
+			wantText(t, w.Body.String(), page, "This is <b>n1</b>", `role="alert"`)
 			if reloads := strings.Contains(w.Body.String(), `http-equiv="refresh"`); reloads != (verb == "GET") {
 				t.Errorf("%s: reloads by itself: %v", method, reloads)
 			}

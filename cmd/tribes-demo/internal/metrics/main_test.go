@@ -1,0 +1,9 @@
+package metrics
+
+import (
+	"testing"
+
+	"github.com/gotribes/tribes/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
