@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gotribes/tribes/internal/tasks"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -34,8 +35,8 @@ type Channel struct {
 	opened   chan struct{} // closed when messages may be delivered
 	runCtx   context.Context
 	endRun   context.CancelCauseFunc
-	tasks    tasks
-	events   serial // membership events and what layers put in line with them
+	tasks    tasks.Tasks // of layers
+	events   serial      // membership events and what layers put in line with them
 	watchers watchers
 	agreed   agreement
 
@@ -86,7 +87,7 @@ func New(cfg Config) (*Channel, error) {
 	c.runCtx, c.endRun = context.WithCancelCause(ctx)
 	c.posted.guard = c.watchdog.guard(&c.posted, 1)
 	if cfg.StuckAfter > 0 {
-		c.tasks.start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
+		c.tasks.Start(func(ctx context.Context) { c.watch(ctx, cfg.StuckAfter) })
 	}
 	c.broadcaster = findBroadcaster(cfg.Membership)
 	if err := errors.Join(err, c.bind(), cfg.checkStack()); err != nil {
@@ -206,7 +207,7 @@ func (c *Channel) startParts(ctx context.Context) error {
 		h.started = true
 	}
 	c.allowSends()
-	c.tasks.open(c.runCtx)
+	c.tasks.Open(c.runCtx)
 	close(c.opened)
 	return c.startMembership(ctx)
 }

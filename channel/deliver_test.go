@@ -15,6 +15,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -283,7 +284,7 @@ func TestProbeKindString(t *testing.T) {
 // The log has a line for each message at the level Debug, and none above it.
 func TestLoggerHasEachMessage(t *testing.T) {
 	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
-		b, log := newBottom(), new(safeLog)
+		b, log := newBottom(), new(testlog.Log)
 		cfg := b.config()
 		cfg.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
 		c := start(t, cfg)
@@ -294,7 +295,7 @@ func TestLoggerHasEachMessage(t *testing.T) {
 		if err := b.receiver.deliver(named(t, "a"), "secret"); err != nil {
 			t.Fatal(err)
 		}
-		got := log.take()
+		got := log.Take()
 		sent := fmt.Sprintf(`msg="message sent" msg=%s destinations=2 bytes=6 `, id)
 		if strings.Count(got, sent) != want || strings.Count(got, `msg="message received"`) != want || strings.Contains(got, "secret") {
 			t.Errorf("log at %s:\n%swant %d lines of each kind, and no payload", level, got, want)

@@ -38,10 +38,10 @@ func (h *host) Trace() *Trace             { return h.c.cfg.Trace }
 func (h *host) Pool() *message.Pool       { return &h.c.pool }
 func (h *host) Serial(f func())           { h.c.events.put(f) }
 
-func (h *host) Go(_ string, f func(ctx context.Context)) { h.c.tasks.start(f) }
+func (h *host) Go(_ string, f func(ctx context.Context)) { h.c.tasks.Start(f) }
 
 func (h *host) Every(d time.Duration, f func(ctx context.Context)) {
-	h.c.tasks.start(func(ctx context.Context) {
+	h.c.tasks.Start(func(ctx context.Context) {
 		t := time.NewTicker(d)
 		defer t.Stop()
 		for {

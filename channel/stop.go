@@ -90,7 +90,7 @@ func (c *Channel) stop(ctx context.Context) {
 		c.stopPart(ctx, "sender", c.cfg.Sender),
 		c.stopPart(ctx, "receiver", c.cfg.Receiver))
 	c.endRun(ErrClosed)
-	c.tasks.close()
+	c.tasks.Close()
 	c.events.close()
 	c.completions.close()
 	c.mu.Lock()

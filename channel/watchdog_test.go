@@ -1,17 +1,16 @@
 package channel_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -29,26 +28,6 @@ func (b *blocker) Receive(context.Context, *message.Message) error {
 func (b *blocker) MemberEvent(context.Context, membership.Event) { <-b.release }
 
 func (b *blocker) done(message.ID, error) { <-b.release }
-
-// safeLog is a log that can be read while it is written.
-type safeLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *safeLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// take returns what was logged since the last call.
-func (l *safeLog) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.b.Reset()
-	return l.b.String()
-}
 
 // A callback that does not return is named in the log, once, and counted until
 // it returns.
@@ -80,17 +59,17 @@ func TestStuckListenerIsNamed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble.Test(t, func(t *testing.T) {
 				const after = 20 * time.Second
-				b, log, l := newBottom(), new(safeLog), &blocker{make(chan struct{})}
+				b, log, l := newBottom(), new(testlog.Log), &blocker{make(chan struct{})}
 				cfg := b.config()
 				cfg.StuckAfter, cfg.Logger = after, slog.New(slog.NewTextHandler(log, nil))
 				c := start(t, cfg)
 				tt.block(t, c, b, l)
 				time.Sleep(after - time.Millisecond)
-				if got := log.take(); strings.Contains(got, "does not return") || c.Stats().Stuck != 0 {
+				if got := log.Take(); strings.Contains(got, "does not return") || c.Stats().Stuck != 0 {
 					t.Errorf("too early: %d stuck, log %s", c.Stats().Stuck, got)
 				}
 				time.Sleep(after/2 + time.Minute)
-				got := log.take()
+				got := log.Take()
 				if strings.Count(got, "a listener does not return") != 1 || !strings.Contains(got, tt.want) || c.Stats().Stuck != 1 {
 					t.Errorf("%d stuck, and the log is %q, want 1 and one line with %q", c.Stats().Stuck, got, tt.want)
 				}
@@ -107,7 +86,7 @@ func TestStuckListenerIsNamed(t *testing.T) {
 // Many short calls are never taken for a long one.
 func TestBusyListenerIsNotStuck(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		b, log := newBottom(), new(safeLog)
+		b, log := newBottom(), new(testlog.Log)
 		cfg := b.config()
 		cfg.StuckAfter, cfg.Logger = time.Second, slog.New(slog.NewTextHandler(log, nil))
 		c := start(t, cfg)
@@ -120,7 +99,7 @@ func TestBusyListenerIsNotStuck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := log.take(); strings.Contains(got, "does not return") {
+		if got := log.Take(); strings.Contains(got, "does not return") {
 			t.Errorf("log %s, want nothing about listeners", got)
 		}
 	})
@@ -130,7 +109,7 @@ func TestBusyListenerIsNotStuck(t *testing.T) {
 func TestManyStuckCalls(t *testing.T) {
 	for after, want := range map[time.Duration]int{time.Second: 64, -1: 0} {
 		bubble.Test(t, func(t *testing.T) {
-			b, log, l := newBottom(), new(safeLog), &blocker{make(chan struct{})}
+			b, log, l := newBottom(), new(testlog.Log), &blocker{make(chan struct{})}
 			cfg := b.config()
 			cfg.StuckAfter, cfg.Logger = after, slog.New(slog.NewTextHandler(log, nil))
 			c := start(t, cfg)
@@ -142,7 +121,7 @@ func TestManyStuckCalls(t *testing.T) {
 			if got := c.Stats().Stuck; got != want {
 				t.Errorf("StuckAfter %v: %d stuck, want %d", after, got, want)
 			}
-			if lines := strings.Count(log.take(), "does not return"); lines > 1 {
+			if lines := strings.Count(log.Take(), "does not return"); lines > 1 {
 				t.Errorf("%d lines about one listener, want at most 1", lines)
 			}
 			close(l.release)

@@ -1,20 +1,19 @@
 package group
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/membership/mcast"
 	"github.com/gotribes/tribes/membership/static"
@@ -151,28 +150,10 @@ func TestWithServices(t *testing.T) {
 	}
 }
 
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func TestLoggerAndTrace(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})
-		log := new(logBuffer)
+		log := new(testlog.Log)
 		joined := make(chan Event, 10)
 		open(t, net, "a", WithLogger(slog.New(slog.NewTextHandler(log, nil))),
 			WithTrace(&channel.Trace{MemberEvent: func(ev Event) { joined <- ev }}))
@@ -219,7 +200,7 @@ func TestWithStopTimeout(t *testing.T) {
 // A listener that does not return is named, be it of a topic or not.
 func TestStuckListenersAreNamed(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		net, log := mem.NewNetwork(mem.Config{}), new(logBuffer)
+		net, log := mem.NewNetwork(mem.Config{}), new(testlog.Log)
 		a := open(t, net, "a")
 		b := open(t, net, "b", WithStuckAfter(2*time.Minute), WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 		if err := a.WaitMembers(t.Context(), 1); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -364,7 +365,7 @@ func TestReplyFilter(t *testing.T) {
 
 // TestStuckHandlersAreNamed: once each, with its RPC and its caller.
 func TestStuckHandlersAreNamed(t *testing.T) {
-	log := new(logBuffer)
+	log := new(testlog.Log)
 	inGroup(t, 1, func(t *testing.T, _ *mem.Network, a *Group, servers []*Group, to []*Member) {
 		release := make(chan struct{})
 		serve(t, servers[0], func(context.Context, *Request) ([]byte, error) {

@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/internal/javaser"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
@@ -82,7 +82,7 @@ func TestRPCTraceAndLog(t *testing.T) {
 			note("served %s %v %v", id, took, err)
 		},
 	}
-	var log lockedBuffer
+	var log testlog.Log
 	inGroup(t, 1, func(t *testing.T, _ *mem.Network, a *Group, servers []*Group, to []*Member) {
 		serve(t, servers[0], echo("b", time.Second))
 		if _, err := rpcIn(t, a).Call(t.Context(), to, nil, MajorityReply); err != nil {
@@ -112,23 +112,6 @@ func TestRPCTraceAndLog(t *testing.T) {
 			t.Errorf("no %q in the log", w)
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // TestRPCOverTLS: with WithTLS requests and replies go over TLS, and those in the clear

@@ -3,10 +3,8 @@ package interceptor
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,12 +12,13 @@ import (
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
-// The members of testdata/coordinator.json.
+// The members of coordinator.json.
 var (
 	tokenX = tokenOf("10.11.0.2:4001", "089aa690723a4445ae8d9e64172aeea0", "", "")
 	tokenY = tokenOf("10.11.0.3:4002", "1e66c7841b8047bab8629788938f5b38", "staging", "pay")
@@ -41,25 +40,15 @@ func tokenOf(addr, id, domain, payload string) *membership.Member {
 	return m
 }
 
-// javaTokens are the vectors of testdata/coordinator.json.
+// javaTokens are the vectors of coordinator.json.
 func javaTokens(tb testing.TB) map[string][]byte {
 	tb.Helper()
-	text, err := os.ReadFile("testdata/coordinator.json")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var file struct {
-		Vectors []struct{ Name, Hex string }
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		tb.Fatal(err)
-	}
 	all := make(map[string][]byte)
-	for _, v := range file.Vectors {
-		all[v.Name] = unhex(tb, v.Hex)
-	}
-	if len(all) != 4 {
-		tb.Fatalf("%d vectors, want 4", len(all))
+	for _, v := range golden.Read[struct {
+		Name string
+		Hex  golden.Hex
+	}](tb, "coordinator.json") {
+		all[v.Name] = v.Hex
 	}
 	return all
 }

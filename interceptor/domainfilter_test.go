@@ -14,6 +14,7 @@ import (
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -232,7 +233,7 @@ func TestDomainFilterMessages(t *testing.T) {
 				t.Errorf("Receive from another domain = %v, want nil", err)
 			}
 		}
-		time.Sleep(logPause)
+		time.Sleep(hush.Pause)
 		for range 51 {
 			if err := h.Arrive(inDomain(t, 4, ""), []byte("x"), 0); err != nil {
 				t.Errorf("Receive from no domain = %v, want nil", err)
@@ -264,7 +265,7 @@ func TestDomainFilterLogInterval(t *testing.T) {
 				if err := h.Arrive(peer, []byte("x"), 0); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(logPause)
+				time.Sleep(hush.Pause)
 			}
 			if got := len(rec.log()); got != want {
 				t.Errorf("LogInterval %d: 5 dropped messages gave %d lines, want %d", interval, got, want)

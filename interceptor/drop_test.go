@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,8 @@ import (
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/golden"
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -87,24 +88,17 @@ type frameTo struct {
 	bytes []byte
 }
 
-// loadVector reads a vector of testdata/interceptors.json.
+// layerVector is what a layer of Tribes was given, and what it made of that.
+type layerVector struct {
+	Name   string
+	Input  struct{ Message, Messages any }
+	Output json.RawMessage
+}
+
+// loadVector reads a vector of interceptors.json.
 func loadVector(tb testing.TB, name string) frameVector {
 	tb.Helper()
-	var file struct {
-		Vectors []struct {
-			Name   string
-			Input  struct{ Message, Messages any }
-			Output json.RawMessage
-		}
-	}
-	text, err := os.ReadFile("testdata/interceptors.json")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		tb.Fatal(err)
-	}
-	for _, v := range file.Vectors {
+	for _, v := range golden.Read[layerVector](tb, "interceptors.json") {
 		if v.Name != name {
 			continue
 		}
@@ -164,7 +158,7 @@ func TestDropsAreLoggedSeldom(t *testing.T) {
 			}
 		}
 		cut(100)
-		time.Sleep(logPause)
+		time.Sleep(hush.Pause)
 		cut(100)
 		lines := rec.log()
 		if len(lines) != 2 || !strings.Contains(lines[1], "skipped=99") {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -241,7 +242,7 @@ func TestClockSkewIsTold(t *testing.T) {
 				t.Errorf("skew %v: %d lines in the log, want %d: %q", tt.skew, len(got), tt.lines, got)
 			}
 		}
-		time.Sleep(logPause)
+		time.Sleep(hush.Pause)
 		_ = come(time.Hour, 2) // refused, as above
 		lines := rec.log()
 		if last := lines[len(lines)-1]; len(lines) != 2 || !strings.Contains(last, "skew=1h0m0s") || !strings.Contains(last, "dropped=3") || !strings.Contains(last, m.String()) {

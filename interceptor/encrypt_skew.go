@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -38,7 +39,7 @@ type skew struct {
 const maxSkews = 64
 
 // note takes a message of a member with such a clock, and tells of it once in
-// logPause for each member.
+// hush.Pause for each member.
 func (s *skews) note(from *membership.Member, d, span time.Duration, dropped bool, log *slog.Logger) {
 	now := time.Now()
 	s.mu.Lock()
@@ -49,7 +50,7 @@ func (s *skews) note(from *membership.Member, d, span time.Duration, dropped boo
 	} else {
 		k.Near++
 	}
-	tell := k.logged.IsZero() || now.Sub(k.logged) >= logPause
+	tell := k.logged.IsZero() || now.Sub(k.logged) >= hush.Pause
 	if tell {
 		k.logged = now
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -105,7 +106,7 @@ type TCPFailureDetector struct {
 	checking atomic.Bool // a check is in line
 	faults   faultBox
 	late     lateness
-	logs     logLimit
+	lines    hush.Hush[struct{}] // of the log
 	counts   detectorCounts
 }
 

@@ -97,7 +97,7 @@ func TestSendFaultStartsAProbe(t *testing.T) {
 		b.net.set(up, m)
 		b.pass(1100 * time.Millisecond)
 		b.expect(t, m, "failed joined")
-		if got := b.log.lines("heard but cannot be reached any more"); got != 1 {
+		if got := b.log.Lines("heard but cannot be reached any more"); got != 1 {
 			t.Errorf("%d lines in the log about it, want 1", got)
 		}
 	})

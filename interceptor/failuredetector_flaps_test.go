@@ -58,7 +58,7 @@ func TestFlappingMemberIsHeldOut(t *testing.T) {
 					t.Errorf("after failure %d it was announced after %v, want about %v", i+1, took, least)
 				}
 			}
-			if got := b.log.lines("fails again and again"); got == 0 {
+			if got := b.log.Lines("fails again and again"); got == 0 {
 				t.Error("the log does not say that it is held out")
 			}
 			b.expect(t, other, "")
@@ -108,7 +108,7 @@ func TestWhoIsNotHeldOut(t *testing.T) {
 						t.Fatalf("time %d: it was announced after %v, want at once", i+1, took)
 					}
 				}
-				if st := b.d.Stats(); st.Damped != 0 || b.log.lines("fails again and again") != 0 {
+				if st := b.d.Stats(); st.Damped != 0 || b.log.Lines("fails again and again") != 0 {
 					t.Errorf("Stats() = %+v, want nobody held out", st)
 				}
 			})

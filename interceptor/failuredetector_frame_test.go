@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,6 +15,7 @@ import (
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -23,32 +23,15 @@ import (
 // probeVector is the frame that a real TcpFailureDetector wrote.
 func probeVector(t *testing.T) []byte {
 	t.Helper()
-	var file struct {
-		Vectors []struct {
-			Name   string
-			Output json.RawMessage
-		}
-	}
-	text, err := os.ReadFile("testdata/interceptors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range file.Vectors {
+	for _, v := range golden.Read[layerVector](t, "interceptors.json") {
 		if v.Name != "tcp-failure-detector-probe" {
 			continue
 		}
-		var out struct{ BytesReceivedByTarget string }
+		var out struct{ BytesReceivedByTarget golden.Hex }
 		if err := json.Unmarshal(v.Output, &out); err != nil {
 			t.Fatal(err)
 		}
-		b, err := hex.DecodeString(out.BytesReceivedByTarget)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+		return out.BytesReceivedByTarget
 	}
 	t.Fatal("no vector tcp-failure-detector-probe")
 	return nil

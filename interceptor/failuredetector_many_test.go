@@ -102,7 +102,7 @@ func TestStrangersDoNotDelayTheCheckOfMembers(t *testing.T) {
 		b.Part(membership.Failed, real)
 		b.pass(defaultConnectTimeout)
 		b.expect(t, real, "failed")
-		if got := b.log.lines(""); got > 3 {
+		if got := b.log.Lines(""); got > 3 {
 			t.Errorf("%d lines in the log about 1000 unreachable members in 7 s, want at most one of each kind", got)
 		}
 	})
@@ -119,10 +119,10 @@ func TestLogCountsWhatItLeavesOut(t *testing.T) {
 		b.net.set(refused, late)
 		b.Join(late)
 		b.pass(time.Minute)
-		if got := b.log.lines("not announced until it can"); got != 2 {
+		if got := b.log.Lines("not announced until it can"); got != 2 {
 			t.Errorf("%d lines in the log about unreachable members, want 2", got)
 		}
-		if got := b.log.lines("skipped=99"); got != 1 {
+		if got := b.log.Lines("skipped=99"); got != 1 {
 			t.Errorf("%d lines tell that 99 were left out, want 1", got)
 		}
 	})
@@ -238,7 +238,7 @@ func TestConflictIsLoggedOnceAndARestartNever(t *testing.T) {
 				b.pass(tt.oldGoes)
 				b.Part(membership.Failed, old)
 				b.pass(time.Hour)
-				if got := b.log.lines("two members announce one address"); got != tt.want {
+				if got := b.log.Lines("two members announce one address"); got != tt.want {
 					t.Errorf("%d lines in the log about a conflict, want %d", got, tt.want)
 				}
 				if got := b.d.Stats().Conflicts; got != uint64(tt.want) {
@@ -260,7 +260,7 @@ func TestMemberOnOurOwnAddressIsNotAnnounced(t *testing.T) {
 		if got := b.net.count(); got != 0 {
 			t.Errorf("%d probes of our own address, want none", got)
 		}
-		if got := b.log.lines("our own address"); got != 1 {
+		if got := b.log.Lines("our own address"); got != 1 {
 			t.Errorf("%d lines in the log about it, want 1", got)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -158,13 +159,13 @@ type bench struct {
 	d     *TCPFailureDetector
 	net   *tcp
 	begin time.Time
-	log   *lockedBuffer
+	log   *testlog.Log
 }
 
 // newBench starts d. It is called in a synctest bubble.
 func newBench(tb testing.TB, d *TCPFailureDetector) *bench {
 	tb.Helper()
-	b := &bench{d: d, net: newTCP(), begin: time.Now(), log: new(lockedBuffer)}
+	b := &bench{d: d, net: newTCP(), begin: time.Now(), log: new(testlog.Log)}
 	logger := slog.New(slog.NewTextHandler(b.log, nil))
 	b.Harness = interceptortest.New(tb, interceptortest.Config{Probe: b.net.probe, Logger: logger}, d)
 	b.Start()
@@ -217,29 +218,4 @@ func (b *bench) status(tb testing.TB, m *membership.Member) MemberStatus {
 	}
 	tb.Fatalf("the detector does not know %s", m)
 	return MemberStatus{}
-}
-
-// lockedBuffer is a buffer for several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// lines returns how many lines have text in them.
-func (l *lockedBuffer) lines(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for line := range bytes.Lines(l.b.Bytes()) {
-		if bytes.Contains(line, []byte(text)) {
-			n++
-		}
-	}
-	return n
 }

@@ -2,7 +2,6 @@ package interceptor
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -20,10 +19,9 @@ const (
 	noteSilent                      // it can be reached and sends no heartbeats
 	noteFlapping                    // it fails again and again
 	noteStarved                     // this process itself is late
-	noteKinds                       // how many there are
 )
 
-var noteText = [noteKinds]string{
+var noteText = [...]string{
 	noteConflict:    "two members announce one address and both are heard; messages to both reach one process",
 	noteOwnAddress:  "another member announces our own address; it is ignored",
 	noteNoAddress:   "a member announces an address that cannot be dialled; it is ignored",
@@ -52,7 +50,7 @@ func (d *TCPFailureDetector) log(n note, now time.Time) {
 	if n.kind == noteConflict {
 		d.counts.conflicts.Add(1)
 	}
-	ok, skipped := d.logs.allow(n.kind, now)
+	ok, skipped := d.lines.Allow(noteText[n.kind], struct{}{}, now)
 	if !ok {
 		return
 	}
@@ -68,33 +66,10 @@ func (d *TCPFailureDetector) log(n note, now time.Time) {
 
 // starved tells that this process was late.
 func (d *TCPFailureDetector) starved(late time.Duration, now time.Time) {
-	if ok, skipped := d.logs.allow(noteStarved, now); ok {
+	if ok, skipped := d.lines.Allow(noteText[noteStarved], struct{}{}, now); ok {
 		d.host.Logger().Warn(noteText[noteStarved], "late", late, "more", d.late.lately(), "skipped", skipped)
 	}
 }
 
 // notableLag is how late this process must be for a line.
 const notableLag = time.Second
-
-// logPause is the time between two lines of one kind.
-const logPause = 10 * time.Second
-
-// logLimit lets one line of each kind pass in logPause and counts the others.
-type logLimit struct {
-	mu      sync.Mutex
-	last    [noteKinds]time.Time
-	skipped [noteKinds]int
-}
-
-// allow reports whether a line may be written now, and how many before were not.
-func (l *logLimit) allow(k noteKind, now time.Time) (ok bool, skipped int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.last[k].IsZero() && now.Sub(l.last[k]) < logPause {
-		l.skipped[k]++
-		return false, 0
-	}
-	skipped = l.skipped[k]
-	l.last[k], l.skipped[k] = now, 0
-	return true, skipped
-}

@@ -97,7 +97,7 @@ func TestHealedSuspectRaisesNothing(t *testing.T) {
 		if s := b.status(t, m); s.Suspect || !s.Silent.IsZero() {
 			t.Errorf("heard again: status %+v, want no suspect", s)
 		}
-		if got := b.log.lines("not heard any more but can be reached"); got != 3 {
+		if got := b.log.Lines("not heard any more but can be reached"); got != 3 {
 			t.Errorf("%d lines in the log about 3 outages, want 3", got)
 		}
 	})
@@ -218,7 +218,7 @@ func TestGoodbyeIsBelievedAtOnce(t *testing.T) {
 		if got := b.net.count() - before; got != 0 {
 			t.Errorf("%d probes after a goodbye, want none", got)
 		}
-		if got := b.log.lines(""); got != 0 {
+		if got := b.log.Lines(""); got != 0 {
 			t.Errorf("%d lines in the log about a goodbye, want none", got)
 		}
 	})

@@ -96,7 +96,7 @@ func TestStarvedProcessIsPatient(t *testing.T) {
 		if st.Stretched == 0 {
 			t.Errorf("Stats() = %+v, want probes with more time", st)
 		}
-		if got := b.log.lines("this process gets too little time"); got != 1 {
+		if got := b.log.Lines("this process gets too little time"); got != 1 {
 			t.Errorf("the log has %d lines about it, want one", got)
 		}
 		b.pass(time.Minute)

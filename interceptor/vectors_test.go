@@ -3,39 +3,22 @@ package interceptor
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/message"
 )
 
-// wholeFrames are all frames in testdata/interceptors.json, by the name of the
+// wholeFrames are all frames in interceptors.json, by the name of the
 // vector and their number in it: those of layers that are not built here, too.
 func wholeFrames(tb testing.TB) map[string][][]byte {
 	tb.Helper()
-	text, err := os.ReadFile("testdata/interceptors.json")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var file struct {
-		Count   int
-		Vectors []struct {
-			Name   string
-			Output json.RawMessage
-		}
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		tb.Fatal(err)
-	}
-	if len(file.Vectors) != file.Count || file.Count != 13 {
-		tb.Fatalf("%d vectors, announced are %d, want 13", len(file.Vectors), file.Count)
-	}
 	all := make(map[string][][]byte)
-	for _, v := range file.Vectors {
+	for _, v := range golden.Read[layerVector](tb, "interceptors.json") {
 		type output struct{ Frame, BytesReceivedByTarget string }
 		var list []output
 		if json.Unmarshal(v.Output, &list) != nil { // one that is not a list

@@ -1,12 +1,16 @@
 package membership
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/gotribes/tribes/internal/golden"
+)
 
 func FuzzDecodeMember(f *testing.F) {
-	for _, v := range readVectors(f, "members.json") {
+	for _, v := range golden.Read[vector](f, "members.json") {
 		f.Add([]byte(v.Hex))
 	}
-	for _, v := range readVectors(f, "mcast.json") {
+	for _, v := range golden.Read[vector](f, "mcast.json") {
 		f.Add([]byte(v.Hex))
 	}
 	f.Fuzz(checkDecode)

@@ -1,24 +1,20 @@
 package membership
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"net/netip"
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/internal/wire"
 )
-
-// The files of testdata were made by a real Tribes 10.1.60.
 
 type vector struct {
 	Name   string
 	Kind   string
-	Hex    hexBytes
+	Hex    golden.Hex
 	Fields struct {
 		memberFields
 		Accepted *bool         // nil where nothing is damaged
@@ -27,24 +23,17 @@ type vector struct {
 }
 
 type memberFields struct {
-	Host       hexBytes
+	Host       golden.Hex
 	Port       int
 	SecurePort int
 	UDPPort    int
 	AliveTime  int64
-	UniqueID   hexBytes
-	Domain     hexBytes
-	Command    hexBytes
-	Payload    hexBytes
+	UniqueID   golden.Hex
+	Domain     golden.Hex
+	Command    golden.Hex
+	Payload    golden.Hex
 	Name       string
 	DataLength int
-}
-
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
 }
 
 func (f *memberFields) attributes() Attributes {
@@ -55,30 +44,11 @@ func (f *memberFields) attributes() Attributes {
 	}
 }
 
-func readVectors(t testing.TB, file string) []vector {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct {
-		Count   int
-		Vectors []vector
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	if len(f.Vectors) != f.Count || f.Count == 0 {
-		t.Fatalf("%s has %d vectors, want %d", file, len(f.Vectors), f.Count)
-	}
-	return f.Vectors
-}
-
 // memberVectors are those that begin with a good member image, heartbeats too.
 func memberVectors(t testing.TB) []vector {
 	t.Helper()
 	var good []vector
-	for _, v := range append(readVectors(t, "members.json"), readVectors(t, "mcast.json")...) {
+	for _, v := range append(golden.Read[vector](t, "members.json"), golden.Read[vector](t, "mcast.json")...) {
 		switch {
 		case v.Fields.Member != nil:
 			v.Fields.memberFields = *v.Fields.Member
@@ -134,7 +104,7 @@ func TestDecodeDamagedVectors(t *testing.T) {
 		"member-truncated":            {Reason: wire.Truncated, Offset: 67},
 		"member-host-length-negative": {Reason: wire.BadHost, Offset: 34},
 	}
-	for _, v := range readVectors(t, "members.json") {
+	for _, v := range golden.Read[vector](t, "members.json") {
 		if v.Fields.Accepted == nil || *v.Fields.Accepted {
 			continue
 		}

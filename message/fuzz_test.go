@@ -3,6 +3,8 @@ package message
 import (
 	"errors"
 	"testing"
+
+	"github.com/gotribes/tribes/internal/golden"
 )
 
 // result is what comes out of a stream.
@@ -65,7 +67,7 @@ func checkCuts(t *testing.T, stream, cuts []byte) {
 }
 
 func FuzzScan(f *testing.F) {
-	for _, v := range readVectors(f, "streams.json") {
+	for _, v := range golden.Read[vector](f, "streams.json") {
 		var stream, cuts []byte
 		for _, chunk := range v.Output {
 			stream = append(stream, chunk.Chunk...)
@@ -73,7 +75,7 @@ func FuzzScan(f *testing.F) {
 		}
 		f.Add(stream, cuts)
 	}
-	for _, v := range readVectors(f, "acks.json") {
+	for _, v := range golden.Read[vector](f, "acks.json") {
 		f.Add([]byte(v.Hex), []byte{7, 4, 3})
 	}
 	f.Fuzz(func(t *testing.T, stream, cuts []byte) {

@@ -2,6 +2,8 @@ package message
 
 import (
 	"testing"
+
+	"github.com/gotribes/tribes/internal/golden"
 )
 
 // everyVector is each frame of the vectors, streams and acks too, and numbered
@@ -10,11 +12,11 @@ func everyVector(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
 	for _, file := range []string{"frames.json", "mcast.json", "acks.json"} {
-		for _, v := range readVectors(t, file) {
+		for _, v := range golden.Read[vector](t, file) {
 			all[v.Name] = v.Hex
 		}
 	}
-	for _, v := range readVectors(t, "streams.json") {
+	for _, v := range golden.Read[vector](t, "streams.json") {
 		for _, read := range v.Output {
 			all[v.Name] = append(all[v.Name], read.Chunk...)
 		}

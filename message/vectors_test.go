@@ -1,53 +1,42 @@
 package message
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"net/netip"
-	"os"
 	"testing"
 
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/internal/wire"
 	"github.com/gotribes/tribes/membership"
 )
 
-// The files of testdata were made by a real Tribes 10.1.60.
-
 type vector struct {
 	Name   string
-	Hex    hexBytes
+	Hex    golden.Hex
 	Fields struct {
 		Options   uint32
 		Timestamp int64
-		UniqueID  hexBytes
-		UniqueIDs []hexBytes
+		UniqueID  golden.Hex
+		UniqueIDs []golden.Hex
 		Address   memberFields
-		Message   hexBytes
-		Data      hexBytes
+		Message   golden.Hex
+		Data      golden.Hex
 	}
 	Output []struct { // of a stream
-		Chunk              hexBytes
-		DeliveredUniqueIDs []hexBytes
+		Chunk              golden.Hex
+		DeliveredUniqueIDs []golden.Hex
 	}
 }
 
 type memberFields struct {
-	Host       hexBytes
+	Host       golden.Hex
 	Port       int
 	SecurePort int
 	UDPPort    int
 	AliveTime  int64
-	UniqueID   hexBytes
-	Domain     hexBytes
-	Command    hexBytes
-	Payload    hexBytes
-}
-
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalText(b []byte) (err error) {
-	*h, err = hex.DecodeString(string(b))
-	return err
+	UniqueID   golden.Hex
+	Domain     golden.Hex
+	Command    golden.Hex
+	Payload    golden.Hex
 }
 
 func (f *memberFields) member(t testing.TB) *membership.Member {
@@ -63,30 +52,11 @@ func (f *memberFields) member(t testing.TB) *membership.Member {
 	return m
 }
 
-func readVectors(t testing.TB, file string) []vector {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct {
-		Count   int
-		Vectors []vector
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	if len(f.Vectors) != f.Count || f.Count == 0 {
-		t.Fatalf("%s has %d vectors, want %d", file, len(f.Vectors), f.Count)
-	}
-	return f.Vectors
-}
-
 // frameVectors are all single frames, that of a broadcast too.
 func frameVectors(t testing.TB) []vector {
 	t.Helper()
-	all := readVectors(t, "frames.json")
-	for _, v := range readVectors(t, "mcast.json") {
+	all := golden.Read[vector](t, "frames.json")
+	for _, v := range golden.Read[vector](t, "mcast.json") {
 		if v.Name == "mcast-broadcast-message" {
 			all = append(all, v)
 		}
@@ -156,7 +126,7 @@ func TestFrameVectorsFromScratch(t *testing.T) {
 }
 
 func TestTwoFramesInOneDatagram(t *testing.T) {
-	for _, v := range readVectors(t, "mcast.json") {
+	for _, v := range golden.Read[vector](t, "mcast.json") {
 		if v.Name != "mcast-two-frames" {
 			continue
 		}
@@ -170,7 +140,7 @@ func TestTwoFramesInOneDatagram(t *testing.T) {
 }
 
 // scanAll returns the message ids of all frames in b and what is left over.
-func scanAll(b []byte) (ids []hexBytes, rest []byte, err error) {
+func scanAll(b []byte) (ids []golden.Hex, rest []byte, err error) {
 	for {
 		data, size, err := Scan(b, 0)
 		if err != nil || data == nil {
@@ -185,7 +155,7 @@ func scanAll(b []byte) (ids []hexBytes, rest []byte, err error) {
 	}
 }
 
-func sameIDs(a, b []hexBytes) bool {
+func sameIDs(a, b []golden.Hex) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -208,7 +178,7 @@ func TestStreamVectors(t *testing.T) {
 		"stream-bad-footer":                    {Reason: wire.BadEnd, Offset: 138},
 		"stream-negative-length":               {Reason: wire.BadLength, Offset: 7},
 	}
-	for _, v := range readVectors(t, "streams.json") {
+	for _, v := range golden.Read[vector](t, "streams.json") {
 		t.Run(v.Name, func(t *testing.T) {
 			want, bad := damaged[v.Name]
 			delete(damaged, v.Name)
@@ -241,7 +211,7 @@ func TestAckVectors(t *testing.T) {
 		frame string
 		kind  ReplyKind
 	}{"ack": {AckFrame, PlainAck}, "fail-ack": {FailAckFrame, PlainFailAck}}
-	for _, v := range readVectors(t, "acks.json") {
+	for _, v := range golden.Read[vector](t, "acks.json") {
 		w := want[v.Name]
 		if string(v.Hex) != w.frame {
 			t.Errorf("%s is %x, want %x", v.Name, w.frame, v.Hex)

@@ -46,7 +46,7 @@ func askMore[A mapwire.Message](ctx context.Context, p *peer, m func(id uint64) 
 		digests = q.digests
 		p.n.mu.Unlock()
 	}()
-	life := p.life()
+	life := p.Life()
 	defer context.AfterFunc(life, cancel)() // nor does sending take longer
 	if err := p.insist(ctx, m(id)); err != nil {
 		return a, nil, err
@@ -111,6 +111,6 @@ func (n *native) answer(ctx context.Context, p *peer, m mapwire.Message) {
 	ctx, cancel := context.WithTimeout(ctx, n.stall)
 	defer cancel()
 	if err := p.send(ctx, m); err != nil {
-		n.log.Debug("answer did not arrive", "member", p.member(), "kind", m.Kind(), "err", err)
+		n.log.Debug("answer did not arrive", "member", p.Member(), "kind", m.Kind(), "err", err)
 	}
 }

@@ -103,7 +103,7 @@ func TestHolderConfirms(t *testing.T) {
 			asks := p.rep.(*native)
 			check := func(s entry.State, want mapwire.Has) {
 				t.Helper()
-				a, err := ask[*mapwire.Checked](t.Context(), asks.peer(n.g.Local().ID()), func(id uint64) mapwire.Message {
+				a, err := ask[*mapwire.Checked](t.Context(), asks.peers.Get(n.g.Local().ID()), func(id uint64) mapwire.Message {
 					return &mapwire.Check{Request: id, States: []entry.State{s}}
 				})
 				if err != nil || len(a.Has) != 1 || a.Has[0] != want {
@@ -138,7 +138,7 @@ func TestReaderKeepsWhatIsNotPlaced(t *testing.T) {
 		i := slices.IndexFunc(all, func(n *node) bool { return !slices.Contains(holders, n.name) })
 		n := all[i].rep.(*native)
 		e := entry.Entry{Key: "k", Value: []byte("w"), Version: entry.Version{Counter: 100, Node: n.node}, Lifetime: entry.Forever}
-		must(t, n.take((*n.peers.Load())[0], &e))
+		must(t, n.take(n.peers.All()[0], &e))
 		if now, _ := n.table.Get("k"); now.Proxy || string(now.Value) != "w" {
 			t.Errorf("%+v", now)
 		}

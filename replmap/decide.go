@@ -31,7 +31,7 @@ func (n *native) primary(key string) *membership.Member {
 	case p == nil:
 		return n.group.Local()
 	default:
-		return p.member()
+		return p.Member()
 	}
 }
 
@@ -43,7 +43,7 @@ var errNotPrimary = errors.New("tribes: replmap: not the primary")
 func (n *native) conditional(ctx context.Context, w *mapwire.Write) (*entry.Entry, bool, error) {
 	diff := n.describe(w)
 	for {
-		changed := n.change()
+		changed := n.peers.Changed()
 		p, _ := n.decider(w.Entry.Key)
 		now, written, err := n.decideAt(ctx, p, w, diff)
 		if !errors.Is(err, errNotPrimary) {
@@ -78,7 +78,7 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *
 		n.unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
 	case notDone(err):
-		p.n.log.Debug("primary was not asked", "member", p.member(), "err", err)
+		p.n.log.Debug("primary was not asked", "member", p.Member(), "err", err)
 		return nil, false, errNotPrimary
 	case ctx.Err() != nil:
 		return nil, false, fmt.Errorf("%w: %w", ErrUncertain, context.Cause(ctx))
@@ -116,7 +116,7 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	switch a.Outcome {
 	case mapwire.Wrote:
 		if a.Error != "" && a.Entry != nil {
-			n.log.Debug("primary has written and told not all", "member", p.member(), "err", a.Error)
+			n.log.Debug("primary has written and told not all", "member", p.Member(), "err", a.Error)
 			return a.Entry, true, n.publish(ctx, &change{now: *a.Entry})
 		}
 		return a.Entry, true, nil
@@ -125,7 +125,7 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	case mapwire.NotPrimary:
 		return nil, false, errNotPrimary
 	default:
-		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.member(), a.Error)
+		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), a.Error)
 	}
 }
 
@@ -233,15 +233,10 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 
 // doubt is called when a member takes this one for the primary of a key, which believes in
 // another. That may have crashed: its connections tell those who have some, and the others
-// only when its time is over. So it is greeted, and missed if that fails.
+// only when its time is over.
 func (n *native) doubt(key string, by *peer) {
 	p, ok := n.decider(key)
-	if !ok || p == nil || p == by || !p.doubted() {
-		return
+	if ok && p != nil && p != by {
+		n.peers.Doubt(p)
 	}
-	n.spawn(func(ctx context.Context) {
-		if _, err := n.greet(ctx, p.member()); err != nil {
-			n.log.Debug("primary in doubt was not reached", "member", p.member(), "err", err)
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
@@ -123,46 +124,40 @@ func (d *delivery) lacking(holders []*peer) (all []*peer) {
 }
 
 // give sends the value to peers and waits until each has it or does not count any more.
-func (d *delivery) give(ctx context.Context, peers []*peer) error {
-	f := newFlight(min(d.n.wait, WaitOne), len(peers)+1) // one more, until all is posted
-	for _, p := range peers {
-		if !d.post(p, f) {
-			f.settle(false, nil)
-		}
-	}
-	f.settle(false, nil)
+func (d *delivery) give(ctx context.Context, to []*peer) error {
+	f := peers.TellEach(peers.Wait(min(d.n.wait, WaitOne)), to, d.content)
 	select {
-	case <-f.done:
+	case <-f.Done():
 	case <-ctx.Done():
 		return ErrClosed
 	}
-	if acked, _ := f.outcome(); acked > 0 && d.n.wait == WaitOne {
+	if acked, _ := f.Outcome(); acked > 0 && d.n.wait == WaitOne {
 		d.finish(nil)
 	}
 	select {
-	case <-f.all:
+	case <-f.All():
 	case <-ctx.Done():
 		return ErrClosed
 	}
-	acked, err := f.outcome()
-	if acked == len(peers) {
-		for _, p := range peers {
+	acked, err := f.Outcome()
+	if acked == len(to) {
+		for _, p := range to {
 			d.has[p] = true
 		}
 	}
 	return err
 }
 
-// post sends the value to a peer, as a difference if it may have what that is one to: then it
-// has been given it before this.
-func (d *delivery) post(p *peer, f *flight) bool {
+// content is what a peer is sent: a difference if it may have what that is one to, for then it
+// has been given that before this.
+func (d *delivery) content(p *peer) peers.Content {
 	if p.newer() {
 		if b := d.diff(); b != nil {
 			d.n.n.differences.Add(1)
-			return p.post(f, b, d.whole)
+			return peers.Content{Body: b, Whole: d.whole}
 		}
 	}
-	return p.post(f, d.whole(), nil)
+	return peers.Content{Body: d.whole()}
 }
 
 // placed is called when all that are to have the value have it: then the others may know.
@@ -174,7 +169,7 @@ func (d *delivery) placed(ctx context.Context, holders []*peer, here bool, epoch
 		n.look(d.state.Key)
 	}
 	var others []*peer
-	for _, p := range *n.peers.Load() {
+	for _, p := range n.peers.All() {
 		if !slices.Contains(holders, p) {
 			others = append(others, p)
 		}
@@ -191,26 +186,21 @@ func (d *delivery) placed(ctx context.Context, holders []*peer, here bool, epoch
 
 // tell gives peers proxies of states that are placed, unless they are here no more. The
 // channel is closed when all that count have them.
-func (n *native) tell(states []entry.State, peers []*peer) <-chan struct{} {
-	f := newFlight(WaitAll, len(peers)+1)
-	defer f.settle(false, nil)
-	if len(peers) == 0 {
-		return f.done
-	}
+func (n *native) tell(states []entry.State, to []*peer) <-chan struct{} {
 	var c mapwire.Change
+	if len(to) == 0 {
+		states = nil
+	}
 	for _, s := range states {
 		if e, _ := n.table.Peek(s.Key); e.State() == s && !e.Gone && e.Placed {
 			e.Strip()
 			c.Entries = append(c.Entries, e)
 		}
 	}
-	body := mapwire.Append(nil, &c)
-	for _, p := range peers {
-		if len(c.Entries) == 0 || !p.post(f, body, nil) {
-			f.settle(false, nil)
-		}
+	if len(c.Entries) == 0 {
+		to = nil
 	}
-	return f.done
+	return peers.Tell(peers.All, mapwire.Append(nil, &c), to).Done()
 }
 
 // notices are states whose values are where they are to be, of which those members are to be
@@ -256,8 +246,8 @@ func (n *native) tellLater(s entry.State) {
 				of[p] = append(of[p], s)
 			}
 		}
-		for p, states := range of {
-			for part := range slices.Chunk(states, n.blockEntries) {
+		for _, p := range r.peers { // not in the order of the map, which no simulation repeats
+			for part := range slices.Chunk(of[p], n.blockEntries) {
 				n.tell(part, []*peer{p})
 			}
 		}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/gotribes/tribes/membership"
-	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
@@ -29,43 +26,7 @@ func (c *change) difference(t *entry.Table) *entry.Diff {
 
 // newer reports whether the peer can be sent differences.
 func (p *peer) newer() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return min(p.speaks, p.n.speaks) >= mapwire.MaxVersion
-}
-
-// carry sends a change that is posted. If the peer lacks the value that it is a difference to,
-// it is sent again, whole.
-func (p *peer) carry(ctx context.Context, to *membership.Member, f *flight, body []byte, whole func() []byte) {
-	_, err := p.n.topic.Post(ctx, []*membership.Member{to}, body, message.Sync, func(_ message.ID, err error) {
-		if whole == nil || err == nil || !says(err, entry.ErrBase) || !p.carryWhole(f, whole) {
-			p.answered(f, err)
-		}
-	})
-	if err != nil {
-		p.answered(f, err)
-	}
-}
-
-// carryWhole reports whether the change goes on its way again.
-func (p *peer) carryWhole(f *flight, whole func() []byte) bool {
-	p.n.n.resent.Add(1)
-	p.n.mu.Lock()
-	defer p.n.mu.Unlock()
-	if p.n.closed {
-		return false
-	}
-	p.n.spawn(func(context.Context) {
-		p.mu.Lock()
-		_, waits := p.waiting[f]
-		p.since = time.Now() // it has answered
-		ctx, to := p.ctx, p.m
-		p.mu.Unlock()
-		if waits {
-			p.carry(ctx, to, f, whole(), nil)
-		}
-	})
-	return true
+	return min(uint8(p.speaks.Load()), p.n.speaks) >= mapwire.MaxVersion
 }
 
 // short returns a conditional write as it is sent to a primary that may have the value which is

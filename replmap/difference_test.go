@@ -212,7 +212,7 @@ func TestForgedDifference(t *testing.T) {
 				}
 			},
 		}
-		p := all[1].rep.(*native).peer(all[0].g.Local().ID())
+		p := all[1].rep.(*native).peers.Get(all[0].g.Local().ID())
 		for name, change := range forge {
 			e, d := good, diff
 			e.Value, e.Diff = nil, &d

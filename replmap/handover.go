@@ -56,7 +56,7 @@ func (n *native) hand(ctx context.Context, strays []*stray) (left int) {
 	}
 	for p, keys := range of {
 		if err := n.push(ctx, p, keys); err != nil {
-			n.log.Debug("values did not arrive", "member", p.member(), "err", err)
+			n.log.Debug("values did not arrive", "member", p.Member(), "err", err)
 		}
 	}
 	return left

@@ -152,7 +152,7 @@ func (n *native) settle(ctx context.Context, epoch uint64, strays []*stray) (aga
 	for len(placed) > 0 {
 		k := min(len(placed), n.blockEntries)
 		select {
-		case <-n.tell(placed[:k], *n.peers.Load()):
+		case <-n.tell(placed[:k], n.peers.All()):
 		case <-ctx.Done():
 		}
 		placed = placed[k:]
@@ -174,7 +174,7 @@ func (n *native) checkAll(ctx context.Context, strays []*stray) {
 		questions.Go(func() {
 			for part := range slices.Chunk(all, n.blockEntries) {
 				if err := n.check(ctx, p, part, &mu); err != nil {
-					n.log.Debug("values were not checked", "member", p.member(), "err", err)
+					n.log.Debug("values were not checked", "member", p.Member(), "err", err)
 					return
 				}
 			}

@@ -100,7 +100,7 @@ func TestTransferGoesOnElsewhere(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		provider, other := all[0], all[1]
-		if len(*c.rep.(*native).peers.Load()) != 2 {
+		if len(c.rep.(*native).peers.All()) != 2 {
 			t.Fatal("c does not know both")
 		}
 		if asked(c) == other.g.Local().ID() {
@@ -124,7 +124,7 @@ func asked(n *node) membership.ID {
 		e.mu.Lock()
 		for _, q := range e.questions {
 			e.mu.Unlock()
-			return q.p.node
+			return q.p.Node
 		}
 		e.mu.Unlock()
 		time.Sleep(100 * time.Microsecond)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
@@ -25,7 +26,8 @@ type native struct {
 	busy     chan struct{}  // has room for those that answer others
 	isReady  chan struct{}  // closed when all entries are here
 	requests atomic.Uint64  // the last number of a question of ours
-	peers    atomic.Pointer[[]*peer]
+	peers    *peers.Set[*peer]
+	loaded   entry.Place   // how far the state transfer has come; used by load alone
 	epoch    atomic.Uint64 // counts what may move entries to other members
 	leaving  atomic.Bool   // nothing is to be here any more
 	att      *attention
@@ -37,10 +39,7 @@ type native struct {
 	mu sync.Mutex
 	// The rest is guarded by mu.
 	begun, closed bool
-	changed       chan struct{} // closed and replaced when something about peers changes
-	state         mapwire.State
 	questions     map[uint64]*question
-	meetings      map[membership.ID]*meeting
 	conflicts     conflicts
 	undo          []func() // what ends with close
 }
@@ -55,11 +54,10 @@ func newNative(r *replica) (*native, error) {
 	}
 	n := &native{
 		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
-		changed: make(chan struct{}), questions: make(map[uint64]*question),
-		meetings: make(map[membership.ID]*meeting), conflicts: make(conflicts), speaks: mapwire.MaxVersion,
+		questions: make(map[uint64]*question), conflicts: make(conflicts), speaks: mapwire.MaxVersion,
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	n.peers.Store(new([]*peer))
+	n.peers = n.newPeers()
 	n.att = newAttention()
 	r.fetch, r.gather, r.placed, r.lacking = n.fetch, n.gather, n.holderMembers, n.att.lacking
 	return n, nil
@@ -75,8 +73,9 @@ func (n *native) start(ctx context.Context) error {
 	if !n.begun {
 		n.begun = true
 		n.node = n.group.Local().ID()
-		n.undo = append(n.undo, n.topic.Listen(n.receive), n.group.Watch(memberWatcher{n}))
-		n.spawn(n.join)
+		n.peers.Begin(n.node)
+		n.undo = append(n.undo, n.topic.Listen(n.receive), n.group.Watch(n.peers))
+		n.spawn(n.peers.Join)
 		n.spawn(n.compareAll)
 		if n.backups > 0 {
 			n.spawn(n.keep)
@@ -136,18 +135,17 @@ func (n *native) close() {
 	n.closed = true
 	undo, begun := n.undo, n.begun
 	n.mu.Unlock()
+	n.peers.Close()
 	if begun {
 		ctx, cancel := context.WithTimeout(n.ctx, n.budget)
-		n.broadcast(ctx, func(*peer) mapwire.Message { return &mapwire.Bye{} })
+		n.peers.Broadcast(ctx, mapwire.Append(nil, &mapwire.Bye{}))
 		cancel()
 	}
 	for _, f := range undo {
 		f()
 	}
 	n.cancel()
-	for _, p := range *n.peers.Load() {
-		p.leave()
-	}
+	n.peers.Leave()
 	n.wg.Wait()
 }
 
@@ -166,54 +164,18 @@ func (n *native) publish(ctx context.Context, c *change) error {
 // tellAll gives all peers the same.
 func (n *native) tellAll(ctx context.Context, e *entry.Entry) error {
 	body := mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}})
-	peers := *n.peers.Load()
-	f := newFlight(n.wait, len(peers)+1) // one more, until all is posted
-	for _, p := range peers {
-		if !p.post(f, body, nil) {
-			f.settle(false, nil)
-		}
-	}
-	f.settle(false, nil)
-	acked, err := f.wait(ctx)
+	acked, err := peers.Tell(peers.Wait(n.wait), body, n.peers.All()).Wait(ctx)
 	if err == nil && acked == 0 && n.wait != WaitNone {
 		n.n.alone.Add(1)
 	}
 	return err
 }
 
-// notify wakes who waits for a change of the peers.
-func (n *native) notify() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	close(n.changed)
-	n.changed = make(chan struct{})
-}
-
-// change returns a channel that is closed when something about peers changes.
-func (n *native) change() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.changed
-}
-
-// peer returns the peer that a member is, nil if it is none.
-func (n *native) peer(node membership.ID) *peer {
-	for _, p := range *n.peers.Load() {
-		if p.node == node {
-			return p
-		}
-	}
-	return nil
-}
-
 // members implements replication.
 func (n *native) members() (all []*membership.Member, current int) {
-	for _, p := range *n.peers.Load() {
-		s, _ := p.is()
-		all = append(all, p.member())
-		if s == isCurrent {
-			current++
-		}
+	for _, p := range n.peers.All() {
+		all = append(all, p.Member())
 	}
+	_, current = n.peers.Count()
 	return all, current
 }

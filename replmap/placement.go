@@ -3,6 +3,7 @@ package replmap
 import (
 	"slices"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 )
@@ -21,9 +22,9 @@ func (n *native) current(here bool, also *peer) roster {
 	if here {
 		r.nodes, r.peers = append(r.nodes, n.node), append(r.peers, nil)
 	}
-	for _, p := range *n.peers.Load() {
-		if s, _ := p.is(); s == isCurrent || p == also && s < silent {
-			r.nodes, r.peers = append(r.nodes, p.node), append(r.peers, p)
+	for _, p := range n.peers.All() {
+		if s, _ := p.Is(); s == peers.Current || p == also && s < peers.Silent {
+			r.nodes, r.peers = append(r.nodes, p.Node), append(r.peers, p)
 		}
 	}
 	return r
@@ -71,7 +72,7 @@ func (n *native) holderMembers(key string) (all []*membership.Member) {
 		if p == nil {
 			all = append(all, n.group.Local())
 		} else {
-			all = append(all, p.member())
+			all = append(all, p.Member())
 		}
 	}
 	return all

@@ -26,9 +26,9 @@ func (n *native) receive(_ context.Context, m *message.Message) error {
 	if h, ok := msg.(*mapwire.Hello); ok {
 		return n.met(m.Source, h)
 	}
-	p := n.peer(m.Source.ID())
+	p := n.peers.Get(m.Source.ID())
 	if p == nil {
-		n.meet(m.Source)
+		n.peers.Meet(m.Source)
 		return fmt.Errorf("%w: %v", errStranger, msg.Kind())
 	}
 	return n.dispatch(p, msg)
@@ -38,7 +38,7 @@ func (n *native) receive(_ context.Context, m *message.Message) error {
 func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 	switch m := msg.(type) {
 	case *mapwire.Bye:
-		return n.later(func(context.Context) { n.drop(p.node) })
+		return n.later(func(context.Context) { n.peers.Drop(p.Node) })
 	case *mapwire.Change:
 		return n.merge(p, m.Entries)
 	case *mapwire.Request:
@@ -112,7 +112,7 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 		}
 		if err != nil {
 			n.n.rejected.Add(1)
-			n.log.Warn("entry refused", "member", p.member(), "err", err)
+			n.log.Warn("entry refused", "member", p.Member(), "err", err)
 			if first == nil {
 				first = err
 			}
@@ -120,7 +120,7 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 		}
 		n.look(e.Key)
 		mine := n.present(e.Key)
-		if mine.Compare(e) > 0 && (mine.Version.Node != p.node || mine.Version == e.Version) {
+		if mine.Compare(e) > 0 && (mine.Version.Node != p.Node || mine.Version == e.Version) {
 			stale = append(stale, e.Key)
 		}
 	}
@@ -129,10 +129,10 @@ func (n *native) merge(p *peer, all []entry.Entry) error {
 	}
 	if err := n.later(func(ctx context.Context) {
 		if err := n.push(ctx, p, stale); err != nil {
-			n.log.Debug("entries did not arrive", "member", p.member(), "err", err)
+			n.log.Debug("entries did not arrive", "member", p.Member(), "err", err)
 		}
 	}); err != nil {
-		n.log.Debug("entries not sent, the next comparison finds them", "member", p.member(), "err", err)
+		n.log.Debug("entries not sent, the next comparison finds them", "member", p.Member(), "err", err)
 	}
 	return first
 }

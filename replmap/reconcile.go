@@ -51,7 +51,7 @@ func (n *native) contest(p *peer, e *entry.Entry) {
 		}
 	})
 	if err != nil { // it comes again with the next comparison
-		n.log.Debug("states not resolved", "member", p.member(), "err", err)
+		n.log.Debug("states not resolved", "member", p.Member(), "err", err)
 		n.mu.Lock()
 		c.busy = false
 		n.mu.Unlock()
@@ -66,7 +66,7 @@ func (n *native) reconcile(ctx context.Context, theirs entry.Entry, lost bool) b
 		return true
 	}
 	mine := states[0]
-	for _, p := range *n.peers.Load() {
+	for _, p := range n.peers.All() {
 		if !mine.Proxy && !theirs.Proxy {
 			break
 		}

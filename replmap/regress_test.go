@@ -22,7 +22,7 @@ func TestEndIsToldToItsWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := a.rep.(*native)
-		n.mend((*n.peers.Load())[0]) // the writer compares, and sends what it has
+		n.peers.Mend(n.peers.All()[0]) // the writer compares, and sends what it has
 		time.Sleep(5 * time.Second)
 		checkSame(t, a, b)
 		if a.get("k") != "-" {

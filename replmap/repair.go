@@ -2,57 +2,11 @@ package replmap
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
-
-// mend repairs with a peer, again until it works or the peer is silent: then it catches
-// up when it is back.
-func (n *native) mend(p *peer) {
-	p.mu.Lock()
-	idle := !p.mending && p.stands < silent
-	p.mending = p.mending || idle
-	p.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !idle || n.closed {
-		return
-	}
-	n.spawn(func(ctx context.Context) {
-		for n.tryRepair(ctx, p) != nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(n.budget):
-			}
-		}
-		p.mu.Lock()
-		p.mending = false
-		p.mu.Unlock()
-	})
-}
-
-// tryRepair compares with a peer if that is possible now. The error says that it is to be
-// tried again.
-func (n *native) tryRepair(ctx context.Context, p *peer) error {
-	if s, _ := p.is(); s >= silent || ctx.Err() != nil {
-		return nil
-	}
-	err := n.repairWith(ctx, p)
-	if err == nil {
-		return nil
-	}
-	n.log.Warn("entries could not be compared", "member", p.member(), "err", err)
-	var refused *message.RemoteError
-	if errors.As(err, &refused) && estranged(refused) {
-		p.leaveOut(err.Error())
-		return nil
-	}
-	return err
-}
 
 // repairWith makes the entries of a peer and of this member the same, as of now: both have
 // afterwards what either had before.
@@ -115,7 +69,7 @@ func (n *native) push(ctx context.Context, p *peer, keys []string) error {
 // give answers a Fetch. While it sends, who has asked waits for the stall time at most.
 func (n *native) give(ctx context.Context, p *peer, m *mapwire.Fetch) {
 	if err := n.push(ctx, p, m.Keys); err != nil {
-		n.log.Debug("entries did not arrive", "member", p.member(), "err", err)
+		n.log.Debug("entries did not arrive", "member", p.Member(), "err", err)
 		return
 	}
 	n.answer(ctx, p, &mapwire.Done{Request: m.Request})
@@ -137,32 +91,12 @@ func (n *native) compared(ctx context.Context, p *peer, m *mapwire.Buckets) {
 func (n *native) compareAll(ctx context.Context) {
 	t := time.NewTicker(n.repair)
 	defer t.Stop()
-	for i := 0; ; i++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-		}
-		n.prune()
-		peers := *n.peers.Load()
-		if n.ready() && len(peers) > 0 {
-			n.mend(peers[i%len(peers)])
-		}
-	}
-}
-
-// prune drops peers that the group has not seen for a whole interval: a greeting came late,
-// and whoever answers at that address now is another member. One that is there after all
-// is met again when it says something.
-func (n *native) prune() {
-	for _, p := range *n.peers.Load() {
-		seen := n.inView(p.node)
-		p.mu.Lock()
-		drop := !seen && p.unseen
-		p.unseen = !seen
-		p.mu.Unlock()
-		if drop {
-			n.drop(p.node)
+			n.peers.Compare()
 		}
 	}
 }

@@ -278,9 +278,9 @@ func (w *world) judge() {
 		all = append(all, n)
 		if s := n.Stats(); s.Members != len(w.names)-1 || s.Current != s.Members || !n.Ready() {
 			w.t.Errorf("%s: ready %v, %+v", name, n.Ready(), s)
-			for _, p := range *n.rep.(*native).peers.Load() {
-				stands, state := p.is()
-				w.t.Logf("%s is %d, behind %v, in state %d, mending %v", p.member().Name(), stands, p.behind, state, p.mending)
+			for _, p := range n.rep.(*native).peers.All() {
+				stands, state := p.Is()
+				w.t.Logf("%s is %d, in state %d", p.Member().Name(), stands, state)
 			}
 		}
 	}

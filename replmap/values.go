@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
@@ -52,9 +53,9 @@ func (h *harvest) result(key string) (e entry.Entry, there, ok bool) {
 // has the value. It returns the keys that stay open.
 func (h *harvest) collect(ctx context.Context, keys []string) []string {
 	var all roster
-	for _, p := range *h.n.peers.Load() {
-		if s, _ := p.is(); s < silent {
-			all.nodes, all.peers = append(all.nodes, p.node), append(all.peers, p)
+	for _, p := range h.n.peers.All() {
+		if s, _ := p.Is(); s < peers.Silent {
+			all.nodes, all.peers = append(all.nodes, p.Node), append(all.peers, p)
 		}
 	}
 	for rank := 0; rank < len(all.peers) && len(keys) > 0 && ctx.Err() == nil; rank++ {
@@ -67,7 +68,7 @@ func (h *harvest) collect(ctx context.Context, keys []string) []string {
 		for p, keys := range of {
 			questions.Go(func() {
 				if err := h.ask(ctx, p, keys); err != nil {
-					h.n.log.Debug("values did not come", "member", p.member(), "keys", len(keys), "err", err)
+					h.n.log.Debug("values did not come", "member", p.Member(), "keys", len(keys), "err", err)
 				}
 			})
 		}
@@ -172,7 +173,7 @@ func (n *native) fetch(ctx context.Context, key string) (e entry.Entry, there bo
 	n.n.fetched.Add(1)
 	end := time.Now().Add(n.stall)
 	for tries := 0; ; tries++ {
-		changed, epoch := n.change(), n.epoch.Load()
+		changed, epoch := n.peers.Changed(), n.epoch.Load()
 		h := n.newHarvest()
 		h.collect(ctx, []string{key})
 		if e, there, ok := h.result(key); ok {
@@ -201,12 +202,12 @@ func (n *native) fetch(ctx context.Context, key string) (e entry.Entry, there bo
 
 // calm reports whether all peers answer and have all entries.
 func (n *native) calm() bool {
-	for _, p := range *n.peers.Load() {
-		if s, _ := p.is(); s != isCurrent {
+	for _, p := range n.peers.All() {
+		if s, _ := p.Is(); s != peers.Current {
 			return false
 		}
 	}
-	return !n.awaited()
+	return !n.peers.Awaited()
 }
 
 // gather implements replica.gather.

@@ -1,38 +1,19 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/transport/mem"
 )
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // ready asks a node what a load balancer asks.
 func (n *server) ready() int {
@@ -80,7 +61,7 @@ func stalled(t *testing.T, cfg func(*Config), f func(a, b *server, ids []string,
 // A node that no other gives the sessions says so after StateTimeout, stays unready and
 // goes on to look: it is ready, with all of them, when the others answer again.
 func TestStateTimeout(t *testing.T) {
-	log := new(logBuffer)
+	log := new(testlog.Log)
 	cfg := func(c *Config) { c.Cluster.Logger = slog.New(slog.NewTextHandler(log, nil)) }
 	stalled(t, cfg, func(a, b *server, ids []string, started <-chan error) {
 		time.Sleep(15 * time.Second)
@@ -125,7 +106,7 @@ func TestStartEndsWithContext(t *testing.T) {
 // With ServeIncomplete a node serves after StateTimeout with what it has, and gets the
 // rest when the others answer again.
 func TestServeIncomplete(t *testing.T) {
-	log := new(logBuffer)
+	log := new(testlog.Log)
 	cfg := func(c *Config) {
 		c.Cluster.ServeIncomplete = true
 		c.Cluster.Logger = slog.New(slog.NewTextHandler(log, nil))

@@ -2,8 +2,6 @@ package main
 
 import (
 	"net/http"
-	"os"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -12,24 +10,6 @@ import (
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
-
-// TestReadmeShowsThisProgram keeps the README's program the one that is run here.
-func TestReadmeShowsThisProgram(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.ReadFile("main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(readme), "\n## Sessions on several nodes\n")
-	_, rest, _ = strings.Cut(rest, "```go\n")
-	block, _, found := strings.Cut(rest, "```")
-	if !found || block != string(program) {
-		t.Errorf("the program under Sessions in README.md is not examples/sessions/main.go")
-	}
-}
 
 // node is a process that runs the program.
 type node struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/tasks"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -45,7 +46,7 @@ type Harness struct {
 	cfg       Config
 	pool      message.Pool
 	local     atomic.Pointer[membership.Member]
-	tasks     tasks
+	tasks     tasks.Tasks // of layers
 	ice       ice
 	line      *line
 	hosts     []*host
@@ -127,7 +128,7 @@ func (h *Harness) Start() {
 			}
 		}
 	}
-	h.tasks.open(h.runCtx)
+	h.tasks.Open(h.runCtx)
 }
 
 // Stop runs the stop of a channel: the OnDrain steps from the top down while
@@ -152,7 +153,7 @@ func (h *Harness) Stop(ctx context.Context) {
 		}
 		h.Bottom.close()
 		h.endRun(channel.ErrClosed)
-		h.tasks.close()
+		h.tasks.Close()
 		h.line.close()
 	})
 }

@@ -25,10 +25,10 @@ func (o *host) Trace() *channel.Trace     { return o.h.cfg.Trace }
 func (o *host) Pool() *message.Pool       { return &o.h.pool }
 func (o *host) Serial(f func())           { o.h.line.put(f) }
 
-func (o *host) Go(_ string, f func(ctx context.Context)) { o.h.tasks.start(f) }
+func (o *host) Go(_ string, f func(ctx context.Context)) { o.h.tasks.Start(f) }
 
 func (o *host) Every(d time.Duration, f func(ctx context.Context)) {
-	o.h.tasks.start(func(ctx context.Context) {
+	o.h.tasks.Start(func(ctx context.Context) {
 		t := time.NewTicker(d)
 		defer t.Stop()
 		for {
@@ -66,45 +66,6 @@ func (o *host) Probe(ctx context.Context, m *membership.Member, p channel.Probe)
 }
 
 func (o *host) Forget(m *membership.Member) { o.h.forgotten.add(m) }
-
-// tasks are the goroutines of the layers.
-type tasks struct {
-	mu      sync.Mutex
-	ctx     context.Context // nil until open
-	waiting []func(ctx context.Context)
-	closed  bool
-	wg      sync.WaitGroup
-}
-
-func (t *tasks) start(f func(ctx context.Context)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.closed:
-	case t.ctx == nil:
-		t.waiting = append(t.waiting, f)
-	default:
-		ctx := t.ctx
-		t.wg.Go(func() { f(ctx) })
-	}
-}
-
-func (t *tasks) open(ctx context.Context) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ctx = ctx
-	for _, f := range t.waiting {
-		t.wg.Go(func() { f(ctx) })
-	}
-	t.waiting = nil
-}
-
-func (t *tasks) close() {
-	t.mu.Lock()
-	t.closed, t.waiting = true, nil
-	t.mu.Unlock()
-	t.wg.Wait()
-}
 
 // ice holds up what has to pass it while the harness is frozen.
 type ice struct {

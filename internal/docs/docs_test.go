@@ -35,6 +35,28 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
+// The programs that the README shows are those that are compiled and run.
+func TestReadmeShowsPrograms(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ title, program string }{
+		{"# tribes", "examples/hello/main.go"},
+		{"## Sessions on several nodes", "examples/sessions/main.go"},
+	} {
+		program, err := os.ReadFile(filepath.Join(root, tt.program))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, _ := strings.Cut("\n"+string(readme), "\n"+tt.title+"\n")
+		_, rest, _ = strings.Cut(rest, "```go\n")
+		if block, _, found := strings.Cut(rest, "```"); !found || block != string(program) {
+			t.Errorf("the program under %q in README.md is not %s", tt.title, tt.program)
+		}
+	}
+}
+
 var declared = regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`)
 
 // tests lists the tests of the repository as "package TestName".

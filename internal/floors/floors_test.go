@@ -30,6 +30,7 @@ var floorOf = map[string]int{
 	"membership/mcast":  3,
 	"membership/static": 3,
 	"group":             4,
+	"internal/peers":    4,
 
 	// The pure parts of sessions stand low: they must know neither transport nor group.
 	"session/internal/record":      1,

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/gotribes/tribes/internal/golden"
 )
 
-// vector is one object of testdata/objects.json, written by a real Tomcat
+// vector is one object of objects.json, written by a real Tomcat
 // 10.1.60.
 type vector struct {
 	Name   string                     `json:"name"`
@@ -25,24 +26,11 @@ type vector struct {
 // vectors returns all vectors in the order of the file.
 func vectors(t testing.TB) []vector {
 	t.Helper()
-	text, err := os.ReadFile("testdata/objects.json")
-	if err != nil {
-		t.Fatal(err)
+	all := golden.Read[vector](t, "objects.json")
+	for i := range all {
+		all[i].raw = unhex(t, all[i].Hex)
 	}
-	var file struct {
-		Count   int      `json:"count"`
-		Vectors []vector `json:"vectors"`
-	}
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	if len(file.Vectors) != 15 || file.Count != 15 {
-		t.Fatalf("objects.json holds %d vectors and announces %d, want 15", len(file.Vectors), file.Count)
-	}
-	for i := range file.Vectors {
-		file.Vectors[i].raw = unhex(t, file.Vectors[i].Hex)
-	}
-	return file.Vectors
+	return all
 }
 
 // named returns one vector.

@@ -75,14 +75,6 @@ func (r *Reader) Uint8() uint8 {
 	return 0
 }
 
-// Uint16 takes two bytes.
-func (r *Reader) Uint16() uint16 {
-	if p := r.Bytes(2); p != nil {
-		return binary.BigEndian.Uint16(p)
-	}
-	return 0
-}
-
 // Uint32 takes four bytes.
 func (r *Reader) Uint32() uint32 {
 	if p := r.Bytes(4); p != nil {

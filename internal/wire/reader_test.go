@@ -13,7 +13,6 @@ type field struct {
 }
 
 func u8(r *Reader) any    { return r.Uint8() }
-func u16(r *Reader) any   { return r.Uint16() }
 func u32(r *Reader) any   { return r.Uint32() }
 func u64(r *Reader) any   { return r.Uint64() }
 func i32(r *Reader) any   { return r.Int32() }
@@ -33,7 +32,6 @@ var readerTests = []struct {
 }{
 	{name: "empty", fields: nil},
 	{name: "uint8", in: "\xff", fields: []field{{u8, uint8(255)}}},
-	{name: "uint16", in: "\x01\x02", fields: []field{{u16, uint16(0x0102)}}},
 	{name: "uint32", in: "\xff\x02\x03\x04", fields: []field{{u32, uint32(0xff020304)}}},
 	{name: "int32", in: "\xff\xff\xff\xfe", fields: []field{{i32, int32(-2)}}},
 	{name: "uint64", in: "\xff\x02\x03\x04\x05\x06\x07\x08", fields: []field{{u64, uint64(0xff02030405060708)}}},
@@ -55,7 +53,7 @@ var readerTests = []struct {
 		err: &FormatError{NotCanonical, 0}},
 
 	{name: "uint8 of nothing", base: 7, fields: []field{{u8, uint8(0)}}, err: &FormatError{Truncated, 7}},
-	{name: "uint16 cut", in: "a", base: 7, fields: []field{{u16, uint16(0)}}, err: &FormatError{Truncated, 8}},
+	{name: "uint32 cut at once", in: "a", base: 7, fields: []field{{u32, uint32(0)}}, err: &FormatError{Truncated, 8}},
 	{name: "uint32 cut", in: "abc", fields: []field{{u32, uint32(0)}}, err: &FormatError{Truncated, 3}},
 	{name: "uint64 cut", in: "abcdefg", fields: []field{{u64, uint64(0)}}, err: &FormatError{Truncated, 7}},
 	{name: "bytes cut", in: "ab", fields: []field{{three, ""}}, err: &FormatError{Truncated, 2}},

@@ -3,14 +3,13 @@ package mcast
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -41,20 +40,9 @@ func (v *vector) bytes(t testing.TB) []byte {
 
 func vectors(t testing.TB) map[string]*vector {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/mcast.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Vectors []*vector }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
 	byName := make(map[string]*vector)
-	for _, v := range file.Vectors {
+	for _, v := range golden.Read[*vector](t, "mcast.json") {
 		byName[v.Name] = v
-	}
-	if len(byName) != 4 {
-		t.Fatalf("%d vectors, want 4", len(byName))
 	}
 	return byName
 }

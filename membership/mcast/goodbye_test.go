@@ -131,7 +131,7 @@ func TestForgedGoodbyeIsRefuted(t *testing.T) {
 			p.run(time.Second)
 		}
 		a.wantTold()
-		if n := a.log.lines("goes on after its goodbye"); n != 1 {
+		if n := a.log.Lines("goes on after its goodbye"); n != 1 {
 			t.Errorf("%d log lines, want 1", n)
 		}
 		p.leave() // now it is true

@@ -313,7 +313,7 @@ func TestUpdateIsAnnouncedAtOnce(t *testing.T) {
 		b.Update(newMember(t, 3, nil))
 		pass(time.Second)
 		a.wantTold()
-		if b.log.lines("cannot be announced") != 1 {
+		if b.log.Lines("cannot be announced") != 1 {
 			t.Errorf("no log line of the refused update:\n%s", b.log)
 		}
 		if got, want := a.Stats().Domains, map[string]int{"d": 1}; fmt.Sprint(got) != fmt.Sprint(want) {

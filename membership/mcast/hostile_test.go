@@ -75,7 +75,7 @@ func TestHostileDatagrams(t *testing.T) {
 				}
 				a.wantTold()
 				a.wantRejected(map[string]uint64{c.want.String(): n})
-				if lines := a.log.lines("level=WARN"); lines > 1 {
+				if lines := a.log.Lines("level=WARN"); lines > 1 {
 					t.Errorf("%d log lines, want at most 1:\n%s", lines, a.log)
 				}
 				b.stop()
@@ -126,7 +126,7 @@ func TestNoiseFromManySources(t *testing.T) {
 			t.Error("two members do not see each other at once")
 		}
 		kinds := len(a.Stats().Rejected)
-		if lines := a.log.lines("level=WARN"); lines > kinds*quietSources {
+		if lines := a.log.Lines("level=WARN"); lines > kinds*quietSources {
 			t.Errorf("%d log lines of %d kinds from 500 sources, want at most %d", lines, kinds, kinds*quietSources)
 		}
 	})
@@ -240,7 +240,7 @@ func TestForeignSourceIsTold(t *testing.T) {
 		if got := a.Stats().ForeignSource; got != n {
 			t.Errorf("%d datagrams from foreign addresses counted, want %d", got, n)
 		}
-		if got := a.log.lines("announced from another address"); got != 1 {
+		if got := a.log.Lines("announced from another address"); got != 1 {
 			t.Errorf("%d log lines, want 1:\n%s", got, a.log)
 		}
 	})

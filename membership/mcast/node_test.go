@@ -1,7 +1,6 @@
 package mcast
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 )
 
@@ -21,7 +21,7 @@ type node struct {
 	testing.TB
 	*Service
 	local *membership.Member
-	log   *syncBuffer
+	log   *testlog.Log
 
 	mu     sync.Mutex
 	port   *port // the one opened last
@@ -64,7 +64,7 @@ func goodbyeOf(t testing.TB, m *membership.Member, alive int64) *membership.Memb
 // the end of it.
 func (e *ether) newNode(t testing.TB, local *membership.Member, change func(*Config)) *node {
 	t.Helper()
-	n := &node{TB: t, local: local, log: new(syncBuffer)}
+	n := &node{TB: t, local: local, log: new(testlog.Log)}
 	cfg := Config{Open: func(ctx context.Context) (net.PacketConn, error) { return n.openPort(ctx, e) }}
 	if change != nil {
 		change(&cfg)
@@ -205,33 +205,4 @@ func (e *ether) inject(from netip.Addr, b []byte) {
 func pass(d time.Duration) {
 	time.Sleep(d) // in a bubble: no real time passes
 	synctest.Wait()
-}
-
-// syncBuffer is a log that can be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-// lines counts the log lines that contain text.
-func (s *syncBuffer) lines(text string) int {
-	n := 0
-	for line := range bytes.Lines([]byte(s.String())) {
-		if bytes.Contains(line, []byte(text)) {
-			n++
-		}
-	}
-	return n
 }

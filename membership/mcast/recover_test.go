@@ -104,7 +104,7 @@ func TestLongOutage(t *testing.T) {
 				pass(time.Minute)
 				b.wantTold("failed 10.0.0.1")
 				a.wantTold(c.told...)
-				if n := a.log.lines("level=WARN"); n < 1 || n > 8 {
+				if n := a.log.Lines("level=WARN"); n < 1 || n > 8 {
 					t.Errorf("%d log lines in a minute, want a few:\n%s", n, a.log)
 				}
 				a.setWreck(nil)
@@ -114,7 +114,7 @@ func TestLongOutage(t *testing.T) {
 				if a.View().Len() != 1 {
 					t.Error("the member does not see the other again")
 				}
-				if got := a.log.lines("multicast sends work again"); got != c.again {
+				if got := a.log.Lines("multicast sends work again"); got != c.again {
 					t.Errorf("%d log lines of the recovery, want %d:\n%s", got, c.again, a.log)
 				}
 				if got := b.Stats().Goodbyes; got != 0 {

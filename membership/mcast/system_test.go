@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/testlog"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
@@ -176,7 +177,7 @@ func TestInterfaceIsChosen(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := newMember(t, 1, func(a *membership.Attributes) { a.Host = netip.MustParseAddr(host) })
-			log := new(syncBuffer)
+			log := new(testlog.Log)
 			env := membership.Env{Local: m, Listen: true, Announce: true, Logger: slog.New(slog.NewTextHandler(log, nil)), Notify: func(membership.Event) {}}
 			if err := s.Start(t.Context(), env); err != nil {
 				t.Fatalf("Start() = %v, want nil", err)
@@ -188,7 +189,7 @@ func TestInterfaceIsChosen(t *testing.T) {
 			if st.Interface == "" || host == "127.0.0.1" && st.Interface != "lo" {
 				t.Errorf("interface %q", st.Interface)
 			}
-			if said := log.lines("loopback interface") > 0; said != (st.Interface == "lo") {
+			if said := log.Lines("loopback interface") > 0; said != (st.Interface == "lo") {
 				t.Errorf("interface %q, and the log says of it:\n%s", st.Interface, log)
 			}
 		})

@@ -122,29 +122,3 @@ func TestPeerAddresses(t *testing.T) {
 		})
 	}
 }
-
-func TestHushBoundsTheLog(t *testing.T) {
-	var h hush
-	now := time.Now()
-	lines := func(kind string, sources int) (n int) {
-		for i := range sources {
-			if ok, _ := h.allow(kind, string(rune('a'+i)), now); ok {
-				n++
-			}
-		}
-		return n
-	}
-	if got := lines("x", 1000); got != logSources {
-		t.Errorf("%d lines about 1000 sources at once, want %d", got, logSources)
-	}
-	if got := lines("x", 1000); got != 0 {
-		t.Errorf("%d lines about the same ones, want 0", got)
-	}
-	now = now.Add(logPause)
-	if ok, skipped := h.allow("x", "a", now); !ok || skipped != 1 {
-		t.Errorf("allow = %v, %d after a pause, want true, 1: one line was skipped", ok, skipped)
-	}
-	if ok, skipped := h.allow("y", "new", now); !ok || skipped != 2*(1000-logSources) {
-		t.Errorf("allow of a new source = %v, %d, want true, %d", ok, skipped, 2*(1000-logSources))
-	}
-}

@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/channel"
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/membership"
 )
 
 // Service is a membership by a list of addresses. It is both a
 // membership.Service and a layer of the channel that it serves.
 type Service struct {
-	cfg  Config
-	id   []byte // of the membership
-	mark []byte // the id as all messages of the membership have it, behind its length
-	host channel.Host
-	send channel.SendFunc
-	hush hush
+	cfg   Config
+	id    []byte // of the membership
+	mark  []byte // the id as all messages of the membership have it, behind its length
+	host  channel.Host
+	send  channel.SendFunc
+	lines hush.Hush[string] // of the log
 
 	ctx    context.Context // of all that Start starts
 	cancel context.CancelFunc
@@ -68,6 +69,9 @@ var (
 	_ channel.Interceptor = (*Service)(nil)
 )
 
+// logSources is how many sources of lines in the log are told apart.
+const logSources = 32
+
 // New checks cfg and returns a service that is not started.
 func New(cfg Config) (*Service, error) {
 	cfg, err := cfg.WithDefaults()
@@ -81,6 +85,7 @@ func New(cfg Config) (*Service, error) {
 		mark:      mark(id),
 		ended:     make(chan struct{}),
 		limits:    defaultLimits,
+		lines:     hush.Hush[string]{Max: logSources},
 		askers:    make(map[netip.AddrPort]*asker),
 		strangers: make(map[membership.Key]*stranger),
 		departed:  make(map[membership.Key]time.Time),

@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -254,19 +253,8 @@ type streamVector struct {
 // well-formed streams give the same messages; the others end the connection,
 // after the good frames before the damage.
 func TestReceiverStreamVectors(t *testing.T) {
-	b, err := os.ReadFile("testdata/streams.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Vectors []streamVector }
-	if err := json.Unmarshal(b, &file); err != nil {
-		t.Fatal(err)
-	}
 	well := map[string]bool{"stream-two-in-one-read": true, "stream-split": true}
-	if len(file.Vectors) != 7 {
-		t.Fatalf("%d vectors, want 7", len(file.Vectors))
-	}
-	for _, v := range file.Vectors {
+	for _, v := range golden.Read[streamVector](t, "streams.json") {
 		eachPoller(t, func(t *testing.T, p Poller) {
 			t.Run(v.Name, func(t *testing.T) { replay(t, p, v, well[v.Name]) })
 		})

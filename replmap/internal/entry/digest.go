@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/gotribes/tribes/internal/digest"
 )
 
 // Buckets is how many buckets a table has. The top byte of the hash of a key says in which
@@ -12,7 +14,7 @@ import (
 const Buckets = 256
 
 // Bucket returns the bucket of a key.
-func Bucket(key string) int { return int(newHasher().string(key).end() >> 56) }
+func Bucket(key string) int { return int(digest.New().String(key).End() >> 56) }
 
 // Digest is a key and the hash of its state.
 type Digest struct {
@@ -21,19 +23,14 @@ type Digest struct {
 	Sum     uint64
 }
 
-// sum is the hash of a state that is not gone: FNV-1a over key, version and value, strings
-// with their length in front, numbers as eight bytes, big-endian, followed by the
-// finaliser of MurmurHash3. Where there are proxies, the hash of the value alone stands for
-// the value. It is part of the protocol.
+// sum is the hash of a state that is not gone: of key, version and value. Where there are
+// proxies, the hash of the value alone stands for the value. It is part of the protocol.
 func (e *Entry) sum(proxies bool) uint64 {
-	h := newHasher().string(e.Key).uint64(e.Version.Counter)
-	for _, b := range e.Version.Node {
-		h = h.byte(b)
-	}
+	h := digest.New().String(e.Key).Uint64(e.Version.Counter).Bytes(e.Version.Node[:])
 	if proxies {
-		return h.uint64(e.Sum).end()
+		return h.Uint64(e.Sum).End()
 	}
-	return h.value(len(e.Value), checksumsOf(e.Value)).end()
+	return addValue(h, len(e.Value), checksumsOf(e.Value)).End()
 }
 
 // valueSum is the hash of a value, by which proxies know it; 0 for all values where there are none.
@@ -51,53 +48,18 @@ func (t *Table) valueSum(e *Entry) uint64 {
 // ValueSum is the hash of a value.
 func ValueSum(v []byte) uint64 { return checksumsOf(v).sum(len(v)) }
 
-func (c checksums) sum(size int) uint64 { return newHasher().value(size, c).end() }
+func (c checksums) sum(size int) uint64 { return addValue(digest.New(), size, c).End() }
 
-type hasher uint64
-
-func newHasher() hasher { return 14695981039346656037 }
-
-func (h hasher) byte(b byte) hasher { return (h ^ hasher(b)) * 1099511628211 }
-
-func (h hasher) uint64(v uint64) hasher {
-	for shift := 56; shift >= 0; shift -= 8 {
-		h = h.byte(byte(v >> shift))
-	}
-	return h
-}
-
-func (h hasher) string(s string) hasher {
-	h = h.uint64(uint64(len(s)))
-	for i := range len(s) {
-		h = h.byte(s[i])
-	}
-	return h
-}
-
-// value adds a value by its length and two checksums, which processors have instructions
+// addValue adds a value by its length and two checksums, which processors have instructions
 // for: values are long, and each is hashed on each member.
-func (h hasher) value(size int, c checksums) hasher {
-	return h.uint64(uint64(size)).uint64(uint64(c.castagnoli)<<32 | uint64(c.ieee))
-}
-
-// end mixes the bits, so that sums of hashes of similar states do not meet.
-func (h hasher) end() uint64 {
-	x := uint64(h)
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	x *= 0xc4ceb9fe1a85ec53
-	return x ^ x>>33
+func addValue(h digest.Hash, size int, c checksums) digest.Hash {
+	return h.Uint64(uint64(size)).Uint64(uint64(c.castagnoli)<<32 | uint64(c.ieee))
 }
 
 // Weight is what a member weighs for a key: of the members of a map the heaviest is the
 // key's primary. It is part of the protocol.
 func Weight(key string, node [16]byte) uint64 {
-	h := newHasher().string(key)
-	for _, b := range node {
-		h = h.byte(b)
-	}
-	return h.end()
+	return digest.New().String(key).Bytes(node[:]).End()
 }
 
 // Heaviest returns the place of the member that weighs most for a key, of one at least.

@@ -2,15 +2,13 @@ package tribeswire
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gotribes/tribes/internal/golden"
 	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/membership"
 )
@@ -18,23 +16,13 @@ import (
 // vectors returns the messages of maps that a real node has made.
 func vectors(t testing.TB) map[string][]byte {
 	t.Helper()
-	const file = "../../../internal/javaser/testdata/objects.json"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct {
-		Vectors []struct{ Name, Hex string }
-	}
-	if err := json.Unmarshal(text, &f); err != nil {
-		t.Fatal(err)
-	}
 	all := make(map[string][]byte)
-	for _, v := range f.Vectors {
+	for _, v := range golden.Read[struct {
+		Name string
+		Hex  golden.Hex
+	}](t, "objects.json") {
 		if strings.Contains(v.Name, "-map-") {
-			if all[v.Name], err = hex.DecodeString(v.Hex); err != nil {
-				t.Fatal(err)
-			}
+			all[v.Name] = v.Hex
 		}
 	}
 	if len(all) < 7 {

@@ -1,15 +1,18 @@
 package record
 
-import "hash/crc32"
+import (
+	"hash/crc32"
+
+	"github.com/gotribes/tribes/internal/digest"
+)
 
 // A digest is the sum, modulo 2^64, of one hash for the key and one for each item: an
 // attribute that was set, a share, an id, the timeout, the principal. So it is kept
 // up to date by taking the old hash away and adding the new one. A removed name has
 // no hash: nodes forget them at different times.
 //
-// The hash of an item is FNV-1a over a tag and the item's fields, strings with their
-// length in front, numbers as eight bytes, all big-endian, followed by the finaliser
-// of MurmurHash3. It is part of the protocol; testdata/digest.json has examples.
+// The hash of an item is that of package digest over a tag and the item's fields. It is
+// part of the protocol; testdata/digest.json has examples.
 
 // The tags.
 const (
@@ -22,55 +25,22 @@ const (
 	tagEnd
 )
 
-type hasher uint64
+func newHash(tag byte) digest.Hash { return digest.New().Byte(tag) }
 
-func newHasher(tag byte) hasher { return hasher(14695981039346656037).byte(tag) }
-
-func (h hasher) byte(b byte) hasher { return (h ^ hasher(b)) * 1099511628211 }
-
-func (h hasher) uint64(v uint64) hasher {
-	for shift := 56; shift >= 0; shift -= 8 {
-		h = h.byte(byte(v >> shift))
-	}
-	return h
-}
-
-func (h hasher) string(s string) hasher {
-	h = h.uint64(uint64(len(s)))
-	for i := range len(s) {
-		h = h.byte(s[i])
-	}
-	return h
-}
-
-func (h hasher) version(v Version) hasher {
+func addVersion(h digest.Hash, v Version) digest.Hash {
 	id := v.Node.ID()
-	h = h.uint64(v.Counter)
-	for _, b := range id {
-		h = h.byte(b)
-	}
-	return h
+	return h.Uint64(v.Counter).Bytes(id[:])
 }
 
-// end mixes the bits, so that sums of hashes of similar items do not meet.
-func (h hasher) end() uint64 {
-	x := uint64(h)
-	x ^= x >> 33
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	x *= 0xc4ceb9fe1a85ec53
-	return x ^ x>>33
-}
-
-func hashKey(k Key) uint64 { return newHasher(tagKey).string(string(k[:])).end() }
+func hashKey(k Key) uint64 { return newHash(tagKey).String(string(k[:])).End() }
 
 // hash returns the sum of the hashes of an entry and its shares.
 func (e *entry) hash() uint64 {
 	var sum uint64
 	name := e.name.Value()
 	if e.kind != Removed {
-		sum = newHasher(tagAttribute).string(name).version(e.ver).byte(byte(e.kind)).
-			uint64(uint64(e.start())).uint64(uint64(len(e.value))).uint64(uint64(e.sum)).end()
+		sum = addVersion(newHash(tagAttribute).String(name), e.ver).Byte(byte(e.kind)).
+			Uint64(uint64(e.start())).Uint64(uint64(len(e.value))).Uint64(uint64(e.sum)).End()
 	}
 	for _, sh := range e.shares() {
 		sum += hashShare(name, e.ver, sh)
@@ -79,30 +49,30 @@ func (e *entry) hash() uint64 {
 }
 
 func hashShare(name string, of Version, sh Share) uint64 {
-	return newHasher(tagShare).string(name).version(of).version(sh.version()).uint64(uint64(sh.Sum)).end()
+	return addVersion(addVersion(newHash(tagShare).String(name), of), sh.version()).Uint64(uint64(sh.Sum)).End()
 }
 
 func (id ID) hash() uint64 {
-	return newHasher(tagID).version(id.Version).string(id.Text).end()
+	return addVersion(newHash(tagID), id.Version).String(id.Text).End()
 }
 
 func (t Timeout) hash() uint64 {
 	if t.Version.IsZero() {
 		return 0
 	}
-	return newHasher(tagTimeout).version(t.Version).uint64(uint64(t.After.Milliseconds())).end()
+	return addVersion(newHash(tagTimeout), t.Version).Uint64(uint64(t.After.Milliseconds())).End()
 }
 
 func (p Principal) hash() uint64 {
 	if p.Version.IsZero() {
 		return 0
 	}
-	return newHasher(tagPrincipal).version(p.Version).uint64(uint64(len(p.Value))).uint64(uint64(Checksum(p.Value))).end()
+	return addVersion(newHash(tagPrincipal), p.Version).Uint64(uint64(len(p.Value))).Uint64(uint64(Checksum(p.Value))).End()
 }
 
 // hashEnd is all that an ended session adds to the hash of its key: who ended it
 // does not matter.
-func hashEnd() uint64 { return newHasher(tagEnd).end() }
+func hashEnd() uint64 { return newHash(tagEnd).End() }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

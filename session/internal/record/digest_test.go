@@ -48,20 +48,6 @@ func TestGoldenDigests(t *testing.T) {
 	}
 }
 
-// The finaliser and FNV-1a, against published values.
-func TestHash(t *testing.T) {
-	h := hasher(14695981039346656037)
-	for _, b := range []byte("foobar") {
-		h = h.byte(b)
-	}
-	if want := hasher(0x85944171f73967e8); h != want {
-		t.Errorf("FNV-1a of foobar = %x, want %x", h, want)
-	}
-	if got, want := hasher(1).end(), uint64(0xb456bcfc34c2cb2c); got != want {
-		t.Errorf("finaliser of 1 = %x, want %x", got, want)
-	}
-}
-
 // Everything that is replicated is in the digest.
 func TestDigestTellsApart(t *testing.T) {
 	base := func() *Session {

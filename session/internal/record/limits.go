@@ -107,9 +107,6 @@ func NewSite(node membership.ID, limits Limits, events bool) *Site {
 // Node returns the node that writes.
 func (s *Site) Node() Node { return s.node }
 
-// Limits returns the limits with defaults filled in.
-func (s *Site) Limits() Limits { return s.limits }
-
 func checkLimit(err error, have, limit int) error {
 	if have > limit {
 		return &LimitError{Err: err, Have: have, Max: limit}

@@ -94,10 +94,6 @@ func (s *Session) SetAccess(at time.Duration) {
 	}
 }
 
-// Expired reports whether the session was not in use for longer than its timeout, as
-// far as this node knows. It does not end the session.
-func (s *Session) Expired(now time.Duration) bool { return s.Remaining(now) == 0 }
-
 // addID takes an id into the list, which has each text once, newest first, and as
 // many as the limit says. It returns the ids that came and went; the same set of ids
 // gives the same list in whatever order they come.

@@ -99,10 +99,10 @@ func TestSessionTooLarge(t *testing.T) {
 
 func TestLimitsHaveDefaults(t *testing.T) {
 	want := Limits{Attributes: 1000, Removed: 64, Name: 256, Value: 1 << 20, Bytes: 4 << 20, Nodes: 4096, ID: 256, IDs: 3}
-	if got := NewSite(nodeID('a'), Limits{Name: -1}, false).Limits(); got != want {
-		t.Errorf("Limits() = %+v, want %+v", got, want)
+	if got := NewSite(nodeID('a'), Limits{Name: -1}, false).limits; got != want {
+		t.Errorf("limits = %+v, want %+v", got, want)
 	}
-	if got := NewSite(nodeID('a'), Limits{Bytes: math.MaxInt}, false).Limits().Bytes; got != most {
+	if got := NewSite(nodeID('a'), Limits{Bytes: math.MaxInt}, false).limits.Bytes; got != most {
 		t.Errorf("the largest limit is %d, want %d", got, most)
 	}
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/table"
 )
@@ -19,6 +20,19 @@ const (
 	Written             // the change was handed to the network for every current peer
 	None                // nothing
 )
+
+// peers is for how many of the peers a change is to be safe. With Written safe is what was
+// handed to the network.
+func (w Wait) peers() peers.Wait {
+	switch w {
+	case One:
+		return peers.One
+	case None:
+		return peers.None
+	default:
+		return peers.All
+	}
+}
 
 // Config is how an [Engine] is set up. New fills in defaults for what is zero.
 type Config struct {

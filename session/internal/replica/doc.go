@@ -6,26 +6,18 @@
 // # Peers
 //
 // A peer is a member of the group that has introduced itself as having the same manager.
-// It is one of three things:
-//
-//	current    it has all sessions; commits wait for it
-//	catching   it gets all changes but may lack older ones; nobody waits for it
-//	silent     it has not answered for Config.Budget, or could not be reached: it gets
-//	           nothing but a greeting now and then
-//
-// Who was silent and answers again catches up by a repair before it is current. Members
-// greet each other until both have heard, so that no loss and no failure that only one of
-// them has seen keeps them apart.
+// Package peers says which of them commits wait for, how one that was silent is caught up,
+// and whom a node that starts gets all sessions from.
 //
 // # How nodes come to be the same
 //
 // A change goes from the node that made it to all others, once. What is missing shows:
 // a change says which writes of its node it follows, and a session of which something is
 // missing is fetched whole, and not shown before. A node that starts gets all sessions
-// from a peer that has them, in blocks, and before them what has ended. And from time to time, and after a peer was
-// silent or a partition has healed, two nodes compare sums of all sessions and exchange
-// those that differ. Package record has the merge that makes the order of all this
-// irrelevant.
+// from a peer that has them, in blocks, and before them what has ended. And from time to
+// time, and after a peer was silent or a partition has healed, two nodes compare sums of
+// all sessions and exchange those that differ. Package record has the merge that makes the
+// order of all this irrelevant.
 //
 // # The end of a session
 //

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gotribes/tribes/group"
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
 	"github.com/gotribes/tribes/session/internal/table"
@@ -28,7 +29,6 @@ type Engine struct {
 	site  *record.Site
 	topic *group.Topic
 	tombs tombs
-	hush  hush
 	n     counters
 
 	ctx      context.Context // ends with Close
@@ -38,16 +38,14 @@ type Engine struct {
 	ready    chan struct{}  // closed when all sessions are here
 	draining atomic.Bool
 	requests atomic.Uint64 // the last number of a request of ours
-	peers    atomic.Pointer[[]*peer]
+	peers    *peers.Set[*peer]
+	loaded   record.Key // up to which the state transfer has come; used by load alone
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
 	begun, closed bool
-	changed       chan struct{} // closed and replaced when something about peers changes
-	state         sessionwire.State
 	loads         map[uint64]*load
 	checks        map[uint64]*check
-	meetings      map[record.Node]*meeting
 	gaps          map[record.Key]record.Node // sessions of which something is missing, and who has it
 	gap           chan struct{}              // has room for one: there are gaps
 	touches       map[record.Key]bool        // sessions to tell of that they are in use
@@ -64,16 +62,15 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: c, topic: topic, busy: make(chan struct{}, 16), ready: make(chan struct{}),
-		changed: make(chan struct{}), gap: make(chan struct{}, 1),
+		gap:   make(chan struct{}, 1),
 		loads: make(map[uint64]*load), checks: make(map[uint64]*check),
-		gaps:     make(map[record.Key]record.Node),
-		meetings: make(map[record.Node]*meeting),
-		touches:  make(map[record.Key]bool), ends: make(map[record.Key]sessionwire.End),
+		gaps:    make(map[record.Key]record.Node),
+		touches: make(map[record.Key]bool), ends: make(map[record.Key]sessionwire.End),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.tab = table.New(table.Config{Max: c.Sessions, Every: c.Sweep, Expire: e.expire, Keyed: true})
 	e.tombs.m = make(map[record.Key]tomb)
-	e.peers.Store(new([]*peer))
+	e.peers = e.newPeers()
 	return e, nil
 }
 
@@ -93,8 +90,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if !e.begun {
 		e.begun = true
 		e.site = record.NewSite(local.ID(), e.cfg.Limits, e.cfg.Attributes)
+		e.peers.Begin(local.ID())
 		e.undo = append(e.undo, e.topic.Listen(e.receive), e.cfg.Group.Watch(watcher{e}))
-		e.spawn(e.join)
+		e.spawn(e.peers.Join)
 		e.spawn(e.fill)
 		e.spawn(e.tick)
 	}
@@ -176,12 +174,10 @@ func (e *Engine) Drain(ctx context.Context) error {
 	e.draining.Store(true)
 	e.flush()
 	for {
-		e.mu.Lock()
-		changed := e.changed
-		e.mu.Unlock()
+		changed := e.peers.Changed()
 		waits := 0
-		for _, p := range *e.peers.Load() {
-			waits += p.waits()
+		for _, p := range e.peers.All() {
+			waits += p.Waits()
 		}
 		if waits == 0 {
 			return nil
@@ -206,18 +202,17 @@ func (e *Engine) Close() {
 	e.closed = true
 	undo, begun := e.undo, e.begun
 	e.mu.Unlock()
+	e.peers.Close()
 	if begun {
 		ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Budget)
-		_ = e.broadcast(ctx, &sessionwire.Bye{}) // who does not hear it sees the member leave
+		e.peers.Broadcast(ctx, sessionwire.Append(nil, &sessionwire.Bye{})) // who does not hear it sees the member leave
 		cancel()
 	}
 	for _, f := range undo {
 		f()
 	}
 	e.cancel()
-	for _, p := range *e.peers.Load() {
-		p.leave()
-	}
+	e.peers.Leave()
 	e.wg.Wait()
 	e.tab.Close()
 }

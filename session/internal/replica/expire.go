@@ -105,7 +105,7 @@ func (e *Engine) Accessed(h *table.Entry) {
 func (e *Engine) tick(ctx context.Context) {
 	ticker := time.NewTicker(flushes)
 	defer ticker.Stop()
-	next, turn := e.Now()+e.cfg.Repair, 0
+	next := e.Now() + e.cfg.Repair
 	for {
 		select {
 		case <-ctx.Done():
@@ -116,10 +116,7 @@ func (e *Engine) tick(ctx context.Context) {
 		if now := e.Now(); now >= next && e.whole() {
 			next = now + e.cfg.Repair
 			e.tombs.purge(now)
-			if peers := *e.peers.Load(); len(peers) > 0 {
-				e.mend(peers[turn%len(peers)])
-				turn++
-			}
+			e.peers.Compare()
 		}
 	}
 }
@@ -164,14 +161,8 @@ func (e *Engine) flushTouches(keys map[record.Key]bool) {
 // post sends a message that may be lost to all peers that answer.
 func (e *Engine) post(m sessionwire.Message) {
 	body := sessionwire.Append(nil, m)
-	for _, p := range *e.peers.Load() {
-		p.mu.Lock()
-		ctx, to, ok := p.ctx, p.to, p.stands < silent
-		p.mu.Unlock()
-		if !ok {
-			continue
-		}
-		if _, err := e.topic.Post(ctx, to, body, message.UseAck, func(message.ID, error) {}); err != nil {
+	for _, p := range e.peers.All() {
+		if err := p.Post(body); err != nil {
 			e.cfg.Logger.Debug("session message not sent", "kind", m.Kind(), "err", err)
 		}
 	}
@@ -184,8 +175,8 @@ func (e *Engine) tellEnd(ctx context.Context, p *peer, k record.Key) {
 		return
 	}
 	m := &sessionwire.Ends{Sessions: []sessionwire.End{{Key: k, End: t.end}}}
-	_, err := e.topic.Post(ctx, []*membership.Member{p.member()}, sessionwire.Append(nil, m), message.UseAck, nil)
+	_, err := e.topic.Post(ctx, []*membership.Member{p.Member()}, sessionwire.Append(nil, m), message.UseAck, nil)
 	if err != nil {
-		e.cfg.Logger.Debug("end of a session not sent", "member", p.member(), "err", err)
+		e.cfg.Logger.Debug("end of a session not sent", "member", p.Member(), "err", err)
 	}
 }

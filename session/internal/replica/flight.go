@@ -3,50 +3,31 @@ package replica
 import (
 	"context"
 	"sync"
+
+	"github.com/gotribes/tribes/internal/peers"
+	"github.com/gotribes/tribes/session/internal/sessionwire"
 )
 
-// flight is a change on its way to the peers.
+// flight is a change of a session on its way to the peers, behind those before it.
 type flight struct {
-	mode Wait
-	done chan struct{} // closed when it is settled as mode asks
+	*peers.Flight
 
-	mu      sync.Mutex
-	prev    *flight // the one before, of the same session; nil once it is settled
-	left    int     // current peers that have not answered
-	acked   int
-	err     error // of a peer that refused it
-	settled bool
+	mu   sync.Mutex
+	prev *flight // the one before, of the same session; nil once it is settled
 }
 
-func newFlight(mode Wait, prev *flight, peers int) *flight {
-	f := &flight{mode: mode, prev: prev, left: peers, done: make(chan struct{})}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.check()
-	return f
-}
+// bodies are buffers of changes, which a topic copies.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
-// settle notes the outcome at one peer: whether it has the change, or why it refuses it.
-// Neither means that the peer does not count any more.
-func (f *flight) settle(acked bool, refused error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.left--
-	if acked {
-		f.acked++
+// fly sends a message that changes a session to all peers.
+func (e *Engine) fly(m sessionwire.Message, prev *flight) *flight {
+	scratch := bodies.Get().(*[]byte)
+	defer bodies.Put(scratch)
+	*scratch = sessionwire.Append((*scratch)[:0], m)
+	if prev != nil && prev.over() {
+		prev = nil
 	}
-	if f.err == nil {
-		f.err = refused
-	}
-	f.check()
-}
-
-// check closes done when it is time. The caller holds f.mu.
-func (f *flight) check() {
-	if !f.settled && (f.left == 0 || f.mode == None || f.mode == One && f.acked > 0) {
-		f.settled = true
-		close(f.done)
-	}
+	return &flight{Flight: peers.Tell(e.cfg.Wait.peers(), *scratch, e.peers.All()), prev: prev}
 }
 
 // Wait implements table.Waiter: it waits for this change and those before it. The error
@@ -66,27 +47,20 @@ func (f *flight) Wait(ctx context.Context) error {
 			return err
 		}
 	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.mode == None || f.mode == One && f.acked > 0 {
-		return nil
-	}
-	return f.err
+	_, err := f.Flight.Wait(ctx)
+	return err
 }
 
 // over reports whether nothing is to be waited for any more. What was refused then is
 // told to who has waited; it does not hold up what comes later.
 func (f *flight) over() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.settled {
+	select {
+	case <-f.Done():
+	default:
 		return false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.prev != nil && f.prev.over() {
 		f.prev = nil
 	}
@@ -95,7 +69,6 @@ func (f *flight) over() bool {
 
 // degraded reports whether no peer has it although one should.
 func (f *flight) degraded() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.acked == 0
+	acked, _ := f.Outcome()
+	return acked == 0
 }

@@ -92,7 +92,7 @@ func TestFirstChangesAtTheSameTime(t *testing.T) {
 		n, x, y := r.start("a", func(c *Config) { c.Limits.Value = 10 }), r.rogue("x"), r.rogue("y")
 		x.meet(n, sessionwire.Ready)
 		y.meet(n, sessionwire.Ready)
-		px, py := n.peer(x.node()), n.peer(y.node())
+		px, py := n.peers.Get(x.node().ID()), n.peers.Get(y.node().ID())
 		for i := range uint64(300) {
 			_, good := x.made(i, nil)
 			_, bad := y.made(i, func(s *record.Session) { must(t, s.Set("k", make([]byte, 11))) })
@@ -110,30 +110,4 @@ func TestFirstChangesAtTheSameTime(t *testing.T) {
 			}
 		}
 	})
-}
-
-// One line of a text about a member in ten seconds; what was left out is counted.
-func TestHush(t *testing.T) {
-	var h hush
-	now, node := time.Now(), record.NodeOf(membership.ID{1})
-	for i := range 5 {
-		if ok, _ := h.allow(line{"a", node}, now); ok != (i == 0) {
-			t.Errorf("line %d: %v", i, ok)
-		}
-	}
-	if ok, _ := h.allow(line{"b", node}, now); !ok {
-		t.Error("another text was left out")
-	}
-	if ok, skipped := h.allow(line{"a", node}, now.Add(logPause)); !ok || skipped != 4 {
-		t.Errorf("after a pause: %v, %d skipped", ok, skipped)
-	}
-	lines := 0
-	for i := range 10 * logLines {
-		if ok, _ := h.allow(line{"a", record.NodeOf(membership.ID{2, byte(i), byte(i >> 8)})}, now); ok {
-			lines++
-		}
-	}
-	if lines > logLines || len(h.lines) > logLines+2 {
-		t.Errorf("%d lines about many members, %d remembered", lines, len(h.lines))
-	}
 }

@@ -21,7 +21,7 @@ func BenchmarkReplicaHeap(b *testing.B) {
 	n := r.start("a", func(c *Config) { c.Sessions, c.Discover, c.Tell = sessions, time.Millisecond, func(Event) {} })
 	m := phantom(b, 'p')
 	must(b, n.met(m, hello(sessionwire.Ready)))
-	other, p := record.NewSite(m.ID(), record.Limits{}, false), n.peer(record.NodeOf(m.ID()))
+	other, p := record.NewSite(m.ID(), record.Limits{}, false), n.peers.Get(m.ID())
 	change := func(i int) []byte {
 		var k record.Key
 		binary.BigEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15)

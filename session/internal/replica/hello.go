@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
@@ -15,25 +16,17 @@ import (
 type watcher struct{ e *Engine }
 
 // MemberEvent implements channel.MembershipListener.
-func (w watcher) MemberEvent(_ context.Context, ev membership.Event) {
-	switch ev.Kind {
-	case membership.Joined:
-		w.e.meet(ev.Member)
-	case membership.Left, membership.Failed:
-		node := record.NodeOf(ev.Member.ID())
-		w.e.drop(node)
-		if ev.Kind == membership.Failed && w.e.cfg.Failed != nil {
-			w.e.cfg.Failed(node)
-		}
+func (w watcher) MemberEvent(ctx context.Context, ev membership.Event) {
+	w.e.peers.MemberEvent(ctx, ev)
+	if ev.Kind == membership.Failed && w.e.cfg.Failed != nil {
+		w.e.cfg.Failed(record.NodeOf(ev.Member.ID()))
 	}
 }
 
 // introduction is what this node says of itself.
-func (e *Engine) introduction() *sessionwire.Hello {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (e *Engine) introduction(s peers.State) *sessionwire.Hello {
 	return &sessionwire.Hello{
-		Manager: e.cfg.Name, Codec: e.cfg.Codec, Route: e.cfg.Route, State: e.state,
+		Manager: e.cfg.Name, Codec: e.cfg.Codec, Route: e.cfg.Route, State: sessionwire.State(s),
 		MinVersion: sessionwire.Version, MaxVersion: sessionwire.Version,
 	}
 }
@@ -41,55 +34,36 @@ func (e *Engine) introduction() *sessionwire.Hello {
 // met is told what a member says of itself.
 func (e *Engine) met(m *membership.Member, h *sessionwire.Hello) error {
 	if err := e.compatible(h); err != nil {
-		e.tell(slog.LevelError, "member is no session replica", m, "err", err)
+		e.peers.Tell(slog.LevelError, "member is no session replica", m, "err", err)
 		e.n.incompatible.Add(1)
 		return err
 	}
-	node := record.NodeOf(m.ID())
-	e.mu.Lock()
-	p := e.peer(node)
-	isNew := p == nil
-	if isNew && !e.closed {
-		p = e.newPeer(m, h)
-		all := append(append([]*peer(nil), *e.peers.Load()...), p)
-		e.peers.Store(&all)
-	}
-	mine := e.state
-	e.mu.Unlock()
+	p, isNew, again := e.peers.Met(m, peers.State(h.State))
 	if p == nil {
 		return nil
 	}
 	if isNew {
 		e.duplicate(m, h)
 	}
-	if p.heard(m, h) || isNew {
-		e.meet(m)
+	if isNew || again && e.forgotten(p) {
+		e.peers.Meet(m)
 	}
-	if isNew && mine == sessionwire.Ready && h.State == sessionwire.Ready {
+	if isNew && e.peers.State() == peers.Ready && h.State == sessionwire.Ready {
 		e.reunite(p)
 	}
-	e.notify()
 	return nil
 }
 
-// heard notes what the peer says of itself. It reports whether that is no news: then the
-// peer may have said it because it does not know this node any more.
-func (p *peer) heard(m *membership.Member, h *sessionwire.Hello) (again bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	again = p.hello.State == h.State && time.Since(p.greeted) > p.e.cfg.Stall
-	if again {
-		p.greeted = time.Now()
+// forgotten is told of a greeting that is no news, and reports whether the peer may have
+// said it because it does not know this node any more.
+func (e *Engine) forgotten(p *peer) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(p.greeted) <= e.cfg.Stall {
+		return false
 	}
-	p.m, p.to = m, []*membership.Member{m}
-	if p.hello.State == sessionwire.Ready {
-		return again // an older message, overtaken
-	}
-	p.hello = *h
-	if p.stands == catching && !p.behind && h.State == sessionwire.Ready {
-		p.stands = current
-	}
-	return again
+	p.greeted = time.Now()
+	return true
 }
 
 // errIncompatible says why a member is no peer.
@@ -124,87 +98,36 @@ func short(s string) string { return fmt.Sprintf("%.64q", s) }
 func (e *Engine) duplicate(m *membership.Member, h *sessionwire.Hello) {
 	if h.Route != "" && h.Route == e.cfg.Route {
 		e.n.duplicates.Add(1)
-		e.tell(slog.LevelError, "two nodes have the same route", m, "route", h.Route)
+		e.peers.Tell(slog.LevelError, "two nodes have the same route", m, "route", h.Route)
 	}
 }
 
-// join gets all sessions from a peer that has them. Without one, the node is ready when
-// it has looked for others for a moment; of several that start together, the first by
-// its id is, and the others get what it has: nothing, quickly.
-func (e *Engine) join(ctx context.Context) {
-	for _, m := range e.cfg.Group.View().Members {
-		e.meet(m)
+// reunite repairs two nodes that were apart: the first by its id does it at once, the
+// other a moment later, if the first has not noticed that they were.
+func (e *Engine) reunite(p *peer) {
+	if e.site.Node().Compare(p.node) < 0 {
+		e.peers.Mend(p)
+		return
 	}
-	discover, timeout := time.NewTimer(e.cfg.Discover), time.NewTimer(e.cfg.StateTimeout)
-	defer discover.Stop()
-	defer timeout.Stop()
-	looked := false
-	var from record.Key
-	for {
-		e.mu.Lock()
-		changed := e.changed
-		e.mu.Unlock()
-		provider, wait := e.provider()
-		switch {
-		case provider != nil:
-			e.announce(ctx, sessionwire.Loading)
-			if e.load(ctx, provider, &from) == nil {
-				e.joined(ctx)
-				return
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			provider.failed++
-			provider.leaveOut("state transfer failed")
-			e.announce(ctx, sessionwire.Starting) // so that two that failed do not wait for each other
-		case looked && !wait:
-			e.joined(ctx)
-			return
-		}
+	e.run(func(ctx context.Context) {
 		select {
-		case <-changed:
-		case <-discover.C:
-			looked = true
-		case <-timeout.C:
-			e.cfg.Logger.Error("no member has given the sessions of the group", "after", e.cfg.StateTimeout, "sessions", e.Count(), "serves", e.cfg.Serve)
-			e.n.incomplete.Add(1)
-			if e.cfg.Serve {
-				e.joined(ctx)
-				return
-			}
 		case <-ctx.Done():
-			return
+		case <-time.After(e.cfg.Stall):
+			e.peers.Mend(p)
 		}
-	}
+	})
 }
 
-// provider returns a peer that can give all sessions, or else whether one will: of several
-// the one that has failed to least often. One that does not answer may: if it has crashed,
-// the group drops it.
-func (e *Engine) provider() (best *peer, wait bool) {
-	wait = e.awaited()
-	for _, p := range *e.peers.Load() {
-		stands, state := p.is()
-		switch {
-		case stands < silent && state == sessionwire.Ready:
-			if best == nil || p.failed < best.failed {
-				best, wait = p, true
-			}
-		case stands <= silent && state != sessionwire.Starting, stands < silent && p.node.Compare(e.site.Node()) < 0:
-			wait = true
-		}
-	}
-	return best, wait
+// late is told that no member has given the sessions in time, and says whether the node
+// is ready with what it has.
+func (e *Engine) late() bool {
+	e.cfg.Logger.Error("no member has given the sessions of the group", "after", e.cfg.StateTimeout, "sessions", e.Count(), "serves", e.cfg.Serve)
+	e.n.incomplete.Add(1)
+	return e.cfg.Serve
 }
 
 // joined makes the node ready.
-func (e *Engine) joined(ctx context.Context) {
-	e.announce(ctx, sessionwire.Ready)
+func (e *Engine) joined() {
 	close(e.ready)
-	e.cfg.Logger.Info("sessions are here", "sessions", e.Count(), "peers", len(*e.peers.Load()))
-	for _, p := range *e.peers.Load() {
-		// What others have changed while the provider read may have passed us by.
-		e.mend(p)
-	}
+	e.cfg.Logger.Info("sessions are here", "sessions", e.Count(), "peers", len(e.peers.All()))
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/hush"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
 )
@@ -126,7 +127,7 @@ func TestFloodOfSessions(t *testing.T) {
 		if lines, _ := n.log.count("refused"); lines != 1 {
 			t.Errorf("%d lines in the log", lines)
 		}
-		time.Sleep(logPause)
+		time.Sleep(hush.Pause)
 		flood()
 		if lines, _ := n.log.count("refused"); lines != 2 {
 			t.Errorf("%d lines in the log after a pause", lines)

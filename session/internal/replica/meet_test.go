@@ -27,6 +27,24 @@ func TestMuteMember(t *testing.T) {
 	})
 }
 
+// A member that was met when it had gone already, so that nobody says that it has, does not
+// hold up a start for ever, nor is it greeted for ever.
+func TestMemberThatIsGone(t *testing.T) {
+	inRig(t, func(r *rig) {
+		n := begin(t, r.boot("a", nil))
+		n.peers.Meet(phantom(t, 'g'))
+		must(t, n.met(phantom(t, 'h'), hello(sessionwire.Loading)))
+		begun := time.Now()
+		must(t, n.Start(context.Background()))
+		if took := time.Since(begun); took > 45*time.Second {
+			t.Errorf("ready after %v", took)
+		}
+		if s := n.Stats(); s.Peers != 0 || s.Incomplete != 0 || n.peers.Awaited() {
+			t.Errorf("%+v, awaited %v", s, n.peers.Awaited())
+		}
+	})
+}
+
 // A node that becomes ready just while it greets a member that did not answer before tells
 // it so.
 func TestReadyWhileAMemberComesBack(t *testing.T) {

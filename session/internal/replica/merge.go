@@ -98,7 +98,7 @@ func (e *Engine) merge(p *peer, k record.Key, lives bool, f func(*table.Entry) (
 // refuse notes that something of a peer is not taken, and returns what the peer is told.
 func (e *Engine) refuse(p *peer, k record.Key, err error) error {
 	e.n.rejected.Add(1)
-	e.tell(slog.LevelWarn, "session change refused", p.member(), "session", k, "err", err)
+	e.peers.Tell(slog.LevelWarn, "session change refused", p.Member(), "session", k, "err", err)
 	return fmt.Errorf("session %v: %w", k, err)
 }
 
@@ -214,8 +214,8 @@ func (e *Engine) ended(m *sessionwire.Ends) {
 	}
 	if len(alive) > 0 {
 		// To all: others may have believed it.
-		for _, q := range *e.peers.Load() {
-			if s, _ := q.is(); s < silent {
+		for _, q := range e.peers.All() {
+			if q.Answers() {
 				e.answer(q, func(ctx context.Context) { e.give(ctx, q, 0, alive) })
 			}
 		}

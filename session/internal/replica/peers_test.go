@@ -259,11 +259,11 @@ func TestForgottenPeer(t *testing.T) {
 				a, b := r.start("a", nil), r.start("b", nil)
 				h := a.create("id.a")
 				time.Sleep(time.Minute)
-				b.drop(a.site.Node()) // as if its heartbeats were lost
+				b.peers.Drop(a.site.Node().ID()) // as if its heartbeats were lost
 				if how == "a write" {
 					must(t, a.set(h, "k", "w"))
 				} else {
-					b.meet(a.self())
+					b.peers.Meet(a.self())
 				}
 				time.Sleep(10 * time.Second)
 				if a.Stats().Current != 1 || b.Stats().Current != 1 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/gotribes/tribes/message"
-	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
 )
 
@@ -24,11 +23,11 @@ func (e *Engine) receive(_ context.Context, m *message.Message) error {
 	if h, ok := msg.(*sessionwire.Hello); ok {
 		return e.met(m.Source, h)
 	}
-	p := e.peer(record.NodeOf(m.Source.ID()))
+	p := e.peers.Get(m.Source.ID())
 	if p == nil {
 		e.n.strangers.Add(1)
 		from := m.Source // m goes back to its pool
-		e.meet(from)
+		e.peers.Meet(from)
 		return fmt.Errorf("%w: %v", errStranger, msg.Kind())
 	}
 	return e.dispatch(p, msg)
@@ -39,7 +38,7 @@ func (e *Engine) dispatch(p *peer, msg sessionwire.Message) error {
 	switch m := msg.(type) {
 	case *sessionwire.Bye:
 		if !m.Draining {
-			e.drop(p.node)
+			e.peers.Drop(p.Node)
 		}
 	case *sessionwire.Change:
 		return e.change(p, &m.Change)

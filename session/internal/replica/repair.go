@@ -3,10 +3,9 @@ package replica
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
-	"time"
 
+	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
@@ -24,49 +23,6 @@ var (
 	errGive    = errors.New("tribes: session: peer did not take sessions")
 	errTooMany = errors.New("tribes: session: more digests than there can be sessions")
 )
-
-// mend repairs with a peer, again until it works or the peer is silent: then it catches
-// up when it is back.
-func (e *Engine) mend(p *peer) {
-	p.mu.Lock()
-	busy := p.mending || p.stands >= silent
-	p.mending = p.mending || !busy
-	p.mu.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if busy || e.closed {
-		return
-	}
-	e.spawn(func(ctx context.Context) {
-		for e.tryRepair(ctx, p) != nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(e.cfg.Budget):
-			}
-		}
-		p.mu.Lock()
-		p.mending = false
-		p.mu.Unlock()
-	})
-}
-
-// tryRepair compares with a peer if that is possible now. The error says that it is to be
-// tried again.
-func (e *Engine) tryRepair(ctx context.Context, p *peer) error {
-	if s, _ := p.is(); s >= silent || ctx.Err() != nil {
-		return nil
-	}
-	err := e.repair(ctx, p)
-	if err == nil {
-		return nil
-	}
-	e.tell(slog.LevelWarn, "sessions could not be compared", p.member(), "err", err)
-	if estranged(err) {
-		p.leaveOut(err.Error())
-		return nil
-	}
-	return err
-}
 
 // repair makes the sessions of a peer and of this node the same, as of now: both have
 // afterwards what either had before.
@@ -243,7 +199,7 @@ func (e *Engine) answerSums(ctx context.Context, p *peer, m *sessionwire.Buckets
 		err = p.send(ctx, answer)
 	}
 	if err != nil {
-		e.cfg.Logger.Debug("sums not answered", "member", p.member(), "err", err)
+		e.cfg.Logger.Debug("sums not answered", "member", p.Member(), "err", err)
 	}
 }
 
@@ -256,10 +212,7 @@ func (e *Engine) sendLists(ctx context.Context, p *peer, m *sessionwire.Buckets,
 		}
 		done := make(chan error, 1)
 		body := sessionwire.Append(nil, &sessionwire.Digests{Request: m.Request, Bucket: uint8(b), Sessions: mine.lists[b]})
-		p.mu.Lock()
-		to := p.to
-		p.mu.Unlock()
-		if _, err := e.topic.Post(ctx, to, body, message.Sync, func(_ message.ID, err error) { done <- err }); err != nil {
+		if _, err := e.topic.Post(ctx, []*membership.Member{p.Member()}, body, message.Sync, func(_ message.ID, err error) { done <- err }); err != nil {
 			return err
 		}
 		waits = append(waits, done)

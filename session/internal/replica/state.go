@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/session/internal/record"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
 )
@@ -46,15 +47,15 @@ func (e *Engine) forgetLoad(id uint64) {
 	e.mu.Unlock()
 }
 
-// load gets all sessions from a key on from a peer, and moves the key on.
-func (e *Engine) load(ctx context.Context, p *peer, from *record.Key) error {
+// load gets all sessions from a peer. It begins where the last provider has ended.
+func (e *Engine) load(ctx context.Context, p *peer) error {
 	id, l := e.begin(p)
 	defer e.forgetLoad(id)
-	m := &sessionwire.StateRequest{Request: id, From: *from, Sessions: uint32(e.cfg.BlockSessions), Bytes: uint32(e.cfg.BlockBytes)}
+	m := &sessionwire.StateRequest{Request: id, From: e.loaded, Sessions: uint32(e.cfg.BlockSessions), Bytes: uint32(e.cfg.BlockBytes)}
 	err := e.receiveBlocks(ctx, l, m)
 	e.mu.Lock()
-	if l.last.Compare(*from) > 0 {
-		*from = l.last
+	if l.last.Compare(e.loaded) > 0 {
+		e.loaded = l.last
 	}
 	e.mu.Unlock()
 	return err
@@ -71,10 +72,8 @@ func (e *Engine) receiveBlocks(ctx context.Context, l *load, m sessionwire.Messa
 	stall := time.NewTimer(e.cfg.Stall)
 	defer stall.Stop()
 	for {
-		e.mu.Lock()
-		changed := e.changed
-		e.mu.Unlock()
-		if s, _ := l.from.is(); s >= silent {
+		changed := e.peers.Changed()
+		if !l.from.Answers() {
 			return errStalled
 		}
 		select {
@@ -158,7 +157,7 @@ func (e *Engine) provide(ctx context.Context, p *peer, m *sessionwire.StateReque
 	// First what has ended, or another node could bring it back to one that was not there.
 	for some := range slices.Chunk(e.tombs.all(), perBatch) {
 		if err := e.tellEnds(ctx, p, some); err != nil {
-			e.tell(slog.LevelWarn, "ends of sessions could not be given", p.member(), "err", err)
+			e.peers.Tell(slog.LevelWarn, "ends of sessions could not be given", p.Member(), "err", err)
 			return
 		}
 	}
@@ -193,7 +192,7 @@ func (e *Engine) blocks(ctx context.Context, p *peer, limit *sessionwire.StateRe
 				err = s.flush()
 			}
 			if err != nil {
-				e.tell(slog.LevelWarn, "sessions could not be given", p.member(), "sent", i, "of", len(keys), "err", err)
+				e.peers.Tell(slog.LevelWarn, "sessions could not be given", p.Member(), "sent", i, "of", len(keys), "err", err)
 				return false
 			}
 			if b.Last {
@@ -259,11 +258,11 @@ func (e *Engine) fill(ctx context.Context) {
 // fetchFrom fetches sessions from a node, or from another one if that fails. What nobody
 // gives is used as it is, or dropped if not even its id is known.
 func (e *Engine) fetchFrom(ctx context.Context, node record.Node, keys []record.Key) {
-	if p := e.peer(node); p != nil {
+	if p := e.peers.Get(node.ID()); p != nil {
 		keys = e.fetchSome(ctx, p, keys)
 	}
-	for _, p := range *e.peers.Load() {
-		if s, _ := p.is(); p.node != node && s < silent && len(keys) > 0 {
+	for _, p := range e.peers.All() {
+		if p.node != node && p.Answers() && len(keys) > 0 {
 			keys = e.fetchSome(ctx, p, keys)
 		}
 	}
@@ -286,9 +285,9 @@ func (e *Engine) fetchSome(ctx context.Context, p *peer, keys []record.Key) []re
 	err := e.fetch(ctx, p, keys)
 	switch {
 	case errors.Is(err, errStalled):
-		p.leaveOut("no sessions in time") // it would hold up the next ones too
+		p.LeaveOut("no sessions in time") // it would hold up the next ones too
 	case err != nil:
-		e.cfg.Logger.Debug("sessions not fetched", "member", p.member(), "err", err)
+		e.cfg.Logger.Debug("sessions not fetched", "member", p.Member(), "err", err)
 	}
 	return slices.DeleteFunc(keys, func(k record.Key) bool {
 		h := e.tab.Get(k)
@@ -308,13 +307,13 @@ func (e *Engine) ask(ctx context.Context, k record.Key) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Budget)
 	defer cancel()
 	var asked sync.WaitGroup
-	for _, p := range *e.peers.Load() {
-		if stands, _ := p.is(); stands != current {
+	for _, p := range e.peers.All() {
+		if stands, _ := p.Is(); stands != peers.Current {
 			continue
 		}
 		asked.Go(func() {
 			if err := e.fetch(ctx, p, []record.Key{k}); err != nil {
-				e.cfg.Logger.Debug("session not fetched", "member", p.member(), "err", err)
+				e.cfg.Logger.Debug("session not fetched", "member", p.Member(), "err", err)
 			}
 		})
 	}

@@ -35,11 +35,6 @@ func (e *Engine) Stats() Stats {
 		Gaps: e.n.gaps.Load(), Repaired: e.n.repaired.Load(),
 		Incomplete: e.n.incomplete.Load(),
 	}
-	for _, p := range *e.peers.Load() {
-		s.Peers++
-		if stands, _ := p.is(); stands == current {
-			s.Current++
-		}
-	}
+	s.Peers, s.Current = e.peers.Count()
 	return s
 }

@@ -25,8 +25,8 @@ func (e *Engine) EndOwn(end func(*table.Entry) bool) {
 	}
 	slices.SortFunc(all, func(a, b sessionwire.End) int { return a.Key.Compare(b.Key) })
 	var told sync.WaitGroup
-	for _, p := range *e.peers.Load() {
-		if s, _ := p.is(); s < silent {
+	for _, p := range e.peers.All() {
+		if p.Answers() {
 			told.Go(func() { e.tellAll(p, all) })
 		}
 	}
@@ -37,7 +37,7 @@ func (e *Engine) EndOwn(end func(*table.Entry) bool) {
 func (e *Engine) tellAll(p *peer, all []sessionwire.End) {
 	for some := range slices.Chunk(all, perBatch) {
 		if err := e.tellEnds(e.ctx, p, some); err != nil {
-			e.cfg.Logger.Warn("ends of sessions could not be given", "member", p.member(), "sessions", len(all), "err", err)
+			e.cfg.Logger.Warn("ends of sessions could not be given", "member", p.Member(), "sessions", len(all), "err", err)
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gotribes/tribes/internal/peers"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/session/internal/sessionwire"
@@ -39,7 +40,7 @@ func (s *stream) send(b *sessionwire.StateBlock) error {
 			return err
 		}
 	}
-	m := s.p.member()
+	m := s.p.Member()
 	s.body = sessionwire.Append(s.body[:0], b)
 	_, err := s.p.e.topic.Post(s.ctx, []*membership.Member{m}, s.body, message.Sync, func(_ message.ID, err error) { s.ended <- err })
 	if err == nil {
@@ -66,8 +67,8 @@ func (s *stream) settle() error {
 	select {
 	case err := <-s.ended:
 		s.open--
-		if err != nil && s.gift && refusal(err) && !estranged(err) {
-			s.p.e.tell(slog.LevelWarn, "sessions were refused", s.p.member(), "err", err)
+		if err != nil && s.gift && peers.Refusal(err) && !s.p.e.peers.Estranging(err) {
+			s.p.e.peers.Tell(slog.LevelWarn, "sessions were refused", s.p.Member(), "err", err)
 			s.p.e.n.rejected.Add(1)
 			return nil
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gotribes/tribes/internal/golden"
 )
 
 // vector is one test vector made by a real Tribes node.
@@ -15,22 +17,6 @@ type vector struct {
 	Name   string         `json:"name"`
 	Hex    string         `json:"hex"`
 	Fields map[string]any `json:"fields"`
-}
-
-func vectors(t *testing.T, file string) []vector {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct{ Vectors []vector }
-	if err := json.Unmarshal(b, &f); err != nil {
-		t.Fatal(err)
-	}
-	if len(f.Vectors) == 0 {
-		t.Fatalf("%s has no vectors", file)
-	}
-	return f.Vectors
 }
 
 // runJSON runs the subcommand and decodes its lines.
@@ -80,7 +66,7 @@ func TestVectors(t *testing.T) {
 		{"acks.json", "ack", "ack"},
 	}
 	for _, tt := range tests {
-		for _, v := range vectors(t, tt.file) {
+		for _, v := range golden.Read[vector](t, tt.file) {
 			t.Run(tt.file+"/"+tt.kind+"/"+v.Name, func(t *testing.T) {
 				lines, status := runJSON(t, "", "-kind", tt.kind, "-reencode", v.Hex)
 				if len(lines) != 1 {
@@ -145,8 +131,8 @@ func checkFrames(t *testing.T, v vector, got map[string]any) {
 const ackHex = "464c5432303032000000030602035" + "44c4632303033"
 
 func TestErrors(t *testing.T) {
-	member := vectors(t, "members.json")[0].Hex
-	frame := vectors(t, "frames.json")[0].Hex
+	member := golden.Read[vector](t, "members.json")[0].Hex
+	frame := golden.Read[vector](t, "frames.json")[0].Hex
 	tests := []struct {
 		name, kind, item, reason string
 		offset                   float64
