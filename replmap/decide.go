@@ -70,7 +70,7 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *
 	case err == nil && a.Outcome == mapwire.Differs && a.Entry == nil:
 		// It may be that the primary has missed the entry that was read here.
 		if err := n.push(ctx, p, []string{w.Entry.Key}); err != nil {
-			n.log.Debug("primary has missed an entry, and was not told", "member", p.member(), "err", err)
+			n.log.Debug("primary has missed an entry, and was not told", "member", p.Member(), "err", err)
 			return nil, false, errNotPrimary // nothing is done; it may be another soon
 		}
 		return nil, false, nil
