@@ -227,8 +227,10 @@ func TestCartInBrowser(t *testing.T) {
 func shopInBrowser(t *testing.T, b *browser, name, args, where string) {
 	p := startProgram(t, "-listen 127.0.0.1:0 "+args)
 	cart := "http://" + p.serving("the cart is at") + "/"
-	b.open(cart)
-	b.shows("No session yet", where)
+	for b.open(cart); !strings.Contains(b.text("document.body.innerText"), where); {
+		b.open(cart) // a node may be ready before it has met all store nodes
+	}
+	b.shows("No session yet")
 	b.click("add bread")
 	b.shows("It is new.")
 	b.click("add bread")
