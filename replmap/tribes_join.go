@@ -147,7 +147,9 @@ func (t *tribesMap) stateOf(ctx context.Context, m *membership.Member) ([]*tribe
 	return all, err
 }
 
-// take makes an entry what a message of another member says.
+// take makes an entry what a message of another member says. If this member has told others
+// a moment ago what the entry was until now, as when it took it over, then they may have
+// heard that last though it is older: so it says what the entry is now.
 func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) {
 	key := string(m.Key)
 	t.taking.Lock()
@@ -159,6 +161,8 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	}
 	t.hears(key, sent)
 	p := t.place(key)
+	overtaken := sent != 0 && !p.relayed.IsZero() && time.Since(p.relayed) < t.cfg.Access
+	p.relayed = time.Time{}
 	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary), true
 	p.hear(true)
 	t.mu.Unlock()
@@ -166,6 +170,9 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 		t.forget(key)
 	}
 	t.table.Write(entry.Entry{Key: key, Value: m.Value, Gone: m.Type == tribeswire.Remove, Lifetime: entry.Forever}, nil)
+	if overtaken {
+		t.later(func(ctx context.Context) { t.again(ctx, key, true, nil) })
+	}
 }
 
 // stateType is the question for all entries of the kind of map.

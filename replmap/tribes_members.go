@@ -286,13 +286,25 @@ func (t *tribesMap) adoptAll(keys []string) {
 				continue
 			}
 			// With the value: who is gone may not have reached all with its last word.
-			if err := t.tell(ctx, to, key, nil); err != nil {
+			if err := t.relay(ctx, to, key); err != nil {
 				for _, m := range to {
 					t.miss(m, key)
 				}
 			}
 		}
 	})
+}
+
+// relay is tell of what another member may have written: a write of that member that is on
+// its way to this one can be overtaken by it, see [tribesMap.take].
+func (t *tribesMap) relay(ctx context.Context, to []*membership.Member, key string) error {
+	err := t.tell(ctx, to, key, nil)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[key]; p != nil {
+		p.relayed = time.Now()
+	}
+	return err
 }
 
 // orphaned reports whether nobody has taken a key over.
@@ -319,7 +331,7 @@ func (t *tribesMap) catchUp(m *membership.Member) {
 	}
 	t.later(func(ctx context.Context) {
 		for _, key := range keys {
-			if t.tell(ctx, []*membership.Member{m}, key, nil) != nil {
+			if t.relay(ctx, []*membership.Member{m}, key) != nil {
 				t.miss(m, key)
 			}
 		}

@@ -27,6 +27,7 @@ type place struct {
 	spare   []byte       // the value that was here, until it is sure that others have one
 	spared  time.Time    // since when
 	wish    *entry.Entry // what this member has written, while messages about that fly
+	relayed time.Time    // when this member has told others a value that it has not written
 	tries   int          // to get the value from who is to have it, after its primary was gone
 }
 

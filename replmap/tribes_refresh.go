@@ -109,9 +109,12 @@ func (t *tribesMap) refresh(ctx context.Context, m *membership.Member, since tim
 			continue
 		}
 		t.n.repaired.Add(1)
-		if t.cfg.Lazy {
+		switch {
+		case t.cfg.Lazy:
 			t.takeLazy(x, m, 0)
-		} else {
+		case samePrimary(x.Primary, t.local()) && samePrimary(t.primary(key), t.local()):
+			t.tellAll(ctx, []*membership.Member{m}, key) // both say that it is of this member
+		default:
 			t.take(x, m.ID(), 0)
 		}
 	}

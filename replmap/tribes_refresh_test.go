@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 // A list of entries replaces what this member has missed before all saw it, and nothing that
@@ -31,6 +33,59 @@ func TestTribesRefresh(t *testing.T) {
 		e.refresh(context.Background(), b.g.Local(), time.Now())
 		if a.get("k") != "1" {
 			t.Errorf("k is %s, which was 1 before all saw a", a.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// A list of entries does not replace what this member is the primary of for both: who gives
+// the list is told. (Seed 667 of TestTribesSimulation.)
+func TestTribesRefreshKeepsItsOwn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1]
+		a.put("k", "new")
+		key, err := JavaString().Append(nil, "k")
+		must(t, err)
+		old, err := JavaString().Append(nil, "old")
+		must(t, err)
+		time.Sleep(10 * time.Second)
+		b.rep.(*tribesMap).table.Write(entry.Entry{Key: string(key), Value: old, Lifetime: entry.Forever}, nil)
+		a.rep.(*tribesMap).refresh(context.Background(), b.g.Local(), time.Now())
+		if a.get("k") != "new" || b.get("k") != "new" {
+			t.Errorf("k is %s on a, %s on b", a.get("k"), b.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// A write that reaches a member after it has taken the entry over, with the value from
+// before, is on all members in the end. (Seed 667 of TestTribesSimulation.)
+func TestTribesTakeoverOvertakesWrite(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := tribesFarm(t)
+		all := f.start("a", "b", "c")
+		a, b, c := all[0], all[1], all[2]
+		a.put("k", "old")
+		time.Sleep(10 * time.Second)
+		key, err := JavaString().Append(nil, "k")
+		must(t, err)
+		f.net.SetLink("a", "c", mem.Link{Delay: 500 * time.Millisecond})
+		done := make(chan error)
+		go func() { done <- a.Put(context.Background(), "k", "new") }()
+		time.Sleep(50 * time.Millisecond)
+		must(t, c.rep.(*tribesMap).relay(context.Background(), []*membership.Member{b.g.Local()}, string(key)))
+		must(t, <-done)
+		f.net.SetLinks(mem.Link{Delay: time.Millisecond})
+		time.Sleep(20 * time.Second)
+		for _, n := range all {
+			if n.get("k") != "new" {
+				t.Errorf("k is %s on %s", n.get("k"), n.name)
+			}
 		}
 		for _, n := range all {
 			n.stop()

@@ -101,12 +101,12 @@ func (t *tribesMap) merged(m *membership.Member, since uint64) {
 	}
 }
 
-// tellAll is tell; who does not hear it is told later.
+// tellAll is relay; who does not hear it is told later.
 func (t *tribesMap) tellAll(ctx context.Context, to []*membership.Member, key string) {
 	if len(to) == 0 {
 		return
 	}
-	if t.tell(ctx, to, key, nil) != nil {
+	if t.relay(ctx, to, key) != nil {
 		for _, m := range to {
 			t.miss(m, key)
 		}
