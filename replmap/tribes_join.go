@@ -161,6 +161,11 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	}
 	t.hears(key, sent)
 	p := t.place(key)
+	if m.Type != tribeswire.Remove && p.known && samePrimary(m.Primary, t.local()) && samePrimary(p.primary, t.local()) {
+		p.hear(true)
+		t.mu.Unlock()
+		return // an echo: what this member has written is not news to it
+	}
 	overtaken := sent != 0 && !p.relayed.IsZero() && time.Since(p.relayed) < t.cfg.Access
 	p.relayed = time.Time{}
 	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary), true

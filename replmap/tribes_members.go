@@ -320,7 +320,7 @@ func (t *tribesMap) catchUp(m *membership.Member) {
 	t.mu.Lock()
 	var keys []string
 	for key, gone := range t.missed[m.ID()] {
-		if p := t.places[key]; gone || p != nil && p.known {
+		if p := t.places[key]; gone || p != nil && p.known && !samePrimary(p.primary, m) {
 			keys = append(keys, key) // what is gone since, who has deleted it tells
 		}
 	}

@@ -63,6 +63,30 @@ func TestTribesRefreshKeepsItsOwn(t *testing.T) {
 	})
 }
 
+// What a member of a Tribes map has written is not replaced by another member that says
+// again what it was before. (Seed 1204 of TestTribesSimulation.)
+func TestTribesEcho(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1]
+		a.put("k", "old")
+		time.Sleep(10 * time.Second)
+		key, err := JavaString().Append(nil, "k")
+		must(t, err)
+		old, err := JavaString().Append(nil, "old")
+		must(t, err)
+		a.put("k", "new")
+		echo := &tribeswire.Message{Type: tribeswire.Copy, Key: key, Value: old, Primary: a.g.Local()}
+		a.rep.(*tribesMap).heard(echo, b.g.Local(), time.Now().UnixMilli())
+		if a.get("k") != "new" {
+			t.Errorf("k is %s", a.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
 // A write that reaches a member after it has taken the entry over, with the value from
 // before, is on all members in the end. (Seed 667 of TestTribesSimulation.)
 func TestTribesTakeoverOvertakesWrite(t *testing.T) {
