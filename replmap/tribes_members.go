@@ -48,6 +48,7 @@ func (t *tribesMap) ping(ctx context.Context) {
 			t.unspare()
 			t.compareNext()
 		}
+		t.tidy()
 		t.refreshed()
 		t.unseen()
 		for i := range all {

@@ -225,13 +225,29 @@ func (t *tribesMap) say(ctx context.Context, to []*membership.Member, key string
 	return t.send(ctx, to, m)
 }
 
-// forget drops the place of a key that is gone.
+// forget drops the place of a key that is gone. What was heard of it a moment ago stays
+// known until [tribesMap.tidy].
 func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.places[key]; p != nil && p.flying > 0 {
+	if p := t.places[key]; p != nil {
 		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, heard: p.heard, wish: p.wish}
-		return
+		t.prune(key, p)
 	}
-	delete(t.places, key)
+}
+
+// tidy drops the places of keys that are gone and were not heard of lately.
+func (t *tribesMap) tidy() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, p := range t.places {
+		t.prune(key, p)
+	}
+}
+
+// prune drops a place that says nothing any more. The caller holds t.mu.
+func (t *tribesMap) prune(key string, p *place) {
+	if !p.known && p.flying == 0 && time.Since(p.heard) > recentTime {
+		delete(t.places, key)
+	}
 }

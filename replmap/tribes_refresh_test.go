@@ -29,6 +29,11 @@ func TestTribesRefresh(t *testing.T) {
 		if a.get("k") != "2" {
 			t.Errorf("k is %s, which b has not heard yet", a.get("k"))
 		}
+		e.heard(&tribeswire.Message{Type: tribeswire.Remove, Key: key}, b.g.Local(), time.Now().UnixMilli()+1)
+		e.refresh(context.Background(), b.g.Local(), time.Now().Add(-time.Second))
+		if a.get("k") != "-" {
+			t.Errorf("k is %s, which is gone, as b has not heard yet", a.get("k"))
+		}
 		time.Sleep(time.Second)
 		e.refresh(context.Background(), b.g.Local(), time.Now())
 		if a.get("k") != "1" {
