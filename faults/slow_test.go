@@ -121,7 +121,7 @@ func TestNoDescriptors(t *testing.T) {
 	l.whole(a, b)
 	l.exchange(a, b)
 	m := l.mark()
-	restore := b.limitDescriptors(b.descriptors())
+	restore := b.limitDescriptors()
 	c := l.start(2)
 	a.await(0, c.name, joined(c.id))
 	before := b.processorTime()
@@ -145,11 +145,19 @@ func TestNoDescriptors(t *testing.T) {
 	l.check()
 }
 
-// limitDescriptors lets the process have n descriptors, and returns what undoes
-// that.
-func (n *node) limitDescriptors(most int) (restore func()) {
+// limitDescriptors lets the process open nothing more, also when a connection ends, and
+// returns what undoes that. The limit is on the number of a descriptor, and new ones get the
+// lowest that is free: those below eight the process has had since its start.
+func (n *node) limitDescriptors() (restore func()) {
 	n.l.t.Helper()
 	pid := n.cmd.Process.Pid
+	most := 0
+	for most < 8 {
+		if _, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, most)); err != nil {
+			break
+		}
+		most++
+	}
 	var old unix.Rlimit
 	n.l.must(unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old))
 	n.l.must(unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(most), Max: old.Max}, nil))

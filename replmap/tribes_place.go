@@ -23,6 +23,7 @@ type place struct {
 	clash   bool // the same, of two messages with values
 	known   bool // there is such a key
 	told    int  // how often another member has said something about it, and when last
+	valued  int  // how often what it is
 	heard   time.Time
 	spare   []byte       // the value that was here, until it is sure that others have one
 	spared  time.Time    // since when
@@ -119,6 +120,9 @@ func (t *tribesMap) flying(key string, value bool, wish *entry.Entry, f func() e
 // hear notes that another member has said something about a key. The caller holds t.mu.
 func (p *place) hear(value bool) {
 	p.told++
+	if value {
+		p.valued++
+	}
 	p.heard = time.Now()
 	p.crossed = p.crossed || p.flying > 0
 	p.clash = p.clash || value && p.values > 0
@@ -155,7 +159,7 @@ func (t *tribesMap) again(ctx context.Context, key string, clash bool, wish *ent
 		return
 	case <-time.After(againPause + time.Duration(place)*t.cfg.Access/4):
 	}
-	if t.stand(key) != before {
+	if t.stand(key).since(before, clash && !t.cfg.Lazy) {
 		return // another has said it again
 	}
 	t.n.repaired.Add(1)
@@ -195,6 +199,16 @@ type stance struct {
 	version entry.Version
 	primary membership.ID
 	told    int
+	valued  int
+}
+
+// since reports whether a member has spoken of a key since another stance: if only values
+// count, not by saying whose it is.
+func (s stance) since(before stance, values bool) bool {
+	if values {
+		return s.version != before.version || s.valued != before.valued
+	}
+	return s != before
 }
 
 func (t *tribesMap) stand(key string) (s stance) {
@@ -203,7 +217,7 @@ func (t *tribesMap) stand(key string) (s stance) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil {
-		s.told = p.told
+		s.told, s.valued = p.told, p.valued
 		if p.primary != nil {
 			s.primary = p.primary.ID()
 		}
@@ -231,7 +245,7 @@ func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil {
-		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, heard: p.heard, wish: p.wish}
+		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, valued: p.valued, heard: p.heard, wish: p.wish}
 		t.prune(key, p)
 	}
 }

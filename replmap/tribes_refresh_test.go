@@ -19,10 +19,8 @@ func TestTribesRefresh(t *testing.T) {
 		a, b := all[0], all[1]
 		b.put("k", "1")
 		time.Sleep(10 * time.Second)
-		key, err := JavaString().Append(nil, "k")
-		must(t, err)
-		value, err := JavaString().Append(nil, "2")
-		must(t, err)
+		key := inJava(t, "k")
+		value := inJava(t, "2")
 		e := a.rep.(*tribesMap)
 		e.heard(&tribeswire.Message{Type: tribeswire.Copy, Key: key, Value: value, Primary: b.g.Local()}, b.g.Local(), time.Now().UnixMilli())
 		e.refresh(context.Background(), b.g.Local(), time.Now().Add(-time.Second))
@@ -52,10 +50,8 @@ func TestTribesRefreshKeepsItsOwn(t *testing.T) {
 		all := tribesFarm(t).start("a", "b")
 		a, b := all[0], all[1]
 		a.put("k", "new")
-		key, err := JavaString().Append(nil, "k")
-		must(t, err)
-		old, err := JavaString().Append(nil, "old")
-		must(t, err)
+		key := inJava(t, "k")
+		old := inJava(t, "old")
 		time.Sleep(10 * time.Second)
 		b.rep.(*tribesMap).table.Write(entry.Entry{Key: string(key), Value: old, Lifetime: entry.Forever}, nil)
 		a.rep.(*tribesMap).refresh(context.Background(), b.g.Local(), time.Now())
@@ -68,6 +64,37 @@ func TestTribesRefreshKeepsItsOwn(t *testing.T) {
 	})
 }
 
+// Who is to say again what a key is does so, too, if it hears meanwhile whose it is.
+// (Seed 944 of TestTribesSimulation.)
+func TestTribesSaysAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1]
+		a.put("k", "new")
+		time.Sleep(10 * time.Second)
+		key, old := inJava(t, "k"), inJava(t, "old")
+		b.rep.(*tribesMap).table.Write(entry.Entry{Key: string(key), Value: old, Lifetime: entry.Forever}, nil)
+		e := a.rep.(*tribesMap)
+		e.later(func(ctx context.Context) { e.again(ctx, string(key), true, nil) })
+		time.Sleep(50 * time.Millisecond)
+		e.heard(&tribeswire.Message{Type: tribeswire.Notify, Key: key, Primary: b.g.Local()}, b.g.Local(), time.Now().UnixMilli())
+		time.Sleep(10 * time.Second)
+		if b.get("k") != "new" {
+			t.Errorf("k is %s", b.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+func inJava(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := JavaString().Append(nil, s)
+	must(t, err)
+	return b
+}
+
 // What a member of a Tribes map has written is not replaced by another member that says
 // again what it was before. (Seed 1204 of TestTribesSimulation.)
 func TestTribesEcho(t *testing.T) {
@@ -76,10 +103,8 @@ func TestTribesEcho(t *testing.T) {
 		a, b := all[0], all[1]
 		a.put("k", "old")
 		time.Sleep(10 * time.Second)
-		key, err := JavaString().Append(nil, "k")
-		must(t, err)
-		old, err := JavaString().Append(nil, "old")
-		must(t, err)
+		key := inJava(t, "k")
+		old := inJava(t, "old")
 		a.put("k", "new")
 		echo := &tribeswire.Message{Type: tribeswire.Copy, Key: key, Value: old, Primary: a.g.Local()}
 		a.rep.(*tribesMap).heard(echo, b.g.Local(), time.Now().UnixMilli())
@@ -101,8 +126,7 @@ func TestTribesTakeoverOvertakesWrite(t *testing.T) {
 		a, b, c := all[0], all[1], all[2]
 		a.put("k", "old")
 		time.Sleep(10 * time.Second)
-		key, err := JavaString().Append(nil, "k")
-		must(t, err)
+		key := inJava(t, "k")
 		f.net.SetLink("a", "c", mem.Link{Delay: 500 * time.Millisecond})
 		done := make(chan error)
 		go func() { done <- a.Put(context.Background(), "k", "new") }()
@@ -153,10 +177,8 @@ func TestLazyDeletionStays(t *testing.T) {
 		a := all[0]
 		a.put("k", "1")
 		e := a.rep.(*tribesMap)
-		key, err := JavaString().Append(nil, "k")
-		must(t, err)
-		value, err := JavaString().Append(nil, "1")
-		must(t, err)
+		key := inJava(t, "k")
+		value := inJava(t, "1")
 		done := make(chan error)
 		go func() {
 			_, err := a.Delete(context.Background(), "k")
