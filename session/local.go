@@ -61,8 +61,8 @@ func (l *local) End(h *held, why record.Reason) error {
 func (l *local) Commit(context.Context, *held) error { return nil }
 
 // Adopt takes a session that comes from a store.
-func (l *local) Adopt(sn *record.Snapshot, note func(h *held, isNew bool)) (*held, error) {
-	return l.Table.Adopt(l.site, sn, func(h *held, isNew bool) {
+func (l *local) Adopt(sn *record.Snapshot, later func(h *held) bool, note func(h *held, isNew bool)) (*held, error) {
+	return l.Table.Adopt(l.site, sn, later, func(h *held, isNew bool) {
 		note(h, isNew)
 		h.Arm(l.Now(), 0)
 	})

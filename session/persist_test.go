@@ -120,6 +120,30 @@ func TestPersistEachRequest(t *testing.T) {
 	})
 }
 
+// Of two writes that did not know of each other the one that was stored last counts, also if
+// the request of the other one has no answer because its node was killed.
+func TestPersistLastStoredCounts(t *testing.T) {
+	inOffice(t, func(c *Config) { c.Persist.EachRequest, c.Persist.Check = true, true }, func(o *office) {
+		for range 20 { // the ids of the nodes are chance
+			a, b := o.node(), o.node()
+			c := newClient(t, a)
+			c.with(func(s *Session) { must(t, Set(s, "k", 1)) })
+			early := *c
+			c.on(b).with(func(s *Session) {
+				early.with(func(s *Session) { must(t, Set(s, "k", 2)) })
+				must(t, Set(s, "k", 3))
+			})
+			o.crash(a)
+			c.on(o.node()).with(func(s *Session) {
+				if k := get[int](t, s, "k"); k != 3 {
+					t.Errorf("k is %d, and 3 was acknowledged", k)
+				}
+			})
+			o.crash(b)
+		}
+	})
+}
+
 // With WriteThrough each change is stored when the call that makes it returns.
 func TestPersistWriteThrough(t *testing.T) {
 	inOffice(t, func(c *Config) { c.Persist.WriteThrough = true }, func(o *office) {

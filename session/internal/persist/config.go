@@ -43,8 +43,10 @@ type Inner interface {
 	// Close drops all sessions.
 	Close()
 	// Adopt merges a session that comes from the store into what is here, and calls note
-	// with the lock of the entry. It fails with record.ErrEnded if it is known to have ended.
-	Adopt(sn *record.Snapshot, note func(h *table.Entry, isNew bool)) (*table.Entry, error)
+	// with the lock of the entry. If later says so, which it calls with the lock too, what was
+	// written here and is not stored comes later than what is. It fails with record.ErrEnded
+	// if the session is known to have ended.
+	Adopt(sn *record.Snapshot, later func(h *table.Entry) bool, note func(h *table.Entry, isNew bool)) (*table.Entry, error)
 	// Evict drops a session from memory that has not ended. The caller holds h.Mu.
 	Evict(h *table.Entry)
 }

@@ -168,7 +168,7 @@ func (k *Keeper) decode(row *store.Session) (*record.Snapshot, error) {
 // adopt takes a stored session into memory, or what it has into the one that is there.
 func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, error) {
 	loaded := false
-	h, err := k.Inner.Adopt(sn, func(h *table.Entry, isNew bool) {
+	h, err := k.Inner.Adopt(sn, k.later, func(h *table.Entry, isNew bool) {
 		loaded = isNew
 		at, now := kept(h), k.Now()
 		exact := now + min(time.Until(row.Accessed), 0)
@@ -199,6 +199,15 @@ func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, e
 		k.cfg.Moved(h.ID(), true)
 	}
 	return h, nil
+}
+
+// later reports whether what is not stored of a session was written by requests that are not
+// answered: the order in which nodes store is the order of their writes then, and of two that
+// did not know of each other the one that is stored last counts. Otherwise what others have
+// stored may well be later. The caller holds h.Mu.
+func (k *Keeper) later(h *table.Entry) bool {
+	at := h.Kept
+	return k.cfg.EachRequest && !k.cfg.Shared && at != nil && at.Writes != at.Saved && !at.Failed
 }
 
 // replaced notes that a session is stored under another id than before: what is left under

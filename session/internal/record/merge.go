@@ -64,6 +64,17 @@ func (s *Session) Merge(c *Change, now time.Duration) (Result, error) {
 // that the other node knew is known here: attributes that it had removed are removed
 // too. Otherwise it is like [Session.Merge].
 func (s *Session) MergeSnapshot(sn *Snapshot, now time.Duration) (Result, error) {
+	return s.mergeSnapshot(sn, now, false)
+}
+
+// MergeStored is [Session.MergeSnapshot] of what is stored in a place that has one writer
+// after the other, by a node that is about to write there: what was written here, and is
+// not in the snapshot, comes later than all that is. Others must not know of it yet.
+func (s *Session) MergeStored(sn *Snapshot, now time.Duration) (Result, error) {
+	return s.mergeSnapshot(sn, now, true)
+}
+
+func (s *Session) mergeSnapshot(sn *Snapshot, now time.Duration, later bool) (Result, error) {
 	if sn.Key != s.key {
 		return Result{}, ErrOtherSession
 	}
@@ -79,6 +90,11 @@ func (s *Session) MergeSnapshot(sn *Snapshot, now time.Duration) (Result, error)
 	}
 	m := merger{Session: s, before: s.digest, theirs: sn.Marks}
 	if !s.hasEnded && sn.End.Version.IsZero() {
+		if later {
+			if err := m.prevail(&sn.Parts); err != nil {
+				return Result{}, err
+			}
+		}
 		m.dropDead(sn.Attributes)
 	}
 	m.parts(&sn.Parts, now)

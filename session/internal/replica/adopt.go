@@ -9,14 +9,14 @@ import (
 // the next change. It calls note with the lock of the entry. It fails with record.ErrEnded
 // if the session has ended as far as this node knows, and with ErrNotReady before it has all
 // sessions.
-func (e *Engine) Adopt(sn *record.Snapshot, note func(h *table.Entry, isNew bool)) (*table.Entry, error) {
+func (e *Engine) Adopt(sn *record.Snapshot, later func(h *table.Entry) bool, note func(h *table.Entry, isNew bool)) (*table.Entry, error) {
 	if !e.whole() {
 		return nil, ErrNotReady
 	}
 	if e.tombs.has(sn.Key) {
 		return nil, record.ErrEnded
 	}
-	h, err := e.tab.Adopt(e.site, sn, func(h *table.Entry, isNew bool) {
+	h, err := e.tab.Adopt(e.site, sn, later, func(h *table.Entry, isNew bool) {
 		note(h, isNew)
 		e.arm(h, e.Now())
 	})

@@ -30,9 +30,11 @@ type Kept struct {
 }
 
 // Adopt merges a session that comes from a store or from another node into the one of its
-// key, which it makes if there is none, and keeps the index. Then it calls note, with the
-// lock of the entry, which it returns. With an error nothing has changed.
-func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, note func(e *Entry, isNew bool)) (*Entry, error) {
+// key, which it makes if there is none, and keeps the index. If later says so, which it calls
+// with the lock of the entry, what was written here and the other does not know comes later:
+// see [record.Session.MergeStored]. Then it calls note, with the lock, and returns the entry.
+// With an error nothing has changed.
+func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, later func(e *Entry) bool, note func(e *Entry, isNew bool)) (*Entry, error) {
 	for {
 		e, isNew, err := t.Receive(sn.Key, func() *Entry {
 			e := &Entry{Rec: record.New(site, sn.Key)}
@@ -49,7 +51,11 @@ func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, note func(e *Entry
 			e.Mu.Unlock()
 			continue
 		}
-		err = t.adopt(e, sn)
+		merge := e.Rec.MergeSnapshot
+		if later(e) {
+			merge = e.Rec.MergeStored
+		}
+		err = t.adopt(e, sn, merge)
 		if err == nil {
 			note(e, isNew)
 		} else if isNew {
@@ -64,8 +70,8 @@ func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, note func(e *Entry
 }
 
 // adopt merges into e and keeps what leads to it. The caller holds e.Mu.
-func (t *Table) adopt(e *Entry, sn *record.Snapshot) error {
-	r, err := e.Rec.MergeSnapshot(sn, t.Now())
+func (t *Table) adopt(e *Entry, sn *record.Snapshot, merge func(*record.Snapshot, time.Duration) (record.Result, error)) error {
+	r, err := merge(sn, t.Now())
 	if err != nil {
 		return err
 	}
