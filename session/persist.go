@@ -19,7 +19,9 @@ import (
 // In memory a session is found at once. One that is not is loaded by the request that needs
 // it. What a request has changed is saved when the fields below say so; nothing else is ever
 // saved. Two nodes that save one session do not overwrite each other: the one that comes
-// second loads, merges and saves again, and no write of either is lost.
+// second loads, merges and saves again, and no write of either is lost. Of two writes to one
+// name that did not know of each other, with EachRequest or WriteThrough, the one that is saved
+// last counts; otherwise either.
 //
 // Durations are those of Config: 0 is the default, negative is off.
 type Persist struct {
@@ -85,15 +87,15 @@ type Persist struct {
 type OnError uint8
 
 // The values of Persist.OnError. With both, a request whose session is not in memory gets
-// 503, since nobody knows whether there is one.
+// 503, since nobody knows whether there is one; and so does one whose changes, with
+// EachRequest or WriteThrough, find that the store does not have the session any more, because
+// another node has ended it or the store has lost it.
 const (
 	// ServeFromMemory serves sessions that are in memory, and new ones, and saves them when
 	// the store works again. A crash until then loses what was not saved.
 	ServeFromMemory OnError = iota
 	// Fail answers 503 to a request whose changes, with EachRequest or WriteThrough, cannot
-	// be saved, or whose session, with Check, cannot be compared; also if the store does not
-	// have the session any more, because another node has ended it or the store has lost it.
-	// As always with a request
+	// be saved, or whose session, with Check, cannot be compared. As always with a request
 	// that has failed, what it has changed may be there later: it stays in memory, and is
 	// saved when that works.
 	Fail

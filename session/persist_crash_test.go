@@ -203,8 +203,8 @@ func TestPersistDeletedElsewhere(t *testing.T) {
 		c.on(b).with(func(s *Session) { s.Invalidate() })
 		c.cookie = "sid=" + string(o.idOf(a))
 		res := c.on(a).with(func(s *Session) { must(t, Set(s, "k", "w")) })
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("status %d", res.StatusCode)
+		if res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("status %d, and what was written is nowhere", res.StatusCode)
 		}
 		c.with(func(s *Session) {
 			if s.ID() != "" {
@@ -217,12 +217,18 @@ func TestPersistDeletedElsewhere(t *testing.T) {
 	})
 }
 
-// A write to a session that the store does not have any more is not acknowledged with Fail:
-// it is nowhere.
+// A write to a session that the store does not have any more is not acknowledged, whatever
+// OnError says: it is nowhere.
 func TestPersistLostWriteFails(t *testing.T) {
+	for _, onError := range []OnError{ServeFromMemory, Fail} {
+		t.Run(onError.String(), func(t *testing.T) { lostWriteFails(t, onError) })
+	}
+}
+
+func lostWriteFails(t *testing.T, onError OnError) {
 	inOffice(t, func(c *Config) {
 		eachRequest(c)
-		c.Persist.OnError = Fail
+		c.Persist.OnError = onError
 	}, func(o *office) {
 		a := o.node()
 		c := newClient(t, a)

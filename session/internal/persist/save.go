@@ -34,8 +34,8 @@ func (k *Keeper) Commit(ctx context.Context, h *table.Entry) error {
 	}
 	// Who has asked for it may go away; what is begun is finished.
 	err := k.settle(context.WithoutCancel(ctx), h)
-	if err != nil && k.cfg.Strict {
-		return err
+	if k.cfg.Strict || errors.Is(err, record.ErrEnded) {
+		return err // what has ended elsewhere no sweep saves
 	}
 	return nil // the sweep tries again
 }
