@@ -46,22 +46,41 @@ func askMore[A mapwire.Message](ctx context.Context, p *peer, m func(id uint64) 
 		digests = q.digests
 		p.n.mu.Unlock()
 	}()
-	life := p.Life()
+	a, err = await[A](ctx, q, m(id))
+	return a, nil, err
+}
+
+// await sends a question and waits for its answer, which may be here before it is known that
+// the question has arrived, and just before the peer leaves.
+func await[A mapwire.Message](ctx context.Context, q *question, m mapwire.Message) (a A, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	life := q.p.Life()
 	defer context.AfterFunc(life, cancel)() // nor does sending take longer
-	if err := p.insist(ctx, m(id)); err != nil {
-		return a, nil, err
+	if err = q.p.insist(ctx, m); err == nil {
+		select {
+		case x := <-q.answer:
+			return answerAs[A](x)
+		case <-life.Done():
+			err = errAnswer
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
 	}
 	select {
 	case x := <-q.answer:
-		if a, ok := x.(A); ok {
-			return a, nil, nil
-		}
-		return a, nil, errAnswer
-	case <-life.Done():
-		return a, nil, errAnswer
-	case <-ctx.Done():
-		return a, nil, context.Cause(ctx)
+		return answerAs[A](x)
+	default:
+		return a, err
 	}
+}
+
+func answerAs[A mapwire.Message](m mapwire.Message) (a A, err error) {
+	a, ok := m.(A)
+	if !ok {
+		return a, errAnswer
+	}
+	return a, nil
 }
 
 // insist sends a message until the peer is not busy.

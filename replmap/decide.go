@@ -164,6 +164,8 @@ func (n *native) decideHere(ctx context.Context, w *mapwire.Write, diff *entry.D
 	if written {
 		c.diff = diff
 		err = n.publish(ctx, &c)
+	} else if err == nil && w.Condition != mapwire.IfAbsent && c.now.Version.IsZero() {
+		return n.decideAbsent(ctx, w, diff)
 	}
 	if c.now.Version.IsZero() {
 		return nil, written, err
@@ -204,6 +206,19 @@ func (n *native) decideFetched(ctx context.Context, w *mapwire.Write, diff *entr
 		return n.decideHere(ctx, w, diff)
 	}
 	return nil, false, errNotPrimary // it is not to have the value, so it is not the primary
+}
+
+// decideAbsent is decideHere when nothing is known of the entry.
+func (n *native) decideAbsent(ctx context.Context, w *mapwire.Write, diff *entry.Diff) (*entry.Entry, bool, error) {
+	known, err := n.confirm(ctx, w.Entry.Key)
+	switch {
+	case known:
+		return n.decideHere(ctx, w, diff)
+	case err != nil && ctx.Err() == nil && n.ctx.Err() == nil:
+		n.log.Debug("not known whether there is an entry", "err", err)
+		return nil, false, errNotPrimary // so far
+	}
+	return nil, false, err
 }
 
 // decide answers a Write.

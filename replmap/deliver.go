@@ -262,6 +262,9 @@ func (n *native) dropAt(epoch uint64, s entry.State) bool {
 	if n.epoch.Load() != epoch {
 		return false
 	}
+	if n.leaving.Load() {
+		return true // it may be the primary until it says goodbye
+	}
 	if n.table.Drop(s) {
 		n.n.dropped.Add(1)
 	}

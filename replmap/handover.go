@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/gotribes/tribes/replmap/internal/entry"
 )
 
 // errHandOver is the cause of a context that ends with the time to hand over.
 var errHandOver = errors.New("tribes: replmap: no time left to hand over values")
 
 // handOver gives the values that are here to the members that are to have them when this
-// one is gone, before it says goodbye; for twice the stall time at most.
+// one is gone, before it says goodbye; for twice the stall time at most. What is written
+// meanwhile is not waited for: who writes it gives it to others, too. Until the goodbye this
+// member is the primary of what it was, and keeps the values that it decides by.
 func (n *native) handOver() {
 	ctx, cancel := context.WithTimeoutCause(n.ctx, 2*n.stall, errHandOver)
 	defer cancel()
@@ -18,6 +22,7 @@ func (n *native) handOver() {
 	n.moved()
 	n.leaving.Store(true)
 	n.mu.Unlock()
+	var left map[string]entry.State // nil: all
 	for tries := 0; ctx.Err() == nil; tries++ {
 		r := n.roster()
 		if len(r.nodes) == 0 {
@@ -25,12 +30,12 @@ func (n *native) handOver() {
 		}
 		var strays []*stray
 		for e := range n.table.All() {
-			if !e.Proxy {
+			if !e.Proxy && (left == nil || left[e.Key] == e.State()) {
 				others, _ := r.split(e.Key)
 				strays = append(strays, &stray{state: e.State(), others: others})
 			}
 		}
-		if n.hand(ctx, strays) == 0 {
+		if left = n.hand(ctx, strays); len(left) == 0 {
 			return
 		}
 		select {
@@ -42,13 +47,14 @@ func (n *native) handOver() {
 }
 
 // hand asks those that are to have values whether they do, and gives them to those that do
-// not. It returns how many values were not where they are to be before.
-func (n *native) hand(ctx context.Context, strays []*stray) (left int) {
+// not. It returns those that were not where they are to be before.
+func (n *native) hand(ctx context.Context, strays []*stray) (left map[string]entry.State) {
 	n.checkAll(ctx, strays)
 	of := make(map[*peer][]string)
+	left = make(map[string]entry.State)
 	for _, s := range strays {
 		if s.has < len(s.others) {
-			left++
+			left[s.state.Key] = s.state
 		}
 		for _, p := range s.lacks {
 			of[p] = append(of[p], s.state.Key)
@@ -60,4 +66,20 @@ func (n *native) hand(ctx context.Context, strays []*stray) (left int) {
 		}
 	}
 	return left
+}
+
+// finishDecisions waits until what this member was asked is answered, for the budget at most:
+// who asks when it is closed asks another one, and who has no answer does not know what was
+// decided.
+func (n *native) finishDecisions() {
+	ctx, cancel := context.WithTimeoutCause(n.ctx, n.budget, errHandOver)
+	defer cancel()
+	for range maxBusy {
+		select {
+		case n.busy <- struct{}{}:
+		case <-ctx.Done():
+			n.log.Warn("members without an answer", "cause", context.Cause(ctx))
+			return
+		}
+	}
 }

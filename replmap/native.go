@@ -34,6 +34,7 @@ type native struct {
 	own      owned
 	notices  notices
 	recent   recent
+	known    confirming
 	speaks   uint8 // the highest version of the protocol; tests lower it before the start
 
 	mu sync.Mutex
@@ -135,6 +136,7 @@ func (n *native) close() {
 	n.closed = true
 	undo, begun := n.undo, n.begun
 	n.mu.Unlock()
+	n.finishDecisions()
 	n.peers.Close()
 	if begun {
 		ctx, cancel := context.WithTimeout(n.ctx, n.budget)
