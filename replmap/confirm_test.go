@@ -67,3 +67,26 @@ func TestAbsentIsNotGuessed(t *testing.T) {
 		stopAll(all...)
 	})
 }
+
+// Members that ask each other about many keys at once, none of which there is, do not wait for
+// each other's answers with all that they may do at a time.
+func TestAbsentCrossed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := newFarm(t, nil).start("a", "b")
+		begun := time.Now()
+		var questions sync.WaitGroup
+		for i, n := range all {
+			for _, key := range absentKeys(all[1-i], 4*maxBusy) {
+				questions.Go(func() {
+					_, err := n.CompareAndSwap(context.Background(), key, "old", "new")
+					must(t, err)
+				})
+			}
+		}
+		questions.Wait()
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		stopAll(all...)
+	})
+}

@@ -24,6 +24,7 @@ type native struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // goroutines
 	busy     chan struct{}  // has room for those that answer others
+	reads    chan struct{}  // the same, of those that wait for nobody else: the others may wait for them
 	isReady  chan struct{}  // closed when all entries are here
 	requests atomic.Uint64  // the last number of a question of ours
 	peers    *peers.Set[*peer]
@@ -45,7 +46,7 @@ type native struct {
 	undo          []func() // what ends with close
 }
 
-// maxBusy is how many questions of others are answered at the same time.
+// maxBusy is how many questions of others are answered at the same time, of each sort.
 const maxBusy = 64
 
 func newNative(r *replica) (*native, error) {
@@ -54,7 +55,7 @@ func newNative(r *replica) (*native, error) {
 		return nil, fmt.Errorf("tribes: replmap: %q: %w", r.name, err)
 	}
 	n := &native{
-		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
+		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), reads: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
 		questions: make(map[uint64]*question), conflicts: make(conflicts), speaks: mapwire.MaxVersion,
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -98,16 +99,18 @@ func (n *native) spawn(f func(context.Context)) { n.wg.Go(func() { f(n.ctx) }) }
 
 // later runs f, which answers another member, unless too much of that goes on: then the
 // other is told so, and asks again. It may be called from a listener.
-func (n *native) later(f func(context.Context)) error {
+func (n *native) later(f func(context.Context)) error { return n.laterIn(n.busy, f) }
+
+func (n *native) laterIn(room chan struct{}, f func(context.Context)) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
 		return ErrClosed
 	}
 	select {
-	case n.busy <- struct{}{}:
+	case room <- struct{}{}:
 		n.wg.Go(func() {
-			defer func() { <-n.busy }()
+			defer func() { <-room }()
 			f(n.ctx)
 		})
 		return nil

@@ -54,9 +54,9 @@ func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 	case *mapwire.Write:
 		return n.later(func(ctx context.Context) { n.decide(ctx, p, m) })
 	case *mapwire.Ask:
-		return n.later(func(ctx context.Context) { n.provideValues(ctx, p, m) })
+		return n.laterIn(n.reads, func(ctx context.Context) { n.provideValues(ctx, p, m) })
 	case *mapwire.Check:
-		return n.later(func(ctx context.Context) { n.provideChecked(ctx, p, m) })
+		return n.laterIn(n.reads, func(ctx context.Context) { n.provideChecked(ctx, p, m) })
 	case *mapwire.Values:
 		n.answered(p, m.Request, m)
 	case *mapwire.Checked:
