@@ -89,13 +89,14 @@ func (d *delivery) run(ctx context.Context) {
 		holders, here := r.split(d.state.Key)
 		lacking := d.lacking(holders)
 		if len(lacking) == 0 {
-			if len(d.has) == 0 && n.wait != WaitNone {
-				n.n.alone.Add(1)
+			var err error
+			if len(d.has) == 0 {
+				err = n.alone()
 			}
 			if len(r.nodes) >= r.want { // else all have the value, and more are to
 				d.placed(ctx, holders, here, epoch)
 			}
-			d.finish(nil)
+			d.finish(err)
 			return
 		}
 		err := d.give(ctx, lacking)

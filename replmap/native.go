@@ -170,10 +170,24 @@ func (n *native) publish(ctx context.Context, c *change) error {
 func (n *native) tellAll(ctx context.Context, e *entry.Entry) error {
 	body := mapwire.Append(nil, &mapwire.Change{Entries: []entry.Entry{*e}})
 	acked, err := peers.Tell(peers.Wait(n.wait), body, n.peers.All()).Wait(ctx)
-	if err == nil && acked == 0 && n.wait != WaitNone {
-		n.n.alone.Add(1)
+	if err == nil && acked == 0 {
+		err = n.alone()
 	}
 	return err
+}
+
+// alone is told of a write that no other member has. If this one is leaving, nobody has it soon.
+func (n *native) alone() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.wait == WaitNone:
+	case n.closed:
+		return ErrClosed
+	default:
+		n.n.alone.Add(1)
+	}
+	return nil
 }
 
 // members implements replication.

@@ -147,7 +147,8 @@ func join(a, b []Version) []Version {
 		}
 	}
 	for len(all) > maxMarks {
-		all = slices.DeleteFunc(all, func(m Version) bool { return m == slices.MinFunc(all, Version.Compare) })
+		least := slices.MinFunc(all, Version.Compare)
+		all = slices.DeleteFunc(all, func(m Version) bool { return m == least })
 	}
 	return all
 }

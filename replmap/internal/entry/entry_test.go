@@ -128,6 +128,25 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 }
 
+// Of many marks the highest stay, all that there is room for, in whatever order their members
+// are: a write that a state has and does not know any more is resolved with it again.
+func TestHighestMarksAreKept(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		var marks, all []Version
+		for node, n := range r.Perm(maxMarks + 20) {
+			marks = append(marks, ver(uint64(n+1), byte(node)))
+		}
+		for _, m := range marks {
+			all = join(all, []Version{m})
+		}
+		want := slices.DeleteFunc(slices.Clone(marks), func(m Version) bool { return m.Counter <= 20 })
+		if !slices.Equal(all, want) || !slices.Equal(join(nil, marks), want) || !slices.Equal(join(marks[:50], marks[50:]), want) {
+			t.Fatalf("%d marks, %d when all come at once; want the %d highest", len(all), len(join(nil, marks)), maxMarks)
+		}
+	}
+}
+
 // clock is set by hand.
 type clock struct{ time.Duration }
 

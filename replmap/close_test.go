@@ -1,0 +1,47 @@
+package replmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A write that goes on while its member leaves is not reported as done if no other has it.
+func TestWriteWhileClosing(t *testing.T) {
+	for _, n := range []int{0, 1} {
+		t.Run(fmt.Sprint(n, " backups"), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				all := backups(t, n, nil).start("a", "b", "c")
+				a, b := all[0], all[1]
+				for round := range 20 {
+					lost := make(chan error, 1)
+					done := make(map[string]bool)
+					go func() {
+						for i := 0; ; i++ {
+							key := fmt.Sprint("k", round, ".", i)
+							if err := a.Put(context.Background(), key, "v"); err != nil {
+								lost <- err
+								return
+							}
+							done[key] = true
+						}
+					}()
+					time.Sleep(20*time.Millisecond + time.Duration(round)*100*time.Microsecond)
+					a.stop()
+					if err := <-lost; !errors.Is(err, ErrClosed) {
+						t.Errorf("error %v, want that the map is closed", err)
+					}
+					for key := range done {
+						if !b.Has(key) {
+							t.Errorf("%s was written, and is gone", key)
+						}
+					}
+					a = b.f.start("a")[0]
+				}
+				stopAll(a, b, all[2])
+			})
+		})
+	}
+}
