@@ -150,3 +150,24 @@ func TestReaderKeepsWhatIsNotPlaced(t *testing.T) {
 		stopAll(all...)
 	})
 }
+
+// A member that has to get another value first refuses a write: who writes with WaitOne tries
+// again for a while, and then leaves it to the comparisons.
+func TestRefusedIsNotRepeatedForEver(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := backups(t, 2, func(c *Config[string, string]) {
+			c.Resolve, c.Wait, c.Repair = joined, WaitOne, 24*time.Hour
+		})
+		all := f.start("a", "b", "c")
+		v := entry.Version{Counter: 5, Node: [16]byte{'x'}}
+		_, err := all[2].r.table.Merge(&entry.Entry{Key: "k", Proxy: true, Placed: true, Sum: 1, Version: v, Marks: []entry.Version{v}, Lifetime: entry.Forever})
+		must(t, err)
+		before := f.net.Stats().Delivered
+		all[0].put("k", "v")
+		time.Sleep(time.Minute)
+		if n := f.net.Stats().Delivered - before; n > 2000 {
+			t.Errorf("%d messages for a write that one member refuses", n)
+		}
+		stopAll(all...)
+	})
+}

@@ -45,3 +45,30 @@ func TestWriteWhileClosing(t *testing.T) {
 		})
 	}
 }
+
+// A member that says goodbye is no member of the map any more, also to one that has too many
+// questions of others to answer at that moment: its keys have another primary at once.
+func TestGoodbyeIsHeardByTheBusy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := newFarm(t, func(c *Config[string, string]) { c.Repair = time.Minute }).start("a", "b")
+		a, b := all[0], all[1]
+		key := absentKeys(a, 1)[0]
+		n := b.rep.(*native)
+		for range maxBusy {
+			n.busy <- struct{}{}
+		}
+		must(t, a.Close(t.Context()))
+		for range maxBusy {
+			<-n.busy
+		}
+		begun := time.Now()
+		_, put, err := b.PutIfAbsent(t.Context(), key, "v")
+		if err != nil || !put {
+			t.Errorf("put %v, %v", put, err)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		stopAll(all...)
+	})
+}

@@ -140,13 +140,12 @@ func (d *delivery) give(ctx context.Context, to []*peer) error {
 	case <-ctx.Done():
 		return ErrClosed
 	}
-	acked, err := f.Outcome()
-	if acked == len(to) {
+	if acked, _ := f.Outcome(); acked == len(to) {
 		for _, p := range to {
 			d.has[p] = true
 		}
 	}
-	return err
+	return f.Refused()
 }
 
 // content is what a peer is sent: a difference if it may have what that is one to, for then it

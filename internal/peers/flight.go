@@ -95,3 +95,11 @@ func (f *Flight) Outcome() (acked int, err error) {
 	}
 	return f.acked, f.err
 }
+
+// Refused is the error of a peer that has refused the change, whatever the mode asks; nil if
+// none has so far.
+func (f *Flight) Refused() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
