@@ -53,6 +53,7 @@ func TestGoodbyeIsHeardByTheBusy(t *testing.T) {
 		all := newFarm(t, func(c *Config[string, string]) { c.Repair = time.Minute }).start("a", "b")
 		a, b := all[0], all[1]
 		key := absentKeys(a, 1)[0]
+		time.Sleep(10 * time.Second) // nobody compares
 		n := b.rep.(*native)
 		for range maxBusy {
 			n.busy <- struct{}{}
@@ -68,6 +69,37 @@ func TestGoodbyeIsHeardByTheBusy(t *testing.T) {
 		}
 		if took := time.Since(begun); took > time.Second {
 			t.Errorf("it took %v", took)
+		}
+		stopAll(all...)
+	})
+}
+
+// A member whose goodbye is not heard is no member of the map any more for who asks it to
+// decide, nor for who looks whether it is back.
+func TestGoodbyeIsLost(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := newFarm(t, func(c *Config[string, string]) { c.Repair = time.Minute }).start("a", "b", "c")
+		a, b, c := all[0], all[1], all[2]
+		key := absentKeys(a, 1)[0]
+		time.Sleep(10 * time.Second) // nobody compares
+		for _, n := range all[1:] {
+			a.rep.(*native).peers.Drop(n.g.Local().ID()) // it says goodbye to nobody
+		}
+		must(t, a.Close(t.Context()))
+		begun := time.Now()
+		_, put, err := b.PutIfAbsent(t.Context(), key, "v")
+		if err != nil || !put {
+			t.Errorf("put %v, %v", put, err)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		c.put("other", "v")
+		time.Sleep(5 * time.Second)
+		for _, n := range all[1:] {
+			if s := n.Stats(); s.Members != 1 {
+				t.Errorf("%s: %d members", n.name, s.Members)
+			}
 		}
 		stopAll(all...)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/replmap/internal/entry"
@@ -79,6 +80,9 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *
 		return n.decided(ctx, p, a)
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.Member(), "err", err)
+		if says(err, group.ErrNoTopic) { // it has left, and was not heard
+			n.peers.Drop(p.Node)
+		}
 		return nil, false, errNotPrimary
 	case ctx.Err() != nil:
 		return nil, false, fmt.Errorf("%w: %w", ErrUncertain, context.Cause(ctx))

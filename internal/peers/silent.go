@@ -124,6 +124,10 @@ func (s *Set[P]) recover(ctx context.Context, p P) {
 			return true
 		}
 		said, err := s.greet(ctx, b.Member())
+		if s.Estranging(err) { // it has left, and was not heard; if it comes again it says so
+			s.Drop(b.Node)
+			return true
+		}
 		if err != nil || !b.comeBack() {
 			return false
 		}
