@@ -1,6 +1,7 @@
 package replmap
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -168,6 +169,54 @@ func TestRefusedIsNotRepeatedForEver(t *testing.T) {
 		if n := f.net.Stats().Delivered - before; n > 2000 {
 			t.Errorf("%d messages for a write that one member refuses", n)
 		}
+		stopAll(all...)
+	})
+}
+
+// A value that is needed to resolve has its time to come back, also if there was another
+// conflict of its key long before, that some other member has resolved.
+func TestEachConflictHasItsTime(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := backups(t, 1, func(c *Config[string, string]) {
+			c.Resolve, c.Repair = joined, 2*time.Second
+		}).start("a", "b")
+		all[0].put("k", "one")
+		n := all[0].rep.(*native)
+		p := n.peers.All()[0]
+		write := func(node byte, counter uint64, value string) entry.Entry {
+			v := entry.Version{Counter: counter, Node: [16]byte{node}}
+			return entry.Entry{Key: "k", Value: []byte(value), Version: v, Marks: []entry.Version{v}, Lifetime: entry.Forever}
+		}
+		conflict := func(e entry.Entry) {
+			t.Helper()
+			n.table.Digest(&e)
+			e.Strip()
+			if err := n.merge(p, []entry.Entry{e}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		conflict(write('x', 100, "two"))
+		solved, _ := n.table.Get("k")
+		x := write('x', 101, "one two")
+		x.Marks = append(x.Marks, solved.Marks...)
+		slices.SortFunc(x.Marks, func(a, b entry.Version) int { return bytes.Compare(a.Node[:], b.Node[:]) })
+		must(t, n.merge(p, []entry.Entry{x}))
+		time.Sleep(time.Minute)
+		y := write('y', 200, "three")
+		conflict(y)
+		must(t, n.merge(p, []entry.Entry{y})) // it is back
+		time.Sleep(10 * time.Second)
+		for _, x := range all {
+			if got := x.get("k"); got != "one three two" {
+				t.Errorf("%s: k is %q", x.name, got)
+			}
+		}
+		n.mu.Lock()
+		if len(n.conflicts) > 0 {
+			t.Errorf("%d conflicts that are none any more", len(n.conflicts))
+		}
+		n.mu.Unlock()
 		stopAll(all...)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/gotribes/tribes/message"
@@ -17,7 +18,22 @@ type conflicts map[string]*conflict
 
 type conflict struct {
 	since time.Time
-	busy  bool // reconcile works on it
+	with  entry.Entry // the other state, without its value
+	busy  bool        // reconcile works on it
+}
+
+// lasts reports whether what is here still is to become one with the other state: another
+// member may have made one of both.
+func (c *conflict) lasts(t *entry.Table) bool {
+	mine, _ := t.Peek(c.with.Key)
+	return !mine.Version.IsZero() && entry.Apart(&mine, &c.with)
+}
+
+// forget drops conflicts that are none any more.
+func (n *native) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.DeleteFunc(n.conflicts, func(_ string, c *conflict) bool { return !c.busy && !c.lasts(n.table) })
 }
 
 // patience is how often Config.Repair goes by before a value that is needed to make one
@@ -32,8 +48,9 @@ func (n *native) contest(p *peer, e *entry.Entry) {
 	}
 	n.mu.Lock()
 	c := n.conflicts[e.Key]
-	if c == nil {
-		c = &conflict{since: time.Now()}
+	if c == nil || !c.busy && !c.lasts(n.table) {
+		c = &conflict{since: time.Now(), with: *e}
+		c.with.Value = nil
 		n.conflicts[e.Key] = c
 	}
 	idle := !c.busy
@@ -66,6 +83,9 @@ func (n *native) reconcile(ctx context.Context, theirs entry.Entry, lost bool) b
 		return true
 	}
 	mine := states[0]
+	if !entry.Apart(&mine, &theirs) {
+		return true
+	}
 	for _, p := range n.peers.All() {
 		if !mine.Proxy && !theirs.Proxy {
 			break

@@ -97,6 +97,7 @@ func (n *native) compareAll(ctx context.Context) {
 			return
 		case <-t.C:
 			n.peers.Compare()
+			n.forget()
 		}
 	}
 }

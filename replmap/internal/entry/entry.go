@@ -123,6 +123,10 @@ func Merge(a, b *Entry, resolve Resolver) *Entry {
 // maxMarks is how many marks an entry keeps.
 const maxMarks = 64
 
+// Apart reports whether two states of one key, of a table with a resolver, were written without
+// knowledge of each other.
+func Apart(a, b *Entry) bool { return !covers(a.Marks, b.Marks) && !covers(b.Marks, a.Marks) }
+
 // covers reports whether a has all writes of b.
 func covers(a, b []Version) bool {
 	for _, m := range b {

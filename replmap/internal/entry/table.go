@@ -182,7 +182,7 @@ func (t *Table) Merge(e *Entry) (news bool, err error) {
 			t.fill(b, it, e)
 			return false, nil
 		}
-		if (it.Proxy || e.Proxy) && t.cfg.Resolve != nil && !covers(it.Marks, e.Marks) && !covers(e.Marks, it.Marks) {
+		if (it.Proxy || e.Proxy) && t.cfg.Resolve != nil && Apart(&it.Entry, e) {
 			return false, ErrConflict
 		}
 	}
