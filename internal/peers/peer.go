@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -38,6 +39,7 @@ type Peer struct {
 	set    *core
 	lost   func(m *membership.Member, why string) // is told when it has become silent
 	failed int                                    // state transfers; used by Join alone
+	is     atomic.Uint32                          // stands and state, for those that do not wait for mu
 
 	mu sync.Mutex
 	// The rest is guarded by mu.
@@ -63,6 +65,7 @@ func (c *core) newPeer(m *membership.Member, s State) *Peer {
 	if s == Ready {
 		p.stands = Current
 	}
+	p.show()
 	return p
 }
 
@@ -77,6 +80,7 @@ func (p *Peer) heard(m *membership.Member, s State) (again bool) {
 	p.m, p.to = m, []*membership.Member{m}
 	if p.state != Ready { // else it is an older message, overtaken
 		p.state = s
+		p.show()
 	}
 	if p.stands == Catching && !p.behind && p.state == Ready {
 		p.stand(Current)
@@ -88,13 +92,17 @@ func (p *Peer) heard(m *membership.Member, s State) (again bool) {
 func (p *Peer) stand(s Standing) {
 	p.set.moved()
 	p.stands = s
+	p.show()
 }
 
-// Is returns what the peer counts as, and the last that it said of itself.
+// show makes known what stands and state are. The caller holds p.mu.
+func (p *Peer) show() { p.is.Store(uint32(p.stands)<<8 | uint32(p.state)) }
+
+// Is returns what the peer counts as, and the last that it said of itself. It takes no lock:
+// the owner calls it under some of its own, which it may need when it is told of a change.
 func (p *Peer) Is() (Standing, State) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stands, p.state
+	is := p.is.Load()
+	return Standing(is >> 8), State(is)
 }
 
 // Answers reports whether the peer gets changes.

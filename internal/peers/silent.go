@@ -78,6 +78,7 @@ func (p *Peer) comeBack() bool {
 		return false
 	}
 	p.stands, p.behind = Catching, true
+	p.show()
 	p.ctx, p.cancel = context.WithCancel(p.set.ctx)
 	return true
 }
@@ -88,6 +89,7 @@ func (p *Peer) hush() {
 	var waiting []held
 	if p.stands == Catching {
 		p.stands = Silent
+		p.show()
 		waiting = p.release()
 	}
 	p.mu.Unlock()
