@@ -104,3 +104,30 @@ func TestGoodbyeIsLost(t *testing.T) {
 		stopAll(all...)
 	})
 }
+
+// A primary that leaves while it decides about an entry that it does not know says so at once:
+// who has asked asks another one, and it has left soon.
+func TestAbsentWhileClosing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := newFarm(t, nil).start("a", "b")
+		a, b := all[0], all[1]
+		key := absentKeys(a, 1)[0]
+		time.Sleep(10 * time.Second)
+		end, err := a.r.writing.take(t.Context(), key) // another write of the key goes on
+		must(t, err)
+		swapped := make(chan error, 1)
+		go func() {
+			_, err := b.CompareAndSwap(t.Context(), key, "old", "new")
+			swapped <- err
+		}()
+		time.Sleep(10 * time.Millisecond)
+		time.AfterFunc(10*time.Millisecond, end)
+		begun := time.Now()
+		must(t, a.Close(t.Context()))
+		if took := time.Since(begun); took > 200*time.Millisecond {
+			t.Errorf("to leave took %v", took)
+		}
+		must(t, <-swapped)
+		stopAll(all...)
+	})
+}

@@ -16,12 +16,12 @@ func (n *native) confirm(ctx context.Context, key string) (known bool, err error
 	n.known.mu.Lock()
 	r := n.known.next
 	if r == nil {
-		r = &round{done: make(chan struct{})}
-		n.known.next = r
-		if !n.known.runs {
-			n.known.runs = true
-			n.run(n.confirmAll)
+		if !n.known.runs && !n.begin(n.confirmAll) {
+			n.known.mu.Unlock()
+			return false, ErrClosed
 		}
+		r = &round{done: make(chan struct{})}
+		n.known.next, n.known.runs = r, true
 	}
 	r.keys = append(r.keys, key)
 	n.known.mu.Unlock()

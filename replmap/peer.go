@@ -51,12 +51,17 @@ func (n *native) newPeers() *peers.Set[*peer] {
 }
 
 // run begins f, which runs until close.
-func (n *native) run(f func(context.Context)) {
+func (n *native) run(f func(context.Context)) { n.begin(f) }
+
+// begin is run, and reports whether f runs: not after close.
+func (n *native) begin(f func(context.Context)) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.closed {
-		n.spawn(f)
+	if n.closed {
+		return false
 	}
+	n.spawn(f)
+	return true
 }
 
 // introduction is what this member says of itself to one that it knows or not.
