@@ -125,11 +125,14 @@ func (n *native) answered(p *peer, id uint64, m mapwire.Message) {
 	}
 }
 
-// answer sends an answer. Who does not get it asks again, or somebody else.
-func (n *native) answer(ctx context.Context, p *peer, m mapwire.Message) {
+// answer sends an answer. Who does not get it asks again, or somebody else; the error is in the
+// log.
+func (n *native) answer(ctx context.Context, p *peer, m mapwire.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, n.stall)
 	defer cancel()
-	if err := p.send(ctx, m); err != nil {
+	err := p.send(ctx, m)
+	if err != nil {
 		n.log.Debug("answer did not arrive", "member", p.Member(), "kind", m.Kind(), "err", err)
 	}
+	return err
 }

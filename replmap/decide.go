@@ -78,6 +78,8 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *
 	case err == nil:
 		n.unfold(&w.Entry, a)
 		return n.decided(ctx, p, a)
+	case errors.Is(err, message.ErrTooLarge):
+		return nil, false, err
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.Member(), "err", err)
 		if says(err, group.ErrNoTopic) { // it has left, and was not heard

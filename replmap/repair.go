@@ -2,8 +2,10 @@ package replmap
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
@@ -38,12 +40,14 @@ func (n *native) repairWith(ctx context.Context, p *peer) error {
 	return n.push(ctx, p, have)
 }
 
-// push sends the states of keys to a peer, in messages of bounded size.
+// push sends the states of keys to a peer, in messages of bounded size. One that no message
+// has room for is left out.
 func (n *native) push(ctx context.Context, p *peer, keys []string) error {
+	most := n.blockEntries
 	for len(keys) > 0 {
 		var c mapwire.Change
-		bytes, as := 0, n.outgoing(p)
-		for len(keys) > 0 && len(c.Entries) < n.blockEntries && bytes < n.blockBytes {
+		from, bytes, as := keys, 0, n.outgoing(p)
+		for len(keys) > 0 && len(c.Entries) < most && bytes < n.blockBytes {
 			for _, e := range n.table.States(keys[:1]) {
 				if !as(&e) {
 					continue
@@ -59,9 +63,16 @@ func (n *native) push(ctx context.Context, p *peer, keys []string) error {
 		send, cancel := context.WithTimeoutCause(ctx, n.stall, errAnswer)
 		err := p.send(send, &c)
 		cancel()
-		if err != nil && !conflicting(err) { // it gets it again when it has resolved what it has
+		switch {
+		case errors.Is(err, message.ErrTooLarge) && len(c.Entries) > 1:
+			keys, most = from, len(c.Entries)/2
+			continue
+		case errors.Is(err, message.ErrTooLarge):
+			n.omitted(p, &c.Entries[0], err)
+		case err != nil && !conflicting(err): // it gets it again when it has resolved what it has
 			return err
 		}
+		most = n.blockEntries
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/replmap/internal/entry"
 	"github.com/gotribes/tribes/replmap/internal/mapwire"
 )
@@ -52,11 +53,28 @@ func after(a, b entry.Place) bool {
 	}
 }
 
-// provide answers a Request.
+// provide answers a Request. An entry that no message has room for is left out.
 func (n *native) provide(ctx context.Context, p *peer, m *mapwire.Request) {
 	entries := max(1, min(int(m.Entries), n.blockEntries))
 	bytes := max(1, min(int(m.Bytes), n.blockBytes))
-	b := &mapwire.Block{Request: m.Request}
-	b.Entries, b.Next = n.table.Block(m.From, entries, bytes, n.outgoing(p))
-	n.answer(ctx, p, b)
+	for {
+		b := &mapwire.Block{Request: m.Request}
+		b.Entries, b.Next = n.table.Block(m.From, entries, bytes, n.outgoing(p))
+		err := n.answer(ctx, p, b)
+		if !errors.Is(err, message.ErrTooLarge) || len(b.Entries) == 0 {
+			return
+		}
+		if entries = len(b.Entries) / 2; entries == 0 {
+			n.omitted(p, &b.Entries[0], err)
+			b.Entries = nil
+			n.answer(ctx, p, b)
+			return
+		}
+	}
+}
+
+// omitted is told of an entry that no message has room for.
+func (n *native) omitted(p *peer, e *entry.Entry, err error) {
+	n.n.rejected.Add(1)
+	n.log.Warn("entry is too large for a message", "member", p.Member(), "bytes", len(e.Value), "err", err)
 }

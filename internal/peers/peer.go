@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -209,7 +210,7 @@ func (p *Peer) answered(f *Flight, err error) {
 	switch {
 	case err == nil:
 		settle(f, w.counts, true, nil)
-	case Refusal(err) && !p.set.Estranging(err):
+	case Refusal(err) && !p.set.Estranging(err), errors.Is(err, message.ErrTooLarge): // no fault of the peer
 		p.set.Refused.Add(1)
 		settle(f, w.counts, false, err)
 	default:
