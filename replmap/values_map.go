@@ -73,7 +73,7 @@ func (m *Map[K, V]) PutIfVersion(ctx context.Context, key K, value V, lifetime t
 		w = mapwire.Write{Condition: mapwire.IfVersion, Version: old.state.Version}
 	}
 	is, put, err := m.conditional(ctx, e, w)
-	if is != nil && !is.Gone {
+	if is != nil && !is.Gone && is.Lifetime != 0 { // 0: it has ended, and that has not been told yet
 		now = m.versionOf(*is)
 	}
 	return now, put, err

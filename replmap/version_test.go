@@ -73,3 +73,24 @@ func TestVersionOfResolved(t *testing.T) {
 		})
 	}
 }
+
+// An entry whose time is over has no version, also while its end has not been told.
+func TestVersionOfTheEnded(t *testing.T) {
+	for backups := range 2 {
+		inBubble(t, func(t *testing.T) {
+			all := newFarm(t, func(c *Config[string, string]) { c.Backups = backups }).start("a", "b")
+			for i, n := range all {
+				key := fmt.Sprint("k", i)
+				v, err := n.PutVersion(t.Context(), key, "v", 100*time.Millisecond)
+				must(t, err)
+				time.Sleep(200 * time.Millisecond)
+				for _, n := range all {
+					if now, put, err := n.PutIfVersion(t.Context(), key, "w", 0, v); put || !now.IsZero() || err != nil {
+						t.Errorf("version %v, put %v, %v", now, put, err)
+					}
+				}
+			}
+			stopAll(all...)
+		})
+	}
+}
