@@ -59,7 +59,7 @@ func New(c Config) (*Manager, error) {
 	}
 	m.b = in
 	if m.config.Persist != nil {
-		m.keeper = m.newKeeper(in)
+		m.keeper = persist.New(in, m.keeperConfig())
 		m.b = m.keeper
 	}
 	return m, nil

@@ -134,6 +134,7 @@ type PersistStats struct {
 	Failed     uint64 // saves that did not work
 	TooLarge   uint64 // of those, the ones of sessions too large for the store
 	Unreadable uint64 // stored sessions that could not be read
+	Forgotten  uint64 // ids of sessions that have ended, not remembered since too many are to be deleted
 
 	Calls       uint64        // calls of the store
 	StoreErrors uint64        // of those, the ones that failed
@@ -175,20 +176,24 @@ func (p *Persist) validate(cluster bool) error {
 	return errors.Join(all...)
 }
 
-func (m *Manager) newKeeper(in persist.Inner) *persist.Keeper {
+// maxOwed is how many ids of sessions that have ended are remembered while they cannot be
+// deleted in the store.
+const maxOwed = 1 << 20
+
+func (m *Manager) keeperConfig() persist.Config {
 	c, p := &m.config, m.config.Persist
 	route := c.Route
 	if c.Cookie.RouteName != "" {
 		route = ""
 	}
-	return persist.New(in, persist.Config{
+	return persist.Config{
 		Store: p.Store, Codec: c.Codec.Name(), Limits: c.Limits.record(), ID: storeID, Route: route, Shared: c.Cluster != nil,
 		EachRequest: p.EachRequest || p.WriteThrough, Check: p.Check, Strict: p.OnError == Fail,
 		SaveAfterIdle: p.SaveAfterIdle, SaveWithin: p.SaveWithin, SwapAfterIdle: p.SwapAfterIdle, SwapMinIdle: p.SwapMinIdle,
-		InMemory: p.InMemory, Forget: p.ForgetOnClose,
+		InMemory: p.InMemory, Owed: maxOwed, Forget: p.ForgetOnClose,
 		Touch: p.TouchInterval, Timeout: p.Timeout, Calls: p.Calls, Sweep: c.Sweep, Expire: p.ExpireInterval,
 		Lapse: func(h *held) { m.end(h, Expired) }, Lost: m.lost, Moved: m.moved, Logger: p.Logger,
-	})
+	}
 }
 
 // storeID returns what the session of an id is stored under: the id without its route, and

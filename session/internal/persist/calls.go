@@ -38,6 +38,7 @@ type calls struct {
 	next    time.Time // when one may look again
 	cause   error
 	skipped int // calls that were not made
+	outages uint64
 }
 
 func newCalls(c *Config) *calls {
@@ -95,6 +96,7 @@ func (c *calls) settle(ctx context.Context, op string, err error) error {
 	c.next = time.Now().Add(rest)
 	if c.failed == 1 {
 		c.since = time.Now()
+		c.outages++
 		c.log.Error("session store does not work", "call", op, "err", err)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrStore, op, err)
@@ -124,6 +126,20 @@ func (c *calls) resting(op string) error {
 	}
 	c.next = now.Add(rest + c.timeout)
 	return nil
+}
+
+// asleep reports whether resting would fail, and changes nothing.
+func (c *calls) asleep() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed >= patience && time.Now().Before(c.next)
+}
+
+// outage returns the number of the outage that there is, or was last.
+func (c *calls) outage() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.outages
 }
 
 // down reports whether the last call has failed.

@@ -69,6 +69,7 @@ type Config struct {
 	SwapAfterIdle time.Duration
 	SwapMinIdle   time.Duration
 	InMemory      int // 0 is no limit
+	Owed          int // ids that are remembered because something is to be deleted
 	Forget        bool
 
 	Touch   time.Duration

@@ -42,6 +42,7 @@ type Keeper struct {
 	past    map[string]lapse          // expired here
 	revived map[string]time.Time      // saved anew although the store did not have them
 	ended   map[string]time.Time      // here or on other nodes, not long ago
+	told    uint64                    // the outage in which the log had that too much is owed
 	dead    map[record.Node]time.Time // that have failed not long ago
 }
 
@@ -220,7 +221,7 @@ func (k *Keeper) End(h *table.Entry, why record.Reason) error {
 		if why == record.Expired {
 			k.lapses(id, accessed)
 		} else {
-			k.owed[id] = true
+			k.owe(id)
 			k.over(id)
 		}
 	}
@@ -249,19 +250,6 @@ func (k *Keeper) Drop(h *table.Entry) error { return k.Inner.End(h, record.Inval
 func (k *Keeper) lapses(id string, accessed time.Time) {
 	now := time.Now()
 	k.past[id] = lapse{accessed: accessed, at: now, until: now.Add(2*k.cfg.Touch + k.cfg.Sweep)}
-}
-
-// remove deletes what is stored under an id of a session that has ended.
-func (k *Keeper) remove(ctx context.Context, id string) error {
-	err := k.calls.do(ctx, "delete", func(ctx context.Context) error { return k.cfg.Store.Delete(ctx, id) })
-	if err != nil {
-		return err
-	}
-	k.n.deletes.Add(1)
-	k.mu.Lock()
-	delete(k.owed, id)
-	k.mu.Unlock()
-	return nil
 }
 
 // touch tells the store that a session is in use.

@@ -215,7 +215,7 @@ func (k *Keeper) later(h *table.Entry) bool {
 func (k *Keeper) replaced(old, id string) {
 	if old != "" && old != id {
 		k.mu.Lock()
-		k.owed[old] = true
+		k.owe(old)
 		k.mu.Unlock()
 	}
 }

@@ -42,7 +42,7 @@ func (k *Keeper) Gone(h *table.Entry, id string, expired bool) {
 		debts = append(debts, other)
 	}
 	for _, id := range debts {
-		k.owed[id] = true
+		k.owe(id)
 	}
 	k.mu.Unlock()
 	for _, id := range debts {
@@ -52,9 +52,22 @@ func (k *Keeper) Gone(h *table.Entry, id string, expired bool) {
 
 // over remembers that a session has ended. The caller holds k.mu.
 func (k *Keeper) over(id string) {
-	if k.cfg.Shared && len(k.ended) < maxEnded {
+	switch {
+	case !k.cfg.Shared:
+	case len(k.ended) < maxEnded:
 		k.ended[id] = time.Now()
+	default:
+		k.forgot()
 	}
+}
+
+// revive remembers that a session was saved anew. The caller holds k.mu.
+func (k *Keeper) revive(id string) {
+	if _, there := k.revived[id]; !there && len(k.revived) >= k.cfg.Owed {
+		k.forgot()
+		return
+	}
+	k.revived[id] = time.Now()
 }
 
 // dirty makes a session one that is to be compared with what is stored. The caller holds
@@ -72,7 +85,7 @@ func (k *Keeper) dirty(at *table.Kept) {
 func (k *Keeper) Orphaned(n record.Node) {
 	k.mu.Lock()
 	for id := range k.ended {
-		k.owed[id] = true
+		k.owe(id)
 	}
 	k.dead[n] = time.Now()
 	dead := slices.Collect(maps.Keys(k.dead)) // their writes may have come by one that has failed now

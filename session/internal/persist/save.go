@@ -34,7 +34,7 @@ func (k *Keeper) Commit(ctx context.Context, h *table.Entry) error {
 	}
 	// Who has asked for it may go away; what is begun is finished.
 	err := k.settle(context.WithoutCancel(ctx), h)
-	if k.cfg.Strict || errors.Is(err, record.ErrEnded) {
+	if k.cfg.Strict || errors.Is(err, record.ErrEnded) || err != nil && k.forgotten(h) {
 		return err // what has ended elsewhere no sweep saves
 	}
 	return nil // the sweep tries again
@@ -113,9 +113,9 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 			if err := k.remove(ctx, id); err != nil {
 				return err
 			}
+			k.buried(h)
 		}
 		if j.s == nil && !j.look {
-			k.buried(h, j.doomed)
 			return nil
 		}
 		err := k.put(ctx, &j)
@@ -215,16 +215,10 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 		return err
 	}
 	k.mu.Lock()
-	k.owed[j.old] = true // until it is deleted, whatever happens
+	k.owe(j.old) // until it is deleted, whatever happens
 	k.mu.Unlock()
 	_ = k.remove(ctx, j.old) // or the sweep does it
 	return nil
-}
-
-func (k *Keeper) isOwed(id string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.owed[id]
 }
 
 // saved notes that a save was successful.
@@ -236,14 +230,14 @@ func (k *Keeper) saved(h *table.Entry, j job) {
 	at := h.Kept
 	if k.cfg.Shared && j.base == 0 && !fresh(h) {
 		k.mu.Lock()
-		k.revived[j.s.ID] = time.Now()
+		k.revive(j.s.ID)
 		k.mu.Unlock()
 	}
 	at.ID, at.Version, at.Known, at.Noted, at.Mark = j.s.ID, j.s.Version, true, j.s.Accessed, j.mark
 	k.clean(at, j.writes)
 	if end, ended := h.Rec.Ended(); ended && end.Reason == record.Invalidated { // meanwhile
 		k.mu.Lock()
-		k.owed[j.s.ID] = true
+		k.owe(j.s.ID)
 		k.mu.Unlock()
 	}
 }
@@ -275,14 +269,12 @@ func (k *Keeper) failed(h *table.Entry, j job, err error) error {
 	return err
 }
 
-// buried notes that a session that has ended was deleted.
-func (k *Keeper) buried(h *table.Entry, ids []string) {
-	if len(ids) == 0 {
-		return
-	}
+// buried notes that the first id that a session that has ended may be stored under leads
+// nowhere now.
+func (k *Keeper) buried(h *table.Entry) {
 	h.Mu.Lock()
-	h.Kept.Doomed = nil
-	h.Mu.Unlock()
+	defer h.Mu.Unlock()
+	h.Kept.Doomed = h.Kept.Doomed[1:]
 }
 
 // reconcile merges what another node has saved. If the store has everything then, the

@@ -9,7 +9,7 @@ import (
 type counters struct {
 	loads, misses, loaded, saves, bytes, touches, deletes atomic.Uint64
 	conflicts, lost, failed, tooLarge, unreadable         atomic.Uint64
-	swapped, expired                                      atomic.Uint64
+	swapped, expired, forgotten                           atomic.Uint64
 }
 
 // Stats are numbers of a keeper, since it was made except for the first ones.
@@ -33,6 +33,7 @@ type Stats struct {
 	Failed     uint64 // saves that did not work
 	TooLarge   uint64 // of those, because the session was too large for the store
 	Unreadable uint64 // stored sessions that could not be read
+	Forgotten  uint64 // ids of sessions that have ended, not remembered since too many are to be deleted
 
 	Calls       uint64        // of the store
 	StoreErrors uint64        // of those, the ones that failed
@@ -48,7 +49,7 @@ func (k *Keeper) Stats() Stats {
 		Loads: k.n.loads.Load(), Misses: k.n.misses.Load(), SwappedIn: k.n.loaded.Load(), SwappedOut: k.n.swapped.Load(),
 		Saves: k.n.saves.Load(), SavedBytes: k.n.bytes.Load(), Touches: k.n.touches.Load(), Deletes: k.n.deletes.Load(),
 		Expired: k.n.expired.Load(), Conflicts: k.n.conflicts.Load(), Lost: k.n.lost.Load(), Failed: k.n.failed.Load(),
-		TooLarge: k.n.tooLarge.Load(), Unreadable: k.n.unreadable.Load(), Calls: k.calls.n.Load(), StoreErrors: k.calls.errors.Load(),
+		TooLarge: k.n.tooLarge.Load(), Unreadable: k.n.unreadable.Load(), Forgotten: k.n.forgotten.Load(), Calls: k.calls.n.Load(), StoreErrors: k.calls.errors.Load(),
 		CallTime: time.Duration(k.calls.nanos.Load()), SlowestCall: time.Duration(k.calls.slowest.Load()),
 	}
 	for h := range k.All() {

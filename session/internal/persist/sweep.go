@@ -37,7 +37,7 @@ func (k *Keeper) run() {
 			k.expire(k.ctx)
 			next = now.Add(k.jitter())
 		}
-		if wait = k.cfg.Sweep; k.calls.down() || len(k.debts()) > 0 {
+		if wait = k.cfg.Sweep; k.calls.down() || k.owes() {
 			wait = min(wait, rest)
 		}
 	}
@@ -72,7 +72,7 @@ type rested struct {
 // sweep saves what is due, and makes room in memory.
 func (k *Keeper) sweep(ctx context.Context) {
 	k.forget()
-	each(ctx, k.cfg.Calls, k.debts(), func(id string) { _ = k.remove(ctx, id) }) // stays owed
+	k.pay(ctx)
 	var over, save, leave []*table.Entry
 	var may []rested
 	now := k.Now()
@@ -168,17 +168,6 @@ func (k *Keeper) inform(ctx context.Context, h *table.Entry) error {
 		return nil
 	}
 	return k.note(ctx, h)
-}
-
-// debts returns the ids under which something is to be deleted.
-func (k *Keeper) debts() []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	ids := make([]string, 0, len(k.owed))
-	for id := range k.owed {
-		ids = append(ids, id)
-	}
-	return ids
 }
 
 // forget drops what need not be remembered any longer.

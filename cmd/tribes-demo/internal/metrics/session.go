@@ -83,6 +83,7 @@ func (p *Page) Store(s session.PersistStats) {
 		{"expired_total", "counter", "sessions that it has removed when it was told to", s.Expired},
 		{"lost_total", "counter", "sessions that were deleted elsewhere", s.Lost},
 		{"unreadable_total", "counter", "stored sessions that could not be read", s.Unreadable},
+		{"forgotten_total", "counter", "ended sessions not remembered, since too many are to be deleted", s.Forgotten},
 		{"swapped_in_total", "counter", "sessions that came into memory", s.SwappedIn},
 		{"swapped_out_total", "counter", "sessions that left it", s.SwappedOut},
 		{"call_errors_total", "counter", "calls that have failed", s.StoreErrors},
