@@ -94,6 +94,7 @@ func (o *Order) start(s *orderSource) {
 // tick ends the wait of what has waited for too long.
 func (o *Order) tick(now time.Time) {
 	o.ticks.Add(1)
+	o.trimSources()
 	if o.held.Load() == 0 {
 		return
 	}

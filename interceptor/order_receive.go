@@ -36,7 +36,8 @@ type orderCall struct {
 func newOrderCall() *orderCall { return &orderCall{make(chan struct{}, 1)} }
 
 const (
-	maxSources = 1024 // senders remembered that are no members
+	maxSources = 1024 // senders remembered that are no members, beside those of which messages wait
+	trimMost   = 1024 // senders forgotten in one tick
 	heldExtra  = 256  // bytes that a waiting message takes beside its payload
 )
 
@@ -74,9 +75,21 @@ func (o *Order) newSource(from *membership.Member) *orderSource {
 	return s
 }
 
+// trimSources forgets those that were too many while messages of them waited.
+func (o *Order) trimSources() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for range trimMost {
+		if len(o.sources) <= maxSources || !o.evictSource() {
+			return
+		}
+	}
+}
+
 // evictSource forgets, of some senders that are no members and have nothing
-// waiting, the one that was silent for longest. It is called with mu held.
-func (o *Order) evictSource() {
+// waiting, the one that was silent for longest, and reports whether there was one.
+// It is called with mu held.
+func (o *Order) evictSource() bool {
 	var oldest *orderSource
 	var key membership.Key
 	looked := 0
@@ -95,11 +108,13 @@ func (o *Order) evictSource() {
 			break
 		}
 	}
-	if oldest != nil {
-		oldest.dead = true
-		delete(o.sources, key)
-		oldest.mu.Unlock()
+	if oldest == nil {
+		return false
 	}
+	oldest.dead = true
+	delete(o.sources, key)
+	oldest.mu.Unlock()
+	return true
 }
 
 // idle reports whether nothing of the sender is here. It is called with mu held.

@@ -345,6 +345,23 @@ func TestOrderForgetsSendersThatAreNoMembers(t *testing.T) {
 	expectDelivered(t, h, "3 4")
 }
 
+// Nor do those of which messages wait, once that is over.
+func TestOrderForgetsSendersOfWhichMessagesWaited(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		o := new(Order)
+		h := newOrder(t, o)
+		for n := range 3 * maxSources {
+			come(t, h, interceptortest.Member(n+10), 2)
+		}
+		time.Sleep(2 * defaultExpire) // virtual
+		synctest.Wait()
+		come(t, h, peer, 1)
+		if s := o.Stats(); s.Held != 0 || s.Senders > maxSources {
+			t.Errorf("%d messages wait and %d senders are remembered, want none and at most %d", s.Held, s.Senders, maxSources)
+		}
+	})
+}
+
 func TestOrderPassesWhatHasNoFlag(t *testing.T) {
 	h := newOrder(t, &Order{OptionFlag: 0x3000})
 	for _, o := range []message.Options{0, 0x1000, 0x2000} {
