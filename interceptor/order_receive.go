@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -20,6 +21,7 @@ import (
 // message, and what is free behind it.
 type orderSource struct {
 	member *membership.Member // as its first message described it
+	bytes  atomic.Int64       // its part of Order.bytes
 
 	mu    sync.Mutex // guards what follows
 	track track
@@ -181,7 +183,8 @@ func (o *Order) now(ctx context.Context, s *orderSource, m *message.Message) err
 // there is no room for it. It is called with s.mu held.
 func (o *Order) early(ctx context.Context, s *orderSource, m *message.Message, nr uint32, mark uint64) error {
 	h := held{m: m, nr: nr, mark: mark}
-	full := len(s.track.early) >= o.set.maxQueue || o.bytes.Load()+int64(m.Len()) > o.set.maxBytes
+	n := int64(m.Len())
+	full := len(s.track.early) >= o.set.maxQueue || o.bytes.Load()+n > o.set.maxBytes || s.bytes.Load()+n > o.set.share
 	switch {
 	case o.draining.Load():
 		h.call = newOrderCall()
@@ -196,6 +199,7 @@ func (o *Order) early(ctx context.Context, s *orderSource, m *message.Message, n
 		h.m = m.Copy()
 		h.size = int64(cap(h.m.Payload()) + heldExtra)
 		o.bytes.Add(h.size)
+		s.bytes.Add(h.size)
 		o.held.Add(1)
 		o.counts.early.Add(1)
 		s.track.wait(h, time.Now())

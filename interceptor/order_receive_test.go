@@ -242,6 +242,25 @@ func TestOrderMemoryIsBounded(t *testing.T) {
 	})
 }
 
+// One sender leaves room for the messages of others.
+func TestOrderSendersLeaveRoom(t *testing.T) {
+	o := &Order{MaxBytes: 64 << 10}
+	h := newOrder(t, o)
+	for nr := uint32(2); nr < 102 && o.Stats().HeldBytes < 63<<10; nr++ {
+		if err := h.Arrive(peer, numbered(strings.Repeat("x", 700), nr), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Top.Reset()
+	large := strings.Repeat("y", 4000)
+	for _, nr := range []uint32{3, 2, 1} {
+		if err := h.Arrive(interceptortest.Member(3), numbered(large+fmt.Sprint(nr), nr), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectDelivered(t, h, large+"1 "+large+"2 "+large+"3")
+}
+
 func TestOrderOverflowInDropMode(t *testing.T) {
 	o := &Order{DropExpired: true, MaxQueue: 1}
 	h := newOrder(t, o)
