@@ -40,7 +40,8 @@ type Channel struct {
 	watchers watchers
 	agreed   agreement
 
-	completions serial // callbacks of Post
+	completions serial     // callbacks of Post
+	lateMu      sync.Mutex // held in those that come when completions have ended
 	postings    sync.Pool
 	sendWatch   stopwatch // for Trace.MessageSent
 	listenWatch stopwatch // for Trace.MessageReceived

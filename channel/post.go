@@ -48,7 +48,12 @@ func (p *posting) settle(r *message.Receipt) {
 		p.recycle()
 		return
 	}
-	p.c.completions.put(p.complete)
+	if p.c.completions.put(p.complete) {
+		return
+	}
+	p.c.lateMu.Lock() // the channel has stopped, and the message was still on its way down
+	defer p.c.lateMu.Unlock()
+	p.tell()
 }
 
 // tell calls the sender back.

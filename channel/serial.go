@@ -9,6 +9,7 @@ type serial struct {
 	queue   []func()
 	wake    chan struct{}
 	closing bool
+	over    bool // nothing that is put is run any more
 	ended   chan struct{}
 }
 
@@ -21,14 +22,16 @@ func (s *serial) run() {
 	go s.loop() // ends after close, which waits for it
 }
 
-func (s *serial) put(f func()) {
+// put returns false, and f is not run, if the goroutine has ended.
+func (s *serial) put(f func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		return
+	if s.over {
+		return false
 	}
 	s.queue = append(s.queue, f)
 	s.signal()
+	return true
 }
 
 // signal wakes the loop. It is called with mu held.
@@ -46,19 +49,18 @@ func (s *serial) loop() {
 	defer close(s.ended)
 	var batch []func()
 	for range s.wake {
-		var last bool
-		batch, last = s.take(batch)
+		var over bool
+		if batch, over = s.take(batch); over {
+			return
+		}
 		for _, f := range batch {
 			f()
-		}
-		if last {
-			return
 		}
 	}
 }
 
 // take returns what was put, and gives the memory of what was done to the queue.
-func (s *serial) take(done []func()) (batch []func(), last bool) {
+func (s *serial) take(done []func()) (batch []func(), over bool) {
 	clear(done)
 	if cap(done) > serialKeep {
 		done = nil
@@ -66,10 +68,15 @@ func (s *serial) take(done []func()) (batch []func(), last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batch, s.queue = s.queue, done[:0]
-	return batch, s.closing
+	if s.closing {
+		s.over = len(batch) == 0
+		s.signal() // to look once more
+	}
+	return batch, s.over
 }
 
-// close runs what was put so far, takes no more, and waits. It comes after run.
+// close runs what was put so far, and by that, takes no more, and waits. It comes after
+// run.
 func (s *serial) close() {
 	s.mu.Lock()
 	s.closing = true

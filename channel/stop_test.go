@@ -277,3 +277,52 @@ func TestTasks(t *testing.T) {
 		}
 	})
 }
+
+// lingering is a layer whose sends are on their way down, on the goroutines of those who
+// send, until the channel has stopped.
+type lingering struct{ done <-chan struct{} }
+
+func (l *lingering) BindDown(_ channel.Host, below channel.Down) (channel.Down, error) {
+	below.Send = func(_ context.Context, to []*membership.Member, _ *message.Message, r *message.Receipt) error {
+		<-l.done
+		r.SettleAll(to, message.NotSent, channel.ErrClosed)
+		return nil
+	}
+	return below, nil
+}
+
+func (l *lingering) BindUp(above channel.Up) channel.Up { return above }
+
+// A Post that is still on its way down when the channel has stopped tells its outcome, too.
+func TestStopDuringPost(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		b := newBottom()
+		layer := new(lingering)
+		cfg := b.config()
+		cfg.Interceptors = []channel.Interceptor{layer}
+		c := start(t, cfg)
+		layer.done = c.Done()
+		outcomes := make(chan error, 2)
+		posted := make(chan error, 2)
+		for range cap(posted) {
+			go func() { // ends with the test
+				_, err := c.Post(context.Background(), []*membership.Member{named(t, "a")}, nil, 0, func(_ message.ID, err error) { outcomes <- err })
+				posted <- err
+			}()
+		}
+		synctest.Wait()
+		stop(t, c)
+		synctest.Wait()
+		for range cap(posted) {
+			if err := <-posted; err != nil {
+				t.Errorf("Post = %v, want nil: it was accepted", err)
+			}
+		}
+		if len(outcomes) != cap(outcomes) {
+			t.Fatalf("%d outcomes were told, want %d", len(outcomes), cap(outcomes))
+		}
+		if err := <-outcomes; !errors.Is(err, channel.ErrClosed) {
+			t.Errorf("outcome %v, want %v", err, channel.ErrClosed)
+		}
+	})
+}

@@ -148,6 +148,27 @@ func TestTopicListenersShareTheMessageAndTheirErrors(t *testing.T) {
 	})
 }
 
+// A listener that panics takes the message from no other one of its topic.
+func TestTopicListenerPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *Group) {
+		var first, last inbox
+		tp := topic(t, b, "news")
+		tp.Listen(func(ctx context.Context, m *message.Message) error {
+			return errors.Join(first.take(ctx, m), errors.New("first fails"))
+		})
+		tp.Listen(func(context.Context, *message.Message) error { panic("oops") })
+		tp.Listen(last.take)
+		_, err := topic(t, a, "news").SendAll(t.Context(), []byte("x"), Sync)
+		var remote *RemoteError
+		if !errors.As(err, &remote) || !strings.Contains(remote.Reason, "oops") {
+			t.Errorf("SendAll = %v, want a refusal with the panic", err)
+		}
+		if first.String() != "x" || last.String() != "x" || b.Stats().Panics != 1 {
+			t.Errorf("listeners got %q and %q, want x and x; %+v", &first, &last, b.Stats())
+		}
+	})
+}
+
 func TestTopicNames(t *testing.T) {
 	g, err := New()
 	if err != nil {

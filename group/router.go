@@ -51,13 +51,17 @@ func (r router) Receive(ctx context.Context, m *message.Message) error {
 	}
 	body := m.Part(header, m.Len())
 	defer body.Release()
-	var errs []error
-	for _, l := range all {
-		if err := l.receive(ctx, body); err != nil {
-			errs = append(errs, err)
-		}
+	return receiveAll(ctx, all, body)
+}
+
+// receiveAll gives m to one listener after the other. A panic goes on when the others
+// have had the message.
+func receiveAll(ctx context.Context, all []*topicListener, m *message.Message) (err error) {
+	if len(all) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	defer func() { err = errors.Join(err, receiveAll(ctx, all[1:], m)) }()
+	return all[0].receive(ctx, m)
 }
 
 // String names the listeners that run now.

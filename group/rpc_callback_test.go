@@ -3,10 +3,13 @@ package group
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
 )
@@ -136,6 +139,42 @@ func TestHandleLate(t *testing.T) {
 		synctest.Wait()
 		if st := a.Stats().RPC; len(heard) != 0 || st.Late != 3 || st.Panics != 2 {
 			t.Errorf("heard %d more, stats %+v; want 3 late and 2 panics", len(heard), st)
+		}
+	})
+}
+
+// TestLateRepliesTakeBoundedMemory: a member that sends replies to no call, while the
+// function that is told of them does not return, makes us keep some bytes and no more.
+func TestLateRepliesTakeBoundedMemory(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		net := mem.NewNetwork(mem.Config{})
+		java := &caller{answers: make(chan *message.Message, 10)}
+		a := open(t, net, "a", WithInterceptors(java))
+		b := open(t, net, "b")
+		if err := a.WaitMembers(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		const size, sent = 1 << 20, 40
+		var heard atomic.Int32
+		enough := make(chan struct{})
+		rpcIn(t, b).HandleLate(func(*Member, Body) {
+			heard.Add(1)
+			<-enough
+		})
+		reply, err := javaser.AppendRPC(nil, &javaser.RPC{Reply: true, UUID: make([]byte, 16), ID: []byte(rpcIn(t, b).ID()),
+			Message: &javaser.ByteMessage{Data: make([]byte, size)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range sent {
+			if r := java.call(t, a.View().Members[0], reply); !r.OK() {
+				t.Fatalf("a reply: %v", r.Results(a.View().Members, nil))
+			}
+		}
+		close(enough)
+		synctest.Wait()
+		if n, most := heard.Load(), int32(asideBytes/size+1); n < 1 || n > most || b.Stats().RPC.Late != sent {
+			t.Errorf("told of %d of %d late replies, want 1 to %d", n, b.Stats().RPC.Late, most)
 		}
 	})
 }

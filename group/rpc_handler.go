@@ -100,8 +100,8 @@ func (r *RPC) HandleBody(h BodyHandler, cfg HandlerConfig) (remove func(), err e
 // HandleLate makes f hear of replies to calls of this member that do not wait for them
 // any more, or never did: Tribes' leftOver. It does not hear of errors, nor of replies
 // to calls with NoReply. Calls of f come one after the other, on a goroutine for that
-// purpose; if f is slow some are left out. They are counted in RPCStats.Late in any
-// case. A later HandleLate replaces f; nil takes it away.
+// purpose; if f is slow, and 1024 of them or 16 MiB wait, some are left out. They are
+// counted in RPCStats.Late in any case. A later HandleLate replaces f; nil takes it away.
 func (r *RPC) HandleLate(f func(from *Member, reply Body)) {
 	if f == nil {
 		r.late.Store(nil)

@@ -250,7 +250,7 @@ func (l *rpc) late(m *message.Message, r *javaser.RPC, t *ticket, ours bool) {
 	}
 	if f := known.late.Load(); f != nil {
 		from, b := m.Source, bodyOf(m.Payload(), r)
-		l.told.put(func() { l.tell(*f, known.id, from, &b) })
+		l.told.put(m.Len(), func() { l.tell(*f, known.id, from, &b) })
 	}
 }
 

@@ -58,21 +58,33 @@ type aside struct {
 	l *rpc
 
 	mu    sync.Mutex
-	queue []func()
+	queue []todo
+	bytes int // of the queue
 	busy  bool
 }
 
-// asideMost is how much may wait to be done.
-const asideMost = 1024
+// How much may wait to be done, and how many bytes that may hold: what holds more by
+// itself waits alone.
+const (
+	asideMost  = 1024
+	asideBytes = 16 << 20
+)
 
-// put has f called soon, unless too much waits already.
-func (a *aside) put(f func()) bool {
+// todo is something to be done, which holds some bytes until then.
+type todo struct {
+	f    func()
+	size int
+}
+
+// put has f, which holds size bytes, called soon, unless too much waits already.
+func (a *aside) put(size int, f func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.queue) >= asideMost {
+	if len(a.queue) >= asideMost || len(a.queue) > 0 && a.bytes+size > asideBytes {
 		return false
 	}
-	a.queue = append(a.queue, f)
+	a.queue = append(a.queue, todo{f, size})
+	a.bytes += size
 	if !a.busy {
 		a.busy = true
 		a.l.host.Go(rpcName, func(context.Context) { a.work() })
@@ -94,8 +106,9 @@ func (a *aside) next() func() {
 		a.busy, a.queue = false, nil
 		return nil
 	}
-	f := a.queue[0]
-	a.queue[0] = nil
+	first := a.queue[0]
+	a.queue[0] = todo{}
 	a.queue = a.queue[1:]
-	return f
+	a.bytes -= first.size
+	return first.f
 }

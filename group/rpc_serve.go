@@ -83,7 +83,7 @@ func (l *rpc) refuse(m *message.Message, call *javaser.RPC, t *ticket, ours bool
 		return
 	}
 	to, id := m.Source, answer.ID
-	ok := l.refused.put(func() {
+	ok := l.refused.put(answer.Len(), func() {
 		if err := l.post(noWait, to, answer); err != nil {
 			l.lost(to, id, err)
 		}

@@ -55,7 +55,11 @@ func (o *ordeal) step(op, who, what byte) {
 		}
 	default: // a request of the ring itself comes back
 		if len(o.sends) > 0 {
-			o.r.arrive(o.sends[int(who)%len(o.sends)].token, m, o.now)
+			t := o.sends[int(who)%len(o.sends)].token
+			if t.confirm {
+				o.r.demoted++
+			}
+			o.r.arrive(t, m, o.now)
 		}
 	}
 	o.check()
@@ -76,7 +80,7 @@ func (o *ordeal) arrive(m *membership.Member, what, op byte) {
 	t.leader = t.members[0]
 	if t.confirm = op%8 == 4 && t.lists(o.r.local.Key()) && t.leader.Key() != o.r.local.Key(); t.confirm { // the layer refuses others
 		m = t.leader
-		o.r.demoted = true
+		o.r.demoted++
 	}
 	o.r.arrive(t, m, o.now)
 }
@@ -117,6 +121,15 @@ func (o *ordeal) check() {
 	a := &r.known
 	if len(a.held) > mostTokens || len(a.probing) > mostProbes || len(a.absent) > mostAbsent || len(a.probing) != len(o.probes) {
 		o.t.Errorf("%d tokens held, %d of %d probes, %d absent", len(a.held), len(a.probing), len(o.probes), len(a.absent))
+	}
+	held := 0
+	for _, h := range a.held {
+		if h.token.confirm {
+			held++
+		}
+	}
+	if r.demoted != held {
+		o.t.Errorf("out of office for %d views, and %d wait", r.demoted, held)
 	}
 	if len(a.held) > 0 && len(a.probing) == 0 {
 		o.t.Errorf("%d tokens wait for nothing", len(a.held))

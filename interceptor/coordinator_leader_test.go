@@ -11,6 +11,7 @@ import (
 	"github.com/gotribes/tribes/interceptor/interceptortest"
 	"github.com/gotribes/tribes/internal/bubble"
 	"github.com/gotribes/tribes/membership"
+	"github.com/gotribes/tribes/message"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -249,4 +250,46 @@ func TestLeadershipOf(t *testing.T) {
 			t.Errorf("leadershipOf(%v, quorum %d) = %+v, want %v", tt.members, tt.quorum, got, tt.want)
 		}
 	}
+}
+
+// A member that has acknowledged the view of another one does not take office by its own,
+// which was on its way, whatever waits in line between the two.
+func TestAcknowledgedViewKeepsOutOfOffice(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		l := newLonely(t, 20)
+		acks := make(chan *message.Receipt, 1)
+		l.Bottom.Use(func(_ context.Context, _ []*membership.Member, m *message.Message, r *message.Receipt) error {
+			if token, err := decodeToken(m.Payload(), 10); err != nil || !token.confirm {
+				r.Settle(interceptortest.Member(20), message.Acknowledged, nil)
+				return nil
+			}
+			acks <- r
+			return nil
+		})
+		l.returns(20)
+		r := <-acks
+		var gates [3]chan struct{} // of listeners that take their time
+		busy := func(i int) {
+			gates[i] = make(chan struct{})
+			l.c.host.Serial(func() { <-gates[i] })
+			synctest.Wait()
+		}
+		busy(0)
+		r.Settle(interceptortest.Member(20), message.Acknowledged, nil)
+		synctest.Wait()
+		busy(1)
+		l.arrives(coordToken{members: list(5, 10, 20), confirm: true, id: membership.NewViewID(1)}, 5) // it is of the past
+		busy(2)
+		l.arrives(coordToken{members: list(5, 10, 20), confirm: true, id: membership.NewViewID(membership.MaxTerm - 1)}, 5)
+		for i := range gates {
+			if got := l.c.Leadership(); got.Local {
+				t.Errorf("behind listener %d, after another view was acknowledged: %+v, want not the local member", i, got)
+			}
+			close(gates[i])
+			synctest.Wait()
+		}
+		if got := l.c.Leadership(); !sameMember(got.Coordinator, interceptortest.Member(5)) || l.c.Stats().Views != 3 {
+			t.Errorf("in the end %+v, %+v; want member 5 by a third view", got, l.c.Stats())
+		}
+	})
 }

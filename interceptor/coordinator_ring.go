@@ -22,7 +22,7 @@ type ring struct {
 
 	view      *membership.Agreed
 	installed time.Time
-	demoted   bool   // a confirmation of another member is in line
+	demoted   int    // confirmations of other members that are in line
 	terms     uint64 // the highest seen
 	floor     uint64 // the highest of a view that was installed
 
@@ -269,7 +269,7 @@ func (r *ring) install(id membership.ViewID, members []*membership.Member, now t
 		v.Seq = r.view.Seq + 1
 	}
 	r.view, r.installed = v, now
-	r.demoted, r.refused = false, false
+	r.refused = false
 	r.floor = max(r.floor, id.Term())
 	r.terms = max(r.terms, r.floor)
 	r.todo.views = append(r.todo.views, v)
@@ -282,7 +282,7 @@ func (r *ring) leadership() Leadership {
 		return Leadership{}
 	}
 	s := leadershipOf(r.view.Members, r.local, r.view.Term(), r.set.quorum)
-	if s.Local && r.demoted || s.Coordinator != nil && !s.Local && !r.known.has(s.Coordinator.Key()) {
+	if s.Local && r.demoted > 0 || s.Coordinator != nil && !s.Local && !r.known.has(s.Coordinator.Key()) {
 		s.Coordinator, s.Local = nil, false
 	}
 	return s

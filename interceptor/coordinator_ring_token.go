@@ -11,7 +11,7 @@ import (
 // are probed before it counts.
 func (r *ring) arrive(t coordToken, from *membership.Member, now time.Time) {
 	if !t.lists(from.Key()) {
-		r.note(noteRefusedStray, from)
+		r.refuse(t, noteRefusedStray, from)
 		return
 	}
 	r.terms = max(r.terms, t.id.Term())
@@ -30,7 +30,7 @@ func (r *ring) arrive(t coordToken, from *membership.Member, now time.Time) {
 func (r *ring) refuse(t coordToken, why ringNoteKind, from *membership.Member) {
 	r.note(why, from)
 	if t.confirm {
-		r.demoted = false
+		r.demoted--
 	}
 }
 
@@ -182,6 +182,7 @@ func (r *ring) isOld(id membership.ViewID) bool {
 func (r *ring) confirmed(t coordToken, from *membership.Member, now time.Time) {
 	switch {
 	case r.view != nil && r.view.ID == t.id:
+		r.demoted--
 		return
 	case !r.known.has(from.Key()):
 		r.refuse(t, noteRefusedUnreachable, from)
@@ -192,5 +193,6 @@ func (r *ring) confirmed(t coordToken, from *membership.Member, now time.Time) {
 		return
 	}
 	r.run, r.late = nil, nil // from comes before us
+	r.demoted--
 	r.install(t.id, t.members, now)
 }

@@ -66,7 +66,7 @@ func (c *NonBlockingCoordinator) room() bool {
 // is acknowledged, whatever waits in line before that is installed.
 func (c *NonBlockingCoordinator) stepDown() {
 	c.ringMu.Lock()
-	c.ring.demoted = true
+	c.ring.demoted++
 	now := c.ring.leadership()
 	c.ringMu.Unlock()
 	c.announce(now)

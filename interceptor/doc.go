@@ -5,16 +5,16 @@
 //
 //	application
 //	    │  ▲
+//	 [TwoPhaseCommit]       delivers what all destinations have
 //	 [Dispatch]             queues async messages, one queue per destination
 //	 [Throughput]           counts
 //	 [Compress]             compresses for members that understand it
 //	 [Gzip]                 compresses
 //	 [Order]                numbers messages and delivers them in order
-//	 [TwoPhaseCommit]       delivers what all destinations have
 //	 [Fragmentation]        sends large messages in parts
-//	 [Encrypt]              encrypts, and keeps clear text from the application
 //	 [NonBlockingCoordinator], [SimpleCoordinator]
 //	                        say which member coordinates
+//	 [Encrypt]              encrypts, and keeps clear text from the application
 //	 [DomainFilter]         sees members of its own domain only
 //	 [TCPPing]              tries the way to members regularly
 //	 [TCPFailureDetector]   probes members before it believes that they came or went
@@ -34,9 +34,10 @@
 // changes the bytes of messages (Gzip, Order, Fragmentation, Encrypt) stands above it,
 // in the same order at every member of the group: nothing negotiates layers, but for
 // Compress. Dispatch stands on top, so that a queued message is compressed and numbered
-// when it is its turn. A coordinator stands below what changes bytes, because its probes
-// pass none of the layers on the way out either, and above those that say who is a
-// member. channel.New refuses what cannot work; docs/layers.md lists what that is, and
+// when it is its turn; TwoPhaseCommit alone stands above it, since it has to see all
+// destinations of a message at once. A coordinator stands below what changes bytes, but for
+// Encrypt, because its probes pass none of the layers on the way out either, and above
+// those that say who is a member. channel.New refuses what cannot work; docs/layers.md lists what that is, and
 // what each layer costs.
 //
 // # Events

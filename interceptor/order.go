@@ -74,9 +74,9 @@ type Order struct {
 	// waited for Expire. Zero means 65536, negative no bound.
 	MaxQueue int
 	// MaxBytes bounds the memory, in bytes, of the messages of all senders that
-	// wait, counted as it is taken. A message of a sender for which there is no
-	// more room ends the wait of those of that sender. Zero means 64 MiB, negative
-	// no bound.
+	// wait, counted as it is taken; each sender gets half of it. A message of a sender
+	// for which there is no more room ends the wait of those of that sender. Zero means
+	// 64 MiB, negative no bound.
 	MaxBytes int
 
 	base
@@ -135,6 +135,7 @@ type orderSettings struct {
 	maxQueue       int
 	window         int32 // how far ahead of the expected number a message is early
 	maxBytes       int64
+	share          int64 // of it, for each sender
 }
 
 func (o *Order) settings() (orderSettings, error) {
@@ -153,6 +154,7 @@ func (o *Order) settings() (orderSettings, error) {
 	if s.maxBytes < 0 {
 		s.maxBytes = math.MaxInt64
 	}
+	s.share = max(s.maxBytes/2, 1)
 	s.window = int32(min(max(s.maxQueue, memorySize), math.MaxInt32))
 	var errs []error
 	if s.expire < leastExpire {

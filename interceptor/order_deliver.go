@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/message"
 )
 
@@ -52,7 +51,7 @@ func (o *Order) deliver(ctx context.Context, s *orderSource, mine *orderCall) er
 		if h.call != nil {
 			result = err
 		} else {
-			o.free(h)
+			o.free(s, h)
 		}
 		s.mu.Lock()
 	}
@@ -62,8 +61,9 @@ func (o *Order) deliver(ctx context.Context, s *orderSource, mine *orderCall) er
 }
 
 // free lets go of a copy.
-func (o *Order) free(h held) {
+func (o *Order) free(s *orderSource, h held) {
 	h.m.Release()
+	s.bytes.Add(-h.size)
 	o.bytes.Add(-h.size)
 	if o.held.Add(-1) == 0 && o.draining.Load() {
 		select {
@@ -94,6 +94,7 @@ func (o *Order) start(s *orderSource) {
 // tick ends the wait of what has waited for too long.
 func (o *Order) tick(now time.Time) {
 	o.ticks.Add(1)
+	o.trimSources()
 	if o.held.Load() == 0 {
 		return
 	}
@@ -134,14 +135,14 @@ func (o *Order) all() []*orderSource {
 
 // orderReport is what the trace and the log are told when no lock is held.
 type orderReport struct {
-	from    *membership.Member
+	from    *orderSource
 	gaps    int
 	expired []held
 }
 
 // report takes what is to be reported. It is called with s.mu held.
 func (s *orderSource) report() orderReport {
-	rep := orderReport{s.member, s.track.gaps, s.track.expired}
+	rep := orderReport{s, s.track.gaps, s.track.expired}
 	s.track.gaps, s.track.expired = 0, nil
 	return rep
 }
@@ -158,16 +159,16 @@ func (rep *orderReport) drops(c *orderCall) bool {
 
 func (o *Order) tell(rep orderReport) {
 	for range rep.gaps {
-		o.host.Trace().MessageDropped(o.drops.layer, rep.from, message.ID{}, reasonMissing)
+		o.host.Trace().MessageDropped(o.drops.layer, rep.from.member, message.ID{}, reasonMissing)
 	}
 	if rep.gaps > 0 {
-		o.drops.warn("messages did not come in time; those behind them are delivered", rep.from, "gaps", rep.gaps, nil)
+		o.drops.warn("messages did not come in time; those behind them are delivered", rep.from.member, "gaps", rep.gaps, nil)
 	}
 	for _, h := range rep.expired {
 		o.counts.dropped.Add(1)
 		o.drops.message(h.m, reasonExpired, nil)
 		if h.call == nil {
-			o.free(h)
+			o.free(rep.from, h)
 		}
 	}
 }

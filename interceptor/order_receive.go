@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotribes/tribes/membership"
@@ -20,6 +21,7 @@ import (
 // message, and what is free behind it.
 type orderSource struct {
 	member *membership.Member // as its first message described it
+	bytes  atomic.Int64       // its part of Order.bytes
 
 	mu    sync.Mutex // guards what follows
 	track track
@@ -36,7 +38,8 @@ type orderCall struct {
 func newOrderCall() *orderCall { return &orderCall{make(chan struct{}, 1)} }
 
 const (
-	maxSources = 1024 // senders remembered that are no members
+	maxSources = 1024 // senders remembered that are no members, beside those of which messages wait
+	trimMost   = 1024 // senders forgotten in one tick
 	heldExtra  = 256  // bytes that a waiting message takes beside its payload
 )
 
@@ -74,9 +77,21 @@ func (o *Order) newSource(from *membership.Member) *orderSource {
 	return s
 }
 
+// trimSources forgets those that were too many while messages of them waited.
+func (o *Order) trimSources() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for range trimMost {
+		if len(o.sources) <= maxSources || !o.evictSource() {
+			return
+		}
+	}
+}
+
 // evictSource forgets, of some senders that are no members and have nothing
-// waiting, the one that was silent for longest. It is called with mu held.
-func (o *Order) evictSource() {
+// waiting, the one that was silent for longest, and reports whether there was one.
+// It is called with mu held.
+func (o *Order) evictSource() bool {
 	var oldest *orderSource
 	var key membership.Key
 	looked := 0
@@ -95,11 +110,13 @@ func (o *Order) evictSource() {
 			break
 		}
 	}
-	if oldest != nil {
-		oldest.dead = true
-		delete(o.sources, key)
-		oldest.mu.Unlock()
+	if oldest == nil {
+		return false
 	}
+	oldest.dead = true
+	delete(o.sources, key)
+	oldest.mu.Unlock()
+	return true
 }
 
 // idle reports whether nothing of the sender is here. It is called with mu held.
@@ -166,7 +183,8 @@ func (o *Order) now(ctx context.Context, s *orderSource, m *message.Message) err
 // there is no room for it. It is called with s.mu held.
 func (o *Order) early(ctx context.Context, s *orderSource, m *message.Message, nr uint32, mark uint64) error {
 	h := held{m: m, nr: nr, mark: mark}
-	full := len(s.track.early) >= o.set.maxQueue || o.bytes.Load()+int64(m.Len()) > o.set.maxBytes
+	n := int64(m.Len())
+	full := len(s.track.early) >= o.set.maxQueue || o.bytes.Load()+n > o.set.maxBytes || s.bytes.Load()+n > o.set.share
 	switch {
 	case o.draining.Load():
 		h.call = newOrderCall()
@@ -181,6 +199,7 @@ func (o *Order) early(ctx context.Context, s *orderSource, m *message.Message, n
 		h.m = m.Copy()
 		h.size = int64(cap(h.m.Payload()) + heldExtra)
 		o.bytes.Add(h.size)
+		s.bytes.Add(h.size)
 		o.held.Add(1)
 		o.counts.early.Add(1)
 		s.track.wait(h, time.Now())

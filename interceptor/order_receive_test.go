@@ -242,6 +242,25 @@ func TestOrderMemoryIsBounded(t *testing.T) {
 	})
 }
 
+// One sender leaves room for the messages of others.
+func TestOrderSendersLeaveRoom(t *testing.T) {
+	o := &Order{MaxBytes: 64 << 10}
+	h := newOrder(t, o)
+	for nr := uint32(2); nr < 102 && o.Stats().HeldBytes < 63<<10; nr++ {
+		if err := h.Arrive(peer, numbered(strings.Repeat("x", 700), nr), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Top.Reset()
+	large := strings.Repeat("y", 4000)
+	for _, nr := range []uint32{3, 2, 1} {
+		if err := h.Arrive(interceptortest.Member(3), numbered(large+fmt.Sprint(nr), nr), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectDelivered(t, h, large+"1 "+large+"2 "+large+"3")
+}
+
 func TestOrderOverflowInDropMode(t *testing.T) {
 	o := &Order{DropExpired: true, MaxQueue: 1}
 	h := newOrder(t, o)
@@ -343,6 +362,23 @@ func TestOrderForgetsSendersThatAreNoMembers(t *testing.T) {
 	h.Top.Reset()
 	come(t, h, peer, 4, 3)
 	expectDelivered(t, h, "3 4")
+}
+
+// Nor do those of which messages wait, once that is over.
+func TestOrderForgetsSendersOfWhichMessagesWaited(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		o := new(Order)
+		h := newOrder(t, o)
+		for n := range 3 * maxSources {
+			come(t, h, interceptortest.Member(n+10), 2)
+		}
+		time.Sleep(2 * defaultExpire) // virtual
+		synctest.Wait()
+		come(t, h, peer, 1)
+		if s := o.Stats(); s.Held != 0 || s.Senders > maxSources {
+			t.Errorf("%d messages wait and %d senders are remembered, want none and at most %d", s.Held, s.Senders, maxSources)
+		}
+	})
 }
 
 func TestOrderPassesWhatHasNoFlag(t *testing.T) {

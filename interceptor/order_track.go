@@ -47,6 +47,7 @@ type held struct {
 	due  time.Time
 	size int64
 	call *orderCall // who waits for its delivery
+	old  bool       // it waited when the sender left: if that begins anew, it is of the count before
 }
 
 // fate is what becomes of a message.
@@ -136,6 +137,9 @@ func (t *track) recount(nr uint32) {
 	}
 	if _, clash := t.early[nr]; clash || !t.unsure {
 		t.flush(nil)
+	} else {
+		t.unsure = false
+		t.release(func(nr uint32) bool { return t.early[nr].old }, nil)
 	}
 	t.before, t.seen = t.seen, memory{}
 	t.next, t.first, t.late, t.unsure = 1, 1, 0, true
@@ -148,7 +152,7 @@ func (t *track) trust() {
 	}
 	t.unsure = false
 	for nr, h := range t.early {
-		h.due = h.due.Add(t.set.expire - t.set.gather)
+		h.due, h.old = h.due.Add(t.set.expire-t.set.gather), false
 		t.early[nr] = h
 	}
 }
@@ -158,10 +162,10 @@ func (t *track) depart(now time.Time) {
 	t.unsure = true
 	end := now.Add(t.set.gather)
 	for nr, h := range t.early {
-		if h.due.After(end) {
+		if h.old = true; h.due.After(end) {
 			h.due = end
-			t.early[nr] = h
 		}
+		t.early[nr] = h
 	}
 	t.reckon()
 }

@@ -179,6 +179,12 @@ var trackTests = []struct {
 
 	{name: "it left and goes on", script: "1 2 left 3 4", want: "1=1 2=2 left=. 3=3 4=4"},
 	{name: "it left and begins anew", script: "1 2 left 1' 2'", want: "1=1 2=2 left=. 1'=1' 2'=2'"},
+	{name: "it left while some waited and begins anew", script: "1 2 3 5 left 1' 2' 3' 4' 5' 6'",
+		want: "1=1 2=2 3=3 5=. left=. 1'=5,1' 2'=2' 3'=3' 4'=4' 5'=5' 6'=6'"},
+	{name: "it left while some waited and begins anew with the second message", script: "1 2 3 5 left 2' 1' 3' 4' 5'",
+		want: "1=1 2=2 3=3 5=. left=. 2'=5 1'=1',2' 3'=3' 4'=4' 5'=5'"},
+	{name: "it left while some waited far ahead and begins anew", script: "1 2 50 left +200ms 1' +100ms 2' 3' +3s 4'",
+		want: "1=1 2=2 50=. left=. +200ms=. 1'=50,1' +100ms=. 2'=2' 3'=3' +3s=. 4'=4'"},
 	{name: "it left, began anew, and its first was never here", script: "2 +3s left 1 2' 3",
 		want: "2=. +3s=2 left=. 1=1 2'=2' 3=3"},
 	{name: "it left and lost some", script: "1 2 left 5 6 +300ms 7", want: "1=1 2=2 left=. 5=. 6=. +300ms=5,6 7=7"},

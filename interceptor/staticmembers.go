@@ -60,6 +60,7 @@ type StaticMembers struct {
 	table atomic.Pointer[staticTable]
 	view  viewCache
 	tries sync.Map // membership.Key of those that are tried just now
+	words staticWords
 
 	notices, unknown atomic.Uint64
 }

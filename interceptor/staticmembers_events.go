@@ -25,13 +25,53 @@ func (s *StaticMembers) receive(ctx context.Context, m *message.Message) error {
 	case !listed:
 		s.unknown.Add(1)
 		return nil
-	case starts:
-		s.host.Serial(func() { s.come(k) })
-	default:
-		s.host.Serial(func() { s.leave(k) })
+	case s.words.put(k, starts):
+		s.host.Serial(func() { s.heed(k) })
 	}
 	s.notices.Add(1)
 	return nil
+}
+
+// heed does what a member of the list has said. It is called in line with the events.
+func (s *StaticMembers) heed(k membership.Key) {
+	for _, starts := range s.words.take(k) {
+		if starts {
+			s.come(k)
+		} else {
+			s.leave(k)
+		}
+	}
+}
+
+// staticWords has what members of the list have said and nobody has heeded yet: of each
+// the last notice and, if that was another one, the one before. So a restart is not lost,
+// and a flood takes no memory.
+type staticWords struct {
+	mu  sync.Mutex
+	all map[membership.Key][]bool // true: it has started
+}
+
+// put reports whether nothing of the member waits.
+func (w *staticWords) put(k membership.Key, starts bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	said := w.all[k]
+	if n := len(said); n > 0 && said[n-1] == starts {
+		return false
+	}
+	if w.all == nil {
+		w.all = make(map[membership.Key][]bool)
+	}
+	w.all[k] = append(said[max(len(said)-1, 0):], starts)
+	return len(said) == 0
+}
+
+func (w *staticWords) take(k membership.Key) []bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	said := w.all[k]
+	delete(w.all, k)
+	return said
 }
 
 // event passes on what the membership below says, in agreement with what was said

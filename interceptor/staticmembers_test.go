@@ -256,6 +256,30 @@ func TestStaticMembersNoticesOfOthers(t *testing.T) {
 	})
 }
 
+// A member that sends notice after notice, while a listener takes its time, makes us keep
+// its last word and the one before.
+func TestStaticMembersFloodOfNotices(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		s := &StaticMembers{Members: one(peer), CheckPeriod: -1}
+		h := newStatic(t, s)
+		synctest.Wait()
+		done := make(chan struct{})
+		s.host.Serial(func() { <-done })
+		for range 1000 {
+			for _, notice := range []string{stopNotice, startNotice} {
+				if err := h.Arrive(peer, []byte(notice), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		close(done)
+		synctest.Wait()
+		if got, st := toldOf(h), s.Stats(); got != "2 joined, 2 left saying so, 2 joined" || st.Notices != 2000 {
+			t.Errorf("the application was told %.200q, %+v; want one goodbye and one return of 2000 notices", got, st)
+		}
+	})
+}
+
 // With a detector above, a member of the list is announced when it answers.
 func TestStaticMembersBelowADetector(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {

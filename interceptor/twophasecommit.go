@@ -27,7 +27,13 @@ import (
 // outcome is that of the confirmation, which travels with the same options: with Sync
 // it tells what the application answered. Confirmations leave in the order in which
 // messages were acknowledged everywhere. A sender that gave up waiting before that
-// confirms nothing.
+// confirms nothing, and neither does one that has waited for Expire: destinations that had
+// the message first have dropped it.
+//
+// The layer stands above Dispatch, Order and Compress. These hand a message down for each
+// destination, or some of them, by itself; below them that is all that the layer knows
+// of, and the message is delivered there whatever becomes of it elsewhere. (In Tribes that
+// is so below OrderInterceptor.)
 //
 // Receiving. A message waits, in a copy, for its confirmation, and the one before it
 // for the other; they belong together by sender and message id, and by how they came

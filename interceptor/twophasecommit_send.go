@@ -2,8 +2,10 @@ package interceptor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
@@ -40,6 +42,7 @@ type proposal struct {
 	first   *message.Receipt       // of the message
 	settle  func(*message.Receipt) // p.settled; made once
 	to      []*membership.Member
+	begun   time.Time
 	id      message.ID
 	options message.Options
 	r       *message.Receipt // of both
@@ -52,6 +55,7 @@ func (c *TwoPhaseCommit) proposal(to []*membership.Member, m *message.Message, r
 		p.settle = p.settled
 	}
 	p.to, p.id, p.options, p.r = append(p.to[:0], to...), m.ID, m.Options, r
+	p.begun = time.Now()
 	p.first.Reset(len(to), p.settle)
 	return p
 }
@@ -90,8 +94,15 @@ func (p *proposal) fail(cause error) {
 	p.end()
 }
 
+// errCommitSlow is why a message is not confirmed that destinations have dropped by now.
+var errCommitSlow = errors.New("it took longer than Expire")
+
 // confirm sends the confirmation, whose outcome is that of the message.
 func (p *proposal) confirm(ctx context.Context) {
+	if time.Since(p.begun) >= p.c.set.expire {
+		p.fail(errCommitSlow)
+		return
+	}
 	m := p.c.host.NewMessage(confirmSize)
 	defer m.Release()
 	b := m.Payload()
