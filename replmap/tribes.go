@@ -92,7 +92,7 @@ type tribesMap struct {
 	seen          map[membership.ID]bool // who has shown that it sees this member
 	seenAll       time.Time              // since when all have shown it
 	asks          map[string]bool        // keys that are asked for on behalf of others
-	went          map[membership.ID]bool // who has gone since all were asked whether they have the map
+	went, came    map[membership.ID]bool // who has gone, and come, since all were asked whether they have the map
 	undo          []func()
 
 	turn  atomic.Uint64 // of the members as backups
@@ -119,7 +119,7 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64), listed: make(map[membership.ID]bool),
 		reuniting: make(map[membership.ID]uint64),
 		missed:    make(map[membership.ID]map[string]bool), places: make(map[string]*place),
-		asks: make(map[string]bool), went: make(map[membership.ID]bool), seen: make(map[membership.ID]bool),
+		asks: make(map[string]bool), went: make(map[membership.ID]bool), came: make(map[membership.ID]bool), seen: make(map[membership.ID]bool),
 	}
 	r.placed = t.holders
 	if cfg.Lazy {
@@ -377,6 +377,9 @@ func (t *tribesMap) missLocked(id membership.ID, key string) {
 	if since, lost := t.lost[id]; lost {
 		t.lost[id] = min(since, t.before(key))
 		return
+	}
+	if !contains(t.others, id) {
+		return // it has left
 	}
 	if t.missed[id] == nil {
 		t.missed[id] = make(map[string]bool)

@@ -3,6 +3,7 @@ package replmap
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -59,7 +60,9 @@ func (t *tribesMap) join(ctx context.Context) {
 		for _, m := range started {
 			t.found(m, false)
 		}
-		err := t.transfer(ctx, from)
+		others, _ := t.members() // who has not answered the first question may have heard the second
+		others = slices.DeleteFunc(others, func(m *membership.Member) bool { return contains(from, m.ID()) })
+		err := t.transfer(ctx, append(from, others...))
 		if err == nil {
 			break
 		}
@@ -155,9 +158,9 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	t.taking.Lock()
 	defer t.taking.Unlock()
 	t.mu.Lock()
-	if p := t.places[key]; p != nil && p.from == from && sent != 0 && sent < p.sent {
+	if p := t.places[key]; p != nil && p.overtaken(from, sent) {
 		t.mu.Unlock()
-		return // overtaken
+		return
 	}
 	t.hears(key, sent)
 	p := t.place(key)
@@ -168,7 +171,8 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	}
 	overtaken := sent != 0 && !p.relayed.IsZero() && time.Since(p.relayed) < t.cfg.Access
 	p.relayed = time.Time{}
-	p.primary, p.nodes, p.from, p.sent, p.orphan, p.known = m.Primary, m.Nodes, from, sent, !t.knows(m.Primary), true
+	p.primary, p.nodes, p.orphan, p.known = m.Primary, m.Nodes, !t.knows(m.Primary), true
+	p.from, p.sent, p.came = from, sent, time.Now()
 	p.hear(true)
 	t.mu.Unlock()
 	if m.Type == tribeswire.Remove {
@@ -176,7 +180,7 @@ func (t *tribesMap) take(m *tribeswire.Message, from membership.ID, sent int64) 
 	}
 	t.table.Write(entry.Entry{Key: key, Value: m.Value, Gone: m.Type == tribeswire.Remove, Lifetime: entry.Forever}, nil)
 	if overtaken {
-		t.later(func(ctx context.Context) { t.again(ctx, key, true, nil) })
+		t.sayAgain(key, true, nil)
 	}
 }
 

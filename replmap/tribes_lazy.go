@@ -23,6 +23,7 @@ func (t *tribesMap) publishLazy(ctx context.Context, e *entry.Entry) error {
 	err := t.flying(e.Key, true, e, func() error {
 		end, err := t.sending.take(ctx, e.Key)
 		if err != nil {
+			t.claim(e) // it is told when they answer
 			for _, m := range to {
 				t.miss(m, e.Key)
 			}

@@ -62,15 +62,16 @@ func (t *tribesMap) placed(m *tribeswire.Message, from membership.ID, sent int64
 	key := string(m.Key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.places[key]; p != nil && p.from == from && sent != 0 && sent < p.sent {
-		return false // overtaken
+	if p := t.places[key]; p != nil && p.overtaken(from, sent) {
+		return false
 	}
 	if m.Primary != nil && m.Primary.ID() == t.local().ID() && m.Type != tribeswire.Remove {
 		return false // an echo
 	}
 	t.hears(key, sent)
 	p := t.place(key)
-	p.primary, p.nodes, p.from, p.sent, p.known = m.Primary, m.Nodes, from, sent, true
+	p.primary, p.nodes, p.known = m.Primary, m.Nodes, true
+	p.from, p.sent, p.came = from, sent, time.Now()
 	p.orphan = !t.knows(m.Primary)
 	p.hear(true)
 	return true

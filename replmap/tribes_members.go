@@ -51,12 +51,21 @@ func (t *tribesMap) ping(ctx context.Context) {
 		t.tidy()
 		t.refreshed()
 		t.unseen()
-		for i := range all {
-			if o := all[i].Outcome; o == group.CallNoHandler || o == group.CallTimedOut || o == group.CallSendFailed {
-				t.gone(all[i].Member.ID(), o != group.CallNoHandler)
-			}
-		}
+		t.absent(all)
 		t.adopt()
+	}
+}
+
+// absent notes who does not have the map any more by the answers to the question whether
+// they have it.
+func (t *tribesMap) absent(all []group.Answer) {
+	for i := range all {
+		if t.cameSince(all[i].Member) {
+			continue
+		}
+		if o := all[i].Outcome; o == group.CallNoHandler || o == group.CallTimedOut || o == group.CallSendFailed {
+			t.gone(all[i].Member.ID(), o != group.CallNoHandler)
+		}
 	}
 }
 
@@ -69,6 +78,7 @@ func (t *tribesMap) found(m *membership.Member, met bool) {
 		return
 	}
 	t.others = append(slices.Clip(t.others), m)
+	t.came[m.ID()] = true
 	since, back := t.lost[m.ID()]
 	delete(t.lost, m.ID())
 	if back || met {
@@ -96,11 +106,12 @@ func (t *tribesMap) found(m *membership.Member, met bool) {
 	}
 }
 
-// asksAll begins to note who goes while all are asked whether they have the map.
+// asksAll begins to note who comes and goes while all are asked whether they have the map.
 func (t *tribesMap) asksAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.went)
+	clear(t.came)
 }
 
 // wentSince reports whether a member went after all were asked: then its answer is from
@@ -109,6 +120,13 @@ func (t *tribesMap) wentSince(m *membership.Member) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.went[m.ID()]
+}
+
+// cameSince reports whether a member was found after all were asked.
+func (t *tribesMap) cameSince(m *membership.Member) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.came[m.ID()]
 }
 
 // introduce lists the entries of this member to one that has them all by now, once.

@@ -16,18 +16,22 @@ type place struct {
 	nodes   []*membership.Member
 	from    membership.ID // who has written it last, and when by its own clock, in ms
 	sent    int64
-	orphan  bool // its primary is gone, and who takes over is not known
-	flying  int  // messages of this member about it that are not answered
-	values  int  // those of them that have its value, or say that it is gone
-	crossed bool // while one was on its way another member has said something else
-	clash   bool // the same, of two messages with values
-	known   bool // there is such a key
-	told    int  // how often another member has said something about it, and when last
-	valued  int  // how often what it is
+	came    time.Time // and when that has come
+	orphan  bool      // its primary is gone, and who takes over is not known
+	flying  int       // messages of this member about it that are not answered
+	values  int       // those of them that have its value, or say that it is gone
+	crossed bool      // while one was on its way another member has said something else
+	clash   bool      // the same, of two messages with values
+	known   bool      // there is such a key
+	told    int       // how often another member has said something about it, and when last
+	valued  int       // how often what it is
 	heard   time.Time
 	spare   []byte       // the value that was here, until it is sure that others have one
 	spared  time.Time    // since when
 	wish    *entry.Entry // what this member has written, while messages about that fly
+	wishing int          // messages of its writes that are not answered
+	saying  bool         // something is to be said again about it
+	next    *repeat      // that, or what is to be said after it
 	relayed time.Time    // when this member has told others a value that it has not written
 	tries   int          // to get the value from who is to have it, after its primary was gone
 }
@@ -97,13 +101,17 @@ func (t *tribesMap) flying(key string, value bool, wish *entry.Entry, f func() e
 		p.crossed, p.clash = true, true
 	}
 	p.flying, p.values = p.flying+1, p.values+n
-	if wish != nil {
-		p.wish = wish
+	writes := wish != nil
+	if writes {
+		p.wish, p.wishing = wish, p.wishing+1
 	}
 	t.mu.Unlock()
 	err := f()
 	t.mu.Lock()
 	p = t.place(key)
+	if writes {
+		p.wishing--
+	}
 	p.flying, p.values = p.flying-1, p.values-n
 	crossed, clash := p.flying == 0 && p.crossed, p.flying == 0 && p.clash
 	wish = p.wish
@@ -112,20 +120,30 @@ func (t *tribesMap) flying(key string, value bool, wish *entry.Entry, f func() e
 	}
 	t.mu.Unlock()
 	if crossed {
-		t.later(func(ctx context.Context) { t.again(ctx, key, clash, wish) })
+		t.sayAgain(key, clash, wish)
 	}
 	return err
 }
 
-// hear notes that another member has said something about a key. The caller holds t.mu.
+// hear notes that another member has said something about a key: if it is a value and all
+// have answered what this member has written, that is over. The caller holds t.mu.
 func (p *place) hear(value bool) {
 	p.told++
 	if value {
 		p.valued++
 	}
+	if value && p.wishing == 0 {
+		p.wish = nil
+	}
 	p.heard = time.Now()
 	p.crossed = p.crossed || p.flying > 0
 	p.clash = p.clash || value && p.values > 0
+}
+
+// overtaken reports whether a message of a member was overtaken by a later one. What comes
+// long after that one was not: the clock of the member was set back. The caller holds t.mu.
+func (p *place) overtaken(from membership.ID, sent int64) bool {
+	return p.from == from && sent != 0 && sent < p.sent && time.Since(p.came) < recentTime
 }
 
 // rank is how many members of the map have a lower id.
@@ -148,9 +166,53 @@ const (
 	closeTime  = 250 * time.Millisecond
 )
 
-// again says what a key is, or only whose it is, after messages about it have crossed.
-func (t *tribesMap) again(ctx context.Context, key string, clash bool, wish *entry.Entry) {
-	before, place := t.stand(key), t.rank()
+// repeat is what is to be said again about a key: what it is, or only whose, after messages
+// about it have crossed.
+type repeat struct {
+	clash  bool
+	wish   *entry.Entry
+	before stance // when they had
+}
+
+// sayAgain says again what a key is, later. Of each key one thing is said at a time, and
+// what crosses meanwhile makes one more, so that members that all write it do not gather
+// ever more to say.
+func (t *tribesMap) sayAgain(key string, clash bool, wish *entry.Entry) {
+	r := &repeat{clash, wish, t.stand(key)}
+	t.mu.Lock()
+	p := t.place(key)
+	if p.next == nil || r.clash || !p.next.clash {
+		p.next = r
+	}
+	busy := p.saying
+	p.saying = true
+	t.mu.Unlock()
+	if busy {
+		return
+	}
+	t.later(func(ctx context.Context) {
+		for r := t.nextSaid(key); r != nil; r = t.nextSaid(key) {
+			t.again(ctx, key, r.clash, r.wish, r.before)
+		}
+	})
+}
+
+// nextSaid takes what is to be said again about a key; nil is nothing any more.
+func (t *tribesMap) nextSaid(key string) (r *repeat) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.place(key)
+	r, p.next = p.next, nil
+	if p.saying = r != nil; !p.saying {
+		t.prune(key, p)
+	}
+	return r
+}
+
+// again says what a key is, or only whose it is, after messages about it have crossed,
+// unless others have spoken since.
+func (t *tribesMap) again(ctx context.Context, key string, clash bool, wish *entry.Entry, before stance) {
+	place := t.rank()
 	if others, _ := t.members(); wish == nil {
 		place += len(others) + 1
 	}
@@ -245,7 +307,8 @@ func (t *tribesMap) forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil {
-		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, told: p.told, valued: p.valued, heard: p.heard, wish: p.wish}
+		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, sent: p.sent, came: p.came,
+			told: p.told, valued: p.valued, heard: p.heard, wish: p.wish, wishing: p.wishing, saying: p.saying, next: p.next}
 		t.prune(key, p)
 	}
 }
@@ -261,7 +324,7 @@ func (t *tribesMap) tidy() {
 
 // prune drops a place that says nothing any more. The caller holds t.mu.
 func (t *tribesMap) prune(key string, p *place) {
-	if !p.known && p.flying == 0 && time.Since(p.heard) > recentTime {
+	if !p.known && p.flying == 0 && !p.saying && time.Since(p.heard) > recentTime {
 		delete(t.places, key)
 	}
 }

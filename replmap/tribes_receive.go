@@ -33,8 +33,8 @@ func (o objects) Receive(_ context.Context, m *message.Message) error {
 
 // heard takes a message of another member.
 func (t *tribesMap) heard(m *tribeswire.Message, from *membership.Member, sent int64) {
-	if m.Type != tribeswire.Stop {
-		t.found(from, false) // who says something about the map has it
+	if m.Type != tribeswire.Stop { // who says something about the map has it, and may have had it for long
+		t.found(from, m.Type != tribeswire.Start && t.ready())
 	}
 	if t.cfg.Lazy && m.Key != nil {
 		t.heardLazy(m, from, sent)
@@ -154,13 +154,14 @@ func (t *tribesMap) now() string {
 	return t.state
 }
 
-// late hears of answers that came after their call: who answers has the map.
+// late hears of answers that came after their call: who answers has the map, and was not
+// asked for its entries.
 func (t *tribesMap) late(from *membership.Member, reply group.Body) {
 	if reply.Kind != group.BodyObject {
 		return
 	}
 	m, err := tribeswire.Of(reply.Object)
 	if err == nil && string(m.Map) == t.id && (m.Type == tribeswire.Init || m.Type == tribeswire.Start) {
-		t.found(from, false)
+		t.found(from, true)
 	}
 }

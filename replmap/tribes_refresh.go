@@ -108,6 +108,9 @@ func (t *tribesMap) refresh(ctx context.Context, m *membership.Member, since tim
 		if heard(key) || t.fresh(m, key, clock, since) || t.agrees(x) {
 			continue
 		}
+		if !t.cfg.Lazy && (t.stands(ctx, key, x, m) || heard(key)) {
+			continue
+		}
 		t.n.repaired.Add(1)
 		switch {
 		case t.cfg.Lazy:
@@ -118,6 +121,19 @@ func (t *tribesMap) refresh(ctx context.Context, m *membership.Member, since tim
 			t.take(x, m.ID(), 0)
 		}
 	}
+}
+
+// stands reports whether who has written an entry last, as far as is known here, has it as
+// it is here, though m says something else of it: what could not be sent to m yet.
+func (t *tribesMap) stands(ctx context.Context, key string, x *tribeswire.Message, m *membership.Member) bool {
+	p, _ := t.whose(key)
+	e, there := t.table.Get(key)
+	writer := []*membership.Member{p.primary}
+	if !there || samePrimary(p.primary, t.local()) || samePrimary(p.primary, m) || samePrimary(x.Primary, m) || !t.knowsAny(writer) {
+		return false
+	}
+	_, answers, _ := t.call(ctx, writer, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Retrieve, Key: []byte(key)})
+	return len(answers) > 0 && bytes.Equal(answers[0].Value, e.Value)
 }
 
 // fresh reports whether a key was written after the clock was read, or heard of since some

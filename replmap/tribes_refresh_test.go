@@ -75,7 +75,7 @@ func TestTribesSaysAgain(t *testing.T) {
 		key, old := inJava(t, "k"), inJava(t, "old")
 		b.rep.(*tribesMap).table.Write(entry.Entry{Key: string(key), Value: old, Lifetime: entry.Forever}, nil)
 		e := a.rep.(*tribesMap)
-		e.later(func(ctx context.Context) { e.again(ctx, string(key), true, nil) })
+		e.sayAgain(string(key), true, nil)
 		time.Sleep(50 * time.Millisecond)
 		e.heard(&tribeswire.Message{Type: tribeswire.Notify, Key: key, Primary: b.g.Local()}, b.g.Local(), time.Now().UnixMilli())
 		time.Sleep(10 * time.Second)

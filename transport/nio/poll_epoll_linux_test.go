@@ -77,6 +77,44 @@ func TestEpollForgetsBroken(t *testing.T) {
 	g.poll("the end of the connection", func() bool { return g.r.Stats().Conns == 0 })
 }
 
+// TestEpollLateWish asks something of a connection that has ended, as the watch does that
+// looked at it a moment before, when its descriptor belongs to another one: that one is
+// served.
+func TestEpollLateWish(t *testing.T) {
+	g := newRx(t, ReceiverConfig{Poller: PollerEpoll}, nil)
+	f := newFrames(t)
+	c := g.dial()
+	old := g.conn().sock.(*epollSocket)
+	c.Close()
+	g.poll("the end of the connection", func() bool { return g.r.Stats().Conns == 0 && old.isShut() })
+	var next *rxPeer
+	for range 20 {
+		next = g.dial()
+		next.put(f.frame(optSync, "x"))
+		next.want(ackPlainOK)
+		if l := old.loop; l.has(old.fd) {
+			old.stopReading()
+			g.poll("the wish to be looked at", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.todo) == 0 && !l.woken })
+			next.put(f.frame(optSync, "y"))
+			next.want(ackPlainOK)
+			return
+		}
+	}
+	t.Fatalf("descriptor %d was not used again", old.fd)
+}
+
+func (s *epollSocket) isShut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shutDown
+}
+
+func (l *epollLoop) has(fd int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sockets[int32(fd)] != nil
+}
+
 // TestEpollLoops spreads connections over loops.
 func TestEpollLoops(t *testing.T) {
 	g := newRx(t, ReceiverConfig{Poller: PollerEpoll, Loops: 3}, nil)

@@ -67,10 +67,14 @@ func (l *epollLoop) add(s *epollSocket) error {
 	return err
 }
 
+// remove forgets s. Its descriptor may be another one's by now: something may be posted for
+// s after it was closed.
 func (l *epollLoop) remove(s *epollSocket) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.sockets, int32(s.fd))
+	if l.sockets[int32(s.fd)] == s {
+		delete(l.sockets, int32(s.fd))
+	}
 }
 
 // post makes the loop look at s between two rounds.

@@ -83,7 +83,7 @@ func (x *rxBuffer) fresh() []byte {
 	}
 	n := x.size
 	if x.want > n {
-		n = min(x.want, max(n, 2*have, x.proven))
+		n = min(x.want, x.step(max(n, 2*have, x.proven)))
 	} else if have == 0 && x.proven > 0 {
 		n = min(n, rxMedium) // the next frame too will need more than a chunk
 	}
@@ -99,6 +99,15 @@ func (x *rxBuffer) fresh() []byte {
 	return x.free()
 }
 
+// step is how much of n bytes to take for a part of a frame: no more than half of the frame,
+// so that this and then the whole of it are not more than the reserve has (rxBudget).
+func (x *rxBuffer) step(n int) int {
+	if n < x.want && 2*n > x.want {
+		return (x.want + 1) / 2
+	}
+	return n
+}
+
 // afford returns how much of n bytes the ledger grants: all, or less that helps
 // too, or none for now.
 func (x *rxBuffer) afford(n, have int) int {
@@ -107,7 +116,7 @@ func (x *rxBuffer) afford(n, have int) int {
 	}
 	least := rxSmall
 	if max(x.want, have+1) > rxSmall {
-		least = min(n, wholeClass(max(2*have, rxSmall)))
+		least = min(n, wholeClass(max(x.step(2*have), rxSmall)))
 	}
 	if x.ledger.take(least) || x.ledger.ask(least, have > 0) {
 		return least

@@ -199,3 +199,33 @@ func TestBufferShortOfMemory(t *testing.T) {
 	g.ledger.decline()
 	g.close()
 }
+
+// TestBufferReserve has a frame go on when all common memory is taken by others that wait:
+// the reserve is enough for the memory that it grows out of and for what it grows into.
+func TestBufferReserve(t *testing.T) {
+	for _, frame := range []int{1 << 10, 5000, 130 << 10, 300 << 10, 1 << 20, 3 << 20, 9 << 20, 20 << 20} {
+		for _, before := range []int{0, 3, 30, 45, 60, 95} { // % of it that a frame had before
+			for _, part := range []int{0, 1, 28, 46, 80} { // % of the frame that come while there is memory
+				t.Run(fmt.Sprintf("frame=%d/before=%d/part=%d", frame, before, part), func(t *testing.T) {
+					b := newRxBudget(&ReceiverConfig{MaxFrame: frame, Limits: ReceiverLimits{MaxBytes: 4 * frame, MaxConns: 4096}})
+					b.share = min(b.share, rxSmall)
+					g := newBufferRig(t, b)
+					if before > 0 {
+						g.feed(record(max(frame*before/100, 4)), 1<<30, false)
+					}
+					large := record(frame)
+					n := max(frame*part/100, 4)
+					g.feed(large[:n], 1<<30, false)
+					hog := &rxLedger{budget: b, resume: func() {}}
+					rest := max(b.common-b.used.Load(), 0) + b.share
+					if !hog.take(int(rest)) {
+						t.Fatalf("%d bytes were not there", rest)
+					}
+					g.feed(large[n:], 1<<30, false)
+					g.close()
+					hog.give(int(rest))
+				})
+			}
+		}
+	}
+}

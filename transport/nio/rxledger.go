@@ -10,7 +10,7 @@ import (
 //
 //	a share of each connection's own     a quarter of the bound, in equal parts
 //	common memory                        for who comes first
-//	a reserve, for one partial frame     half as much again as the largest frame
+//	a reserve, for one partial frame     the memory of the largest frame and of half of it
 //
 // A connection that needs more than its share when the common memory is used up
 // waits in line. The first in line that waits in the middle of a frame may use
@@ -36,8 +36,8 @@ func newRxBudget(cfg *ReceiverConfig) *rxBudget {
 	if cfg.Limits.MaxConns == unbounded {
 		conns = defaultConns
 	}
-	frame := int64(cfg.MaxFrame)
-	b := &rxBudget{share: max(total/4/conns, rxSmall), reserve: frame + frame/2}
+	b := &rxBudget{share: max(total/4/conns, rxSmall)}
+	b.reserve = int64(max(wholeClass(cfg.MaxFrame)+wholeClass((cfg.MaxFrame+1)/2), rxSmall))
 	b.common = max(total-total/4-b.reserve, 0)
 	return b
 }

@@ -26,7 +26,7 @@ func TestBudgetShares(t *testing.T) {
 	}{
 		{"defaults", defaultMemory, defaultConns, 64 << 20, 16 << 10, 96 << 20, 96 << 20},
 		{"least", 2 << 20, 16, 1 << 20, 32 << 10, 0, 3 << 19},
-		{"many connections", 1 << 20, 4096, 1 << 10, rxSmall, 1<<20 - 1<<18 - 1536, 1536},
+		{"many connections", 1 << 20, 4096, 1 << 10, rxSmall, 1<<20 - 1<<18 - rxSmall, rxSmall},
 		{"no bound of connections", defaultMemory, unbounded, 1 << 20, 16 << 10, 192<<20 - 3<<19, 3 << 19},
 	}
 	for _, tt := range tests {
