@@ -64,7 +64,7 @@ func cookieValues(headers []string, name string, into *[maxCookies]string) (n in
 			var part string
 			part, h, _ = strings.Cut(h, ";")
 			key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
-			if !ok || key != name {
+			if !ok || strings.TrimRight(key, " \t") != name { // as net/http does
 				continue
 			}
 			if n == len(into) {

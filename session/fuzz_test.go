@@ -31,6 +31,7 @@ func FuzzCookieValues(f *testing.F) {
 	f.Add(`a=b;sid="` + someID + `.r";sid=x`)
 	f.Add(";;=; sid")
 	f.Add("sid=a=b; sid =c")
+	f.Add(`sid ="` + someID + `"`)
 	f.Fuzz(func(t *testing.T, header string) {
 		var values [maxCookies]string
 		n, excess := cookieValues([]string{header}, "sid", &values)
