@@ -27,10 +27,8 @@ func (c *Channel) deliverBottom(_ context.Context, m *message.Message) error {
 // deliver gives a message to the application, if the guards let it pass. It is
 // the top of the stack.
 func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
-	for _, pass := range c.guards {
-		if err := pass(m); err != nil {
-			return err
-		}
+	if err := c.admit(m); err != nil {
+		return err
 	}
 	begin := c.listenWatch.begin()
 	var failure error
@@ -56,6 +54,16 @@ func (c *Channel) deliver(ctx context.Context, m *message.Message) error {
 		log.Debug("message received", "msg", m.ID, "member", m.Source, "bytes", m.Len(), "took", took, "err", failure)
 	}
 	return failure
+}
+
+// admit asks the guards.
+func (c *Channel) admit(m *message.Message) error {
+	for _, pass := range c.guards {
+		if err := pass(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // call hands m to one listener; a panic in it becomes an error.

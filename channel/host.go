@@ -62,6 +62,10 @@ func (h *host) OnDrain(f func(ctx context.Context))       { h.onDrain = append(h
 
 func (h *host) Guard(f func(m *message.Message) error) { h.c.guards = append(h.c.guards, f) }
 
+// Admit asks the guards about a message that a layer keeps for the application, as that of
+// remote calls does: it is beside Host for whoever stands at the top.
+func (h *host) Admit(m *message.Message) error { return h.c.admit(m) }
+
 func (h *host) Announce(c message.Caps) { h.c.caps |= c }
 
 func (h *host) Understands(m *membership.Member) message.Caps { return h.c.known.of(m) }

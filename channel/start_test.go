@@ -106,6 +106,31 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
+// A message that has come before a part failed to start does not hold up the end.
+func TestStartFailsWhileMessagesWait(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		b := newBottom()
+		oops := errors.New("oops")
+		delivered := make(chan error, 1)
+		b.sender.onStart = func(context.Context) error {
+			go func() { delivered <- b.receiver.deliver(named(t, "a"), "x") }() // ends with the channel
+			synctest.Wait()
+			return oops
+		}
+		c, err := channel.New(b.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if err := c.Start(t.Context()); !errors.Is(err, oops) || time.Since(begin) > 0 {
+			t.Errorf("Start() = %v after %v, want %v at once", err, time.Since(begin), oops)
+		}
+		if err := <-delivered; !errors.Is(err, channel.ErrClosed) {
+			t.Errorf("the message: %v, want %v", err, channel.ErrClosed)
+		}
+	})
+}
+
 func TestStartWithoutAddress(t *testing.T) {
 	b := newBottom()
 	b.receiver.noAddress = true

@@ -70,6 +70,11 @@ func (c *Channel) beginStop(ctx context.Context) {
 // stop ends the parts in the order in which their help is no longer needed.
 func (c *Channel) stop(ctx context.Context) {
 	<-c.begun
+	select {
+	case <-c.opened:
+	default: // the start has failed: what has come is not delivered any more
+		c.endRun(ErrClosed)
+	}
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.cfg.StopTimeout)

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/interceptor"
+	"github.com/gotribes/tribes/internal/bubble"
+	"github.com/gotribes/tribes/internal/javaser"
 	"github.com/gotribes/tribes/message"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 // TestEncryptWithStatic has two members with a key and one without on a static list.
@@ -69,4 +74,54 @@ func TestEncryptWithStatic(t *testing.T) {
 			t.Errorf("%s: Stats() = %+v, want messages that could not be decrypted", name, s)
 		}
 	}
+}
+
+// injector is a layer that hands up what the test gives it.
+type injector struct {
+	host  channel.Host
+	above channel.ReceiveFunc
+}
+
+func (i *injector) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
+	i.host = h
+	return below, nil
+}
+
+func (i *injector) BindUp(above channel.Up) channel.Up {
+	i.above = above.Receive
+	return above
+}
+
+// A remote call that was not decrypted reaches no handler, wherever it came into the stack,
+// and a reply no call.
+func TestRemoteCallsPassTheGuard(t *testing.T) {
+	key, err := interceptor.NewKey(make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bubble.Test(t, func(t *testing.T) {
+		net := mem.NewNetwork(mem.Config{})
+		clear, encrypt := new(injector), &interceptor.Encrypt{Key: key}
+		a := open(t, net, "a", WithInterceptors(clear, encrypt))
+		served := 0
+		serve(t, a, func(context.Context, *Request) ([]byte, error) {
+			served++
+			return nil, nil
+		})
+		rpcIn(t, a).HandleLate(func(*Member, Body) { t.Error("a reply was heard") })
+		for _, reply := range []bool{false, true} {
+			m, err := objectMessage(clear.host, &javaser.RPC{Reply: reply, UUID: make([]byte, 16), ID: []byte(rpcIn(t, a).ID())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := clear.above(t.Context(), m); err == nil {
+				t.Errorf("a call that was not decrypted, reply %t, was taken", reply)
+			}
+			m.Release()
+		}
+		synctest.Wait()
+		if s := encrypt.Stats(); served != 0 || s.Unmarked != 2 {
+			t.Errorf("%d calls were served, %+v; want none and two unmarked", served, s)
+		}
+	})
 }

@@ -24,6 +24,7 @@ type rpc struct {
 
 	host    channel.Host
 	send    channel.SendFunc
+	admit   func(m *message.Message) error // asks the guards of the channel
 	watch   rpcWatch
 	waiting waiting
 	jobs    jobs
@@ -79,6 +80,10 @@ func (l *rpc) find(id []byte) *RPC {
 // BindDown implements channel.Interceptor.
 func (l *rpc) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
 	l.host, l.send = h, below.Send
+	l.admit = func(*message.Message) error { return nil }
+	if g, ok := h.(interface{ Admit(*message.Message) error }); ok {
+		l.admit = g.Admit
+	}
 	l.watch = newRPCWatch(h.Logger(), l.cfg.Trace)
 	h.OnStart(func(context.Context) error {
 		l.state.Store(rpcOpen)
@@ -97,6 +102,9 @@ func (l *rpc) BindUp(above channel.Up) channel.Up {
 	above.Receive = func(ctx context.Context, m *message.Message) error {
 		if m.Options.Has(message.ByteMessage) || !javaser.IsRPC(m.Payload()) {
 			return receive(ctx, m)
+		}
+		if err := l.admit(m); err != nil {
+			return err
 		}
 		return l.receive(m)
 	}

@@ -166,8 +166,7 @@ func (c *NonBlockingCoordinator) receive(ctx context.Context, m *message.Message
 	if !m.Options.Has(message.ByteMessage) && m.Len() >= len(tokenHeader) {
 		switch string(m.Payload()[:len(tokenHeader)]) {
 		case tokenHeader:
-			c.takeToken(m)
-			return nil
+			return c.takeToken(m)
 		case aliveBytes[:len(tokenHeader)]:
 			if string(m.Payload()) == aliveBytes {
 				c.counts.swallowed.Add(1)

@@ -1,6 +1,7 @@
 package interceptor
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -233,6 +234,11 @@ func TestTokensAreBounded(t *testing.T) {
 		}
 		if got := l.c.Stats(); got.Refused != 10 || got.Tokens != mostTokens {
 			t.Errorf("%d tokens were refused and %d taken, want 10 and %d", got.Refused, got.Tokens, mostTokens)
+		}
+		// Its sender must not take a view that was dropped for acknowledged.
+		view := coordToken{members: list(5, 10), confirm: true, id: membership.NewViewID(membership.MaxTerm - 1), leader: interceptortest.Member(5), source: interceptortest.Member(5)}
+		if err := l.Arrive(interceptortest.Member(5), view.append(nil), message.Sync); !errors.Is(err, errTokens) {
+			t.Errorf("a view beside them: %v, and the local member coordinates: %t; want %v", err, l.c.IsCoordinator(), errTokens)
 		}
 		l.Thaw()
 		synctest.Wait()

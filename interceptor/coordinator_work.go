@@ -17,26 +17,34 @@ const (
 	reasonTokens    = "too many tokens"
 )
 
+// errTokens is what the sender of a view is told that is dropped though it may be good.
+var errTokens = errors.New("tribes: coordinator: too many tokens wait")
+
 var errForged = errors.New("tribes: coordinator: a view is confirmed by the first of its members and nobody else")
 
-// takeToken reads a token and puts it in line with the events.
-func (c *NonBlockingCoordinator) takeToken(m *message.Message) {
+// takeToken reads a token and puts it in line with the events. The error is what the sender
+// of a view is told for which there is no room: it must not take it for acknowledged. Who
+// sends what is no good is told nothing.
+func (c *NonBlockingCoordinator) takeToken(m *message.Message) error {
 	t, err := decodeToken(m.Payload(), c.set.most)
 	from := m.Source
 	local := c.host.Local()
 	switch {
 	case err != nil:
 		c.drop(m, reasonBadToken, err)
-		return
+		return nil
 	case t.confirm && (from.Key() != t.members[0].Key() || from.Key() != t.leader.Key() || from.Key() == local.Key()):
 		c.drop(m, reasonForged, errForged)
-		return
+		return nil
 	case t.confirm && !t.lists(local.Key()):
 		c.drop(m, reasonNotListed, nil)
-		return
+		return nil
 	case !c.room():
 		c.drop(m, reasonTokens, nil)
-		return
+		if t.confirm {
+			return errTokens
+		}
+		return nil
 	}
 	c.counts.tokens.Add(1)
 	if t.confirm {
@@ -46,6 +54,7 @@ func (c *NonBlockingCoordinator) takeToken(m *message.Message) {
 		c.tokens.Add(-1)
 		c.apply(func(r *ring, now time.Time) { r.arrive(t, from, now) })
 	})
+	return nil
 }
 
 func (c *NonBlockingCoordinator) drop(m *message.Message, reason string, err error) {

@@ -29,6 +29,7 @@ type track struct {
 	late   uint32 // the last number that was late, if no message in order has come since; else 0
 	begun  bool   // there was a message
 	unsure bool
+	left   bool // the sender left while some of early waited, and was not heard in order since
 	seen   memory
 	before memory // of the count before
 	early  map[uint32]held
@@ -137,12 +138,12 @@ func (t *track) recount(nr uint32) {
 	}
 	if _, clash := t.early[nr]; clash || !t.unsure {
 		t.flush(nil)
-	} else {
+	} else if t.left {
 		t.unsure = false
 		t.release(func(nr uint32) bool { return t.early[nr].old }, nil)
 	}
 	t.before, t.seen = t.seen, memory{}
-	t.next, t.first, t.late, t.unsure = 1, 1, 0, true
+	t.next, t.first, t.late, t.unsure, t.left = 1, 1, 0, true, false
 }
 
 // trust makes t sure: what is early waits for what is missing.
@@ -150,7 +151,7 @@ func (t *track) trust() {
 	if !t.unsure {
 		return
 	}
-	t.unsure = false
+	t.unsure, t.left = false, false
 	for nr, h := range t.early {
 		h.due, h.old = h.due.Add(t.set.expire-t.set.gather), false
 		t.early[nr] = h
@@ -159,7 +160,7 @@ func (t *track) trust() {
 
 // depart notes that the sender is gone, for now.
 func (t *track) depart(now time.Time) {
-	t.unsure = true
+	t.unsure, t.left = true, len(t.early) > 0
 	end := now.Add(t.set.gather)
 	for nr, h := range t.early {
 		if h.old = true; h.due.After(end) {
