@@ -132,11 +132,12 @@ type Set[P Embeds] struct {
 	state    State         // of this member
 	turn     int           // of the next comparison
 	meetings map[membership.ID]*meeting
+	ghosts   map[membership.ID]bool // members at whose address others have joined
 }
 
 // New returns an empty Set. ctx ends with the owner.
 func New[P Embeds](ctx context.Context, c Config, o Owner[P]) *Set[P] {
-	s := &Set[P]{own: o, changed: make(chan struct{}), meetings: make(map[membership.ID]*meeting)}
+	s := &Set[P]{own: o, changed: make(chan struct{}), meetings: make(map[membership.ID]*meeting), ghosts: make(map[membership.ID]bool)}
 	s.Config, s.ctx = c, ctx
 	s.peers.Store(new([]P))
 	return s
@@ -175,13 +176,14 @@ func (s *Set[P]) Begin(self membership.ID) {
 }
 
 // Met notes how far a member says it is, which makes it a peer. It reports whether that is
-// new, and else whether it has said so before. p is nil if the set is closed.
+// new, and else whether it has said so before. p is nil if the set is closed, or another member
+// is at the address of this one by now.
 func (s *Set[P]) Met(m *membership.Member, is State) (p P, isNew, again bool) {
 	s.mu.Lock()
 	p = s.Get(m.ID())
 	var none P
 	isNew = p == none
-	if isNew && s.closed {
+	if isNew && (s.closed || s.ghosts[m.ID()]) {
 		s.mu.Unlock()
 		return none, false, false
 	}
@@ -231,9 +233,31 @@ func (s *Set[P]) Drop(node membership.ID) {
 func (s *Set[P]) MemberEvent(_ context.Context, ev membership.Event) {
 	switch ev.Kind {
 	case membership.Joined:
+		s.replace(ev.Member)
 		s.Meet(ev.Member)
 	case membership.Left, membership.Failed:
 		s.Drop(ev.Member.ID())
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.ghosts, ev.Member.ID())
+	}
+}
+
+// replace forgets the peers at whose address another member has joined: they have ended, though
+// the group may not know it yet, and what is sent to them the other one takes and acknowledges.
+func (s *Set[P]) replace(by *membership.Member) {
+	old := slices.Clone(s.View().Members)
+	for _, p := range s.All() {
+		old = append(old, p.base().Member())
+	}
+	for _, m := range old {
+		if m.AddrPort() != by.AddrPort() || m.ID() == by.ID() || !m.Dialable() {
+			continue
+		}
+		s.mu.Lock()
+		s.ghosts[m.ID()] = true
+		s.mu.Unlock()
+		s.Drop(m.ID())
 	}
 }
 
