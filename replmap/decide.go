@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -131,8 +132,16 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	case mapwire.NotPrimary:
 		return nil, false, errNotPrimary
 	default:
-		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), a.Error)
+		return nil, false, failed(p, a.Error)
 	}
+}
+
+// failed is the error of a decision that a primary could not make.
+func failed(p *peer, reason string) error {
+	if strings.Contains(reason, ErrNoHolder.Error()) {
+		return fmt.Errorf("tribes: replmap: primary %v: %w", p.Member(), ErrNoHolder)
+	}
+	return fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), reason)
 }
 
 // decideHere decides on this member if it is the primary. diff makes the value of that which
