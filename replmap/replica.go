@@ -100,11 +100,19 @@ func holds(w *mapwire.Write) func(entry.Entry, bool) bool {
 		case mapwire.IfAbsent:
 			return !there
 		case mapwire.IfVersion:
-			return there && e.Version == w.Version
+			return there && e.Version == w.Version && (w.Has == nil || w.Has.Version != w.Version || w.Has.Sum == sumOf(&e))
 		default:
 			return there && bytes.Equal(e.Value, w.Value)
 		}
 	}
+}
+
+// sumOf is the hash of a value, also in a table that keeps none.
+func sumOf(e *entry.Entry) uint64 {
+	if e.Sum == 0 && !e.Proxy {
+		return entry.ValueSum(e.Value)
+	}
+	return e.Sum
 }
 
 // sweep ends what has lived long enough, until ctx ends.
