@@ -153,7 +153,7 @@ func (n *native) decideHere(ctx context.Context, w *mapwire.Write, diff *entry.D
 		}
 		return &c.now, true, n.publish(ctx, c)
 	}
-	condition := holds(w)
+	condition := n.holds(w)
 	baseless := n.table.Patch(&w.Entry) // which does not matter if the condition does not hold
 	if baseless == nil {
 		n.table.Digest(&w.Entry)
@@ -198,7 +198,7 @@ func (n *native) decideEdit(ctx context.Context, w *mapwire.Write) (*change, err
 		return nil, err
 	}
 	defer end()
-	condition, c := holds(w), &change{diff: w.Entry.Diff}
+	condition, c := n.holds(w), &change{diff: w.Entry.Diff}
 	var written bool
 	c.now, c.before, written = n.table.ReplaceEdit(w.Entry, func(e entry.Entry, there bool) bool {
 		p, ok := n.decider(w.Entry.Key)

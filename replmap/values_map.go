@@ -79,8 +79,7 @@ func (m *Map[K, V]) PutIfVersion(ctx context.Context, key K, value V, lifetime t
 	return now, put, err
 }
 
-// ifVersion is the condition that an entry has a version. What was resolved has the version of
-// one of two writes, so the value counts, too, where that may happen.
+// ifVersion is the condition that an entry has a version, and its value if that counts.
 func (m *Map[K, V]) ifVersion(v Version) mapwire.Write {
 	w := mapwire.Write{Condition: mapwire.IfVersion, Version: v.state.Version}
 	if m.cfg.Resolve != nil {
