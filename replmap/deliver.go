@@ -26,7 +26,7 @@ type delivery struct {
 
 // deliver is publish for a value with backups.
 func (n *native) deliver(ctx context.Context, c *change) error {
-	e, mine := c.now, *c // who has written goes on with c before all is delivered
+	e, mine := c.now, *c     // who has written goes on with c before all is delivered
 	inPlace := e.Diff != nil // then its value is not at hand, and may be another one by now
 	e.Diff = nil
 	d := &delivery{
