@@ -128,11 +128,29 @@ func (n *native) answered(p *peer, id uint64, m mapwire.Message) {
 // answer sends an answer. Who does not get it asks again, or somebody else; the error is in the
 // log.
 func (n *native) answer(ctx context.Context, p *peer, m mapwire.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, n.stall)
+	ctx, cancel := p.patience(ctx)
 	defer cancel()
 	err := p.send(ctx, m)
 	if err != nil {
 		n.log.Debug("answer did not arrive", "member", p.Member(), "kind", m.Kind(), "err", err)
 	}
 	return err
+}
+
+// patience returns a context for something to send: for the stall time, and if the peer does not
+// answer any more for no longer than writes wait, since others may wait for the room that this
+// takes here.
+func (p *peer) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.n.stall, errAnswer)
+	stop := context.AfterFunc(p.Life(), func() {
+		select {
+		case <-time.After(p.n.budget):
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }

@@ -114,7 +114,7 @@ func (m *Map[K, V]) update(ctx context.Context, key K, f func(old V, there bool)
 		}
 		w := mapwire.Write{Condition: mapwire.IfAbsent}
 		if there {
-			w = mapwire.Write{Condition: mapwire.IfVersion, Version: is.Version}
+			w = m.ifVersion(m.versionOf(is))
 		}
 		if _, written, err := m.conditional(ctx, e, w); written || err != nil {
 			return v, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -131,8 +132,16 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 	case mapwire.NotPrimary:
 		return nil, false, errNotPrimary
 	default:
-		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), a.Error)
+		return nil, false, failed(p, a.Error)
 	}
+}
+
+// failed is the error of a decision that a primary could not make.
+func failed(p *peer, reason string) error {
+	if strings.Contains(reason, ErrNoHolder.Error()) {
+		return fmt.Errorf("tribes: replmap: primary %v: %w", p.Member(), ErrNoHolder)
+	}
+	return fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), reason)
 }
 
 // decideHere decides on this member if it is the primary. diff makes the value of that which
@@ -144,7 +153,7 @@ func (n *native) decideHere(ctx context.Context, w *mapwire.Write, diff *entry.D
 		}
 		return &c.now, true, n.publish(ctx, c)
 	}
-	condition := holds(w)
+	condition := n.holds(w)
 	baseless := n.table.Patch(&w.Entry) // which does not matter if the condition does not hold
 	if baseless == nil {
 		n.table.Digest(&w.Entry)
@@ -189,7 +198,7 @@ func (n *native) decideEdit(ctx context.Context, w *mapwire.Write) (*change, err
 		return nil, err
 	}
 	defer end()
-	condition, c := holds(w), &change{diff: w.Entry.Diff}
+	condition, c := n.holds(w), &change{diff: w.Entry.Diff}
 	var written bool
 	c.now, c.before, written = n.table.ReplaceEdit(w.Entry, func(e entry.Entry, there bool) bool {
 		p, ok := n.decider(w.Entry.Key)

@@ -26,7 +26,7 @@ type delivery struct {
 
 // deliver is publish for a value with backups.
 func (n *native) deliver(ctx context.Context, c *change) error {
-	e := c.now
+	e, mine := c.now, *c     // who has written goes on with c before all is delivered
 	inPlace := e.Diff != nil // then its value is not at hand, and may be another one by now
 	e.Diff = nil
 	d := &delivery{
@@ -39,7 +39,7 @@ func (n *native) deliver(ctx context.Context, c *change) error {
 		},
 		diff: sync.OnceValue(func() []byte {
 			short := e
-			if short.Diff = c.difference(n.table); short.Diff == nil {
+			if short.Diff = mine.difference(n.table); short.Diff == nil {
 				return nil
 			}
 			return body(short)

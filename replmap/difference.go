@@ -32,11 +32,15 @@ func (p *peer) newer() bool {
 // short returns a conditional write as it is sent to a primary that may have the value which is
 // here: as a difference to that, and so that the answer can leave it out.
 func (n *native) short(p *peer, w *mapwire.Write, diff *entry.Diff) *mapwire.Write {
-	if n.backups == 0 || w.Condition == mapwire.IfAbsent || !p.newer() {
+	s := *w
+	if !p.newer() {
+		s.Has = nil
+		return &s
+	}
+	if n.backups == 0 || w.Condition == mapwire.IfAbsent {
 		return w
 	}
-	s := *w
-	if e, there := n.here(w.Entry.Key); there {
+	if e, there := n.here(w.Entry.Key); there && s.Has == nil {
 		has := e.State()
 		s.Has = &has
 	}
@@ -74,7 +78,7 @@ func (n *native) askPrimary(ctx context.Context, p *peer, w *mapwire.Write, diff
 			return a, err
 		}
 		n.n.resent.Add(1)
-		s = w
+		s.Entry = w.Entry
 	}
 }
 

@@ -357,3 +357,26 @@ func TestRecentValues(t *testing.T) {
 		t.Errorf("%d values, %d bytes", len(x.all), x.bytes)
 	}
 }
+
+// The answer of a primary that waits for nobody is made while the write is on its way: the two
+// do not share it. (The race detector shows it.)
+func TestAnswerBesideDelivery(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := backups(t, 1, func(c *Config[string, string]) { c.Wait = WaitNone }).start("a", "b", "c")
+		sorted := primaryFirst(t, "k", all)
+		v := long(50_000, 1)
+		sorted[0].put("k", string(v))
+		time.Sleep(time.Second)
+		for i := range 20 {
+			w := edited(v, 100*i, 10, uint64(i))
+			swapped, err := sorted[2].CompareAndSwap(t.Context(), "k", string(v), string(w))
+			if !swapped || err != nil {
+				t.Fatalf("swapped %v, %v", swapped, err)
+			}
+			v = w
+		}
+		time.Sleep(10 * time.Second)
+		checkValue(t, "k", v, all...)
+		stopAll(all...)
+	})
+}

@@ -29,10 +29,12 @@ func (n *native) look(key string) {
 	}
 }
 
-// after is in a while, rounded up so that many keys are looked at together.
+// after is in a while, rounded up so that many keys are looked at together. It is not a time of
+// day alone, as Truncate makes it: that may be set back.
 func (n *native) after(d time.Duration) time.Time {
 	step := max(n.budget/4, time.Millisecond)
-	return time.Now().Add(d + step).Truncate(step)
+	at := time.Now().Add(d + step)
+	return at.Add(-time.Duration(at.UnixNano() % int64(step)))
 }
 
 // keep brings values to where they are to be, whenever that may have changed: what is to

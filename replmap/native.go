@@ -58,6 +58,7 @@ func newNative(r *replica) (*native, error) {
 		replica: r, topic: topic, busy: make(chan struct{}, maxBusy), reads: make(chan struct{}, maxBusy), isReady: make(chan struct{}),
 		questions: make(map[uint64]*question), conflicts: make(conflicts), speaks: mapwire.MaxVersion,
 	}
+	n.requests.Store(uint64(time.Now().UnixMicro())) // not those of a map before this one
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.peers = n.newPeers()
 	n.att = newAttention()

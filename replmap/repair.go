@@ -60,7 +60,7 @@ func (n *native) push(ctx context.Context, p *peer, keys []string) error {
 		if len(c.Entries) == 0 {
 			return nil
 		}
-		send, cancel := context.WithTimeoutCause(ctx, n.stall, errAnswer)
+		send, cancel := p.patience(ctx)
 		err := p.send(send, &c)
 		cancel()
 		switch {

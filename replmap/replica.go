@@ -93,18 +93,27 @@ func (r *replica) write(ctx context.Context, e *entry.Entry, condition func(entr
 	return c, written, nil
 }
 
-// holds returns the condition of a conditional write.
-func holds(w *mapwire.Write) func(entry.Entry, bool) bool {
+// holds returns the condition of a conditional write. What was resolved has the version of one
+// of two writes, so the value counts, too, where that may happen.
+func (r *replica) holds(w *mapwire.Write) func(entry.Entry, bool) bool {
 	return func(e entry.Entry, there bool) bool {
 		switch w.Condition {
 		case mapwire.IfAbsent:
 			return !there
 		case mapwire.IfVersion:
-			return there && e.Version == w.Version
+			return there && e.Version == w.Version && (!r.resolves || w.Has == nil || w.Has.Version != w.Version || w.Has.Sum == sumOf(&e))
 		default:
 			return there && bytes.Equal(e.Value, w.Value)
 		}
 	}
+}
+
+// sumOf is the hash of a value, also in a table that keeps none.
+func sumOf(e *entry.Entry) uint64 {
+	if e.Sum == 0 && !e.Proxy {
+		return entry.ValueSum(e.Value)
+	}
+	return e.Sum
 }
 
 // sweep ends what has lived long enough, until ctx ends.

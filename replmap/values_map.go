@@ -70,13 +70,22 @@ func (m *Map[K, V]) PutIfVersion(ctx context.Context, key K, value V, lifetime t
 	}
 	w := mapwire.Write{Condition: mapwire.IfAbsent}
 	if !old.IsZero() {
-		w = mapwire.Write{Condition: mapwire.IfVersion, Version: old.state.Version}
+		w = m.ifVersion(old)
 	}
 	is, put, err := m.conditional(ctx, e, w)
 	if is != nil && !is.Gone && is.Lifetime != 0 { // 0: it has ended, and that has not been told yet
 		now = m.versionOf(*is)
 	}
 	return now, put, err
+}
+
+// ifVersion is the condition that an entry has a version, and its value if that counts.
+func (m *Map[K, V]) ifVersion(v Version) mapwire.Write {
+	w := mapwire.Write{Condition: mapwire.IfVersion, Version: v.state.Version}
+	if m.cfg.Resolve != nil {
+		w.Has = &v.state
+	}
+	return w
 }
 
 // entryFor makes an entry to write with a lifetime; 0 is for ever.

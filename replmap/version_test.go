@@ -2,8 +2,11 @@ package replmap
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/gotribes/tribes/replmap/internal/entry"
 )
 
 // Versions say whether a value is still the one, on every member, and a write can depend on
@@ -87,6 +90,35 @@ func TestVersionOfTheEnded(t *testing.T) {
 				for _, n := range all {
 					if now, put, err := n.PutIfVersion(t.Context(), key, "w", 0, v); put || !now.IsZero() || err != nil {
 						t.Errorf("version %v, put %v, %v", now, put, err)
+					}
+				}
+			}
+			stopAll(all...)
+		})
+	}
+}
+
+// A write that depends on a version does not take place when that was resolved with another
+// write meanwhile, which only the primary may know: it would overrule what it has not seen.
+func TestWriteToResolved(t *testing.T) {
+	for backups := range 2 {
+		inBubble(t, func(t *testing.T) {
+			all := newFarm(t, func(c *Config[string, string]) { c.Resolve, c.Backups = joined, backups }).start("a", "b")
+			all[0].put("k", "one")
+			v, _ := all[0].Version("k")
+			other := entry.Version{Counter: 1, Node: [16]byte{}}
+			e := entry.Entry{Key: "k", Value: []byte("two"), Version: other, Marks: []entry.Version{other}, Lifetime: entry.Forever}
+			sorted := primaryFirst(t, "k", all)
+			for _, n := range sorted {
+				if _, err := n.r.table.Merge(&e); err != nil {
+					t.Fatal(err)
+				}
+				for _, asks := range slices.Backward(sorted) {
+					if now, put, err := asks.PutIfVersion(t.Context(), "k", "three", 0, v); put || now == v || err != nil {
+						t.Errorf("%d backups: now %v, put %v, %v", backups, now, put, err)
+					}
+					if got := sorted[0].get("k"); got != "one two" {
+						t.Errorf("%d backups: k is %q", backups, got)
 					}
 				}
 			}

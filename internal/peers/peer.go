@@ -89,11 +89,13 @@ func (p *Peer) heard(m *membership.Member, s State) (again bool) {
 	return again
 }
 
-// stand notes what the peer counts as from now on. The caller holds p.mu.
+// stand notes what the peer counts as from now on. Who asks between the two calls of moved may
+// be told what it counted as before. The caller holds p.mu.
 func (p *Peer) stand(s Standing) {
 	p.set.moved()
 	p.stands = s
 	p.show()
+	p.set.moved()
 }
 
 // show makes known what stands and state are. The caller holds p.mu.

@@ -47,8 +47,8 @@ type Config struct {
 	// Idle is told when a peer has answered everything; nil if nobody needs to know.
 	Idle func()
 	// Moved is told when it is about to change which peers there are or what one counts as,
-	// and of the former also when it has changed; nil if nobody needs to know. It is called
-	// with locks of the Set, and must not use it.
+	// and when it has changed; nil if nobody needs to know. It is called with locks of the Set,
+	// and must not use it.
 	Moved func()
 }
 

@@ -18,7 +18,9 @@
 //	10 write    n request, u8 condition (1 absent, 2 version, 3 value), entry without
 //	            version and marks, then with condition 2 a version, with 3 a text value;
 //	            with condition plus 8 then a version and the u64 sum of a value that who
-//	            asks has (version 2)
+//	            asks has (version 2); if the map has a function that resolves
+//	            conflicts, and the version is that of the condition, the entry
+//	            must have that value
 //	11 written  n request, u8 outcome, text error, u8 there, then an entry if that is 1
 //	12 ask      n request, n bytes, list of text key
 //	13 values   n request, n how many keys are answered, list of entries

@@ -138,7 +138,8 @@ type Write struct {
 	Version   entry.Version
 	Value     []byte
 	// Has is a state of the key whose value who asks has; nil if it does not say. Its Key is
-	// that of the entry. Version 2.
+	// that of the entry. In a map that resolves conflicts, if it is of the version of the
+	// condition, that is about its value, too. Version 2.
 	Has *entry.State
 }
 
