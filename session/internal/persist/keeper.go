@@ -38,6 +38,7 @@ type Keeper struct {
 	// The rest is guarded by mu.
 	closed  bool
 	flights map[string]*flight
+	reads   map[string]map[*read]bool // by what they look at
 	owed    map[string]bool           // ended, and to be deleted
 	past    map[string]lapse          // expired here
 	revived map[string]time.Time      // saved anew although the store did not have them
@@ -61,7 +62,7 @@ const background = 64
 func New(in Inner, c Config) *Keeper {
 	k := &Keeper{
 		Inner: in, cfg: c, calls: newCalls(&c), site: record.NewSite(membership.NewID(), c.Limits, false),
-		some: make(chan struct{}, background), kick: make(chan struct{}, 1),
+		reads: make(map[string]map[*read]bool), some: make(chan struct{}, background), kick: make(chan struct{}, 1),
 		flights: make(map[string]*flight), owed: make(map[string]bool),
 		past: make(map[string]lapse), revived: make(map[string]time.Time),
 		ended: make(map[string]time.Time), dead: make(map[record.Node]time.Time),
@@ -217,6 +218,9 @@ func (k *Keeper) End(h *table.Entry, why record.Reason) error {
 		return record.ErrEnded
 	}
 	k.mu.Lock()
+	if why != record.Expired {
+		k.outdate(h)
+	}
 	for _, id := range ids {
 		if why == record.Expired {
 			k.lapses(id, accessed)
@@ -244,7 +248,12 @@ func (k *Keeper) places(h *table.Entry, at *table.Kept) (ids []string) {
 }
 
 // Drop ends a session that was deleted elsewhere. The caller holds h.Mu.
-func (k *Keeper) Drop(h *table.Entry) error { return k.Inner.End(h, record.Invalidated) }
+func (k *Keeper) Drop(h *table.Entry) error {
+	k.mu.Lock()
+	k.outdate(h)
+	k.mu.Unlock()
+	return k.Inner.End(h, record.Invalidated)
+}
 
 // lapses remembers that a session has expired. The caller holds k.mu.
 func (k *Keeper) lapses(id string, accessed time.Time) {

@@ -99,6 +99,11 @@ func (k *Keeper) load(ctx context.Context, id string) (h *table.Entry, joined bo
 
 // fetch loads what is stored under an id.
 func (k *Keeper) fetch(ctx context.Context, at string) (*table.Entry, error) {
+	r := k.reading(at)
+	defer k.done(r)
+	if k.isOwed(at) {
+		return nil, nil
+	}
 	row, err := k.get(ctx, at)
 	switch {
 	case isNotFound(err):
@@ -113,11 +118,13 @@ func (k *Keeper) fetch(ctx context.Context, at string) (*table.Entry, error) {
 	if err != nil {
 		return nil, nil // is counted; it costs this session alone
 	}
-	h, err := k.adopt(row, sn)
-	if errors.Is(err, record.ErrEnded) {
+	h, err := k.adopt(r, row, sn)
+	switch {
+	case errors.Is(err, errOutdated):
+		return nil, nil
+	case errors.Is(err, record.ErrEnded):
 		return nil, k.remove(ctx, at)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	if k.cfg.ID(h.ID()) != at {
@@ -165,11 +172,16 @@ func (k *Keeper) decode(row *store.Session) (*record.Snapshot, error) {
 	return sn, nil
 }
 
-// adopt takes a stored session into memory, or what it has into the one that is there.
-func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, error) {
-	loaded := false
+// adopt takes a stored session into memory, or what it has into the one that is there. It
+// fails with errOutdated if that has ended since the look began which the row is from.
+func (k *Keeper) adopt(r *read, row *store.Session, sn *record.Snapshot) (*table.Entry, error) {
+	loaded, over := false, false
 	h, err := k.Inner.Adopt(sn, k.later, func(h *table.Entry, isNew bool) {
-		loaded = isNew
+		if loaded = isNew; isNew {
+			if over = k.undo(h, r); over {
+				return
+			}
+		}
 		at, now := kept(h), k.Now()
 		exact := now + min(time.Until(row.Accessed), 0)
 		access := exact
@@ -192,6 +204,9 @@ func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, e
 	if err != nil {
 		k.cfg.Logger.Warn("stored session not taken", "err", err)
 		return nil, err
+	}
+	if over {
+		return nil, errOutdated
 	}
 	if loaded {
 		k.n.loaded.Add(1)
@@ -252,6 +267,8 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 	if mark != nil && mark == at.Mark {
 		return false, nil
 	}
+	r := k.reading(at.ID)
+	defer k.done(r)
 	row, err := k.get(ctx, at.ID)
 	if isNotFound(err) && alone {
 		k.lost(h, at.Version)
@@ -268,7 +285,10 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 		return false, nil // counted; what is here is used
 	}
 	if sn.Key == h.Rec.Key() {
-		_, err = k.adopt(row, sn)
+		_, err = k.adopt(r, row, sn)
+	}
+	if errors.Is(err, errOutdated) {
+		err = nil // who has it sees that
 	}
 	return false, err
 }

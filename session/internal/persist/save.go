@@ -29,15 +29,29 @@ func (k *Keeper) Commit(ctx context.Context, h *table.Entry) error {
 	if err := k.Inner.Commit(ctx, h); err != nil {
 		return err
 	}
+	if k.gone(h) {
+		return record.ErrEnded
+	}
 	if !k.now(h) {
 		return nil
 	}
 	// Who has asked for it may go away; what is begun is finished.
 	err := k.settle(context.WithoutCancel(ctx), h)
+	if err == nil && k.gone(h) {
+		return record.ErrEnded // while this one waited for others
+	}
 	if k.cfg.Strict || errors.Is(err, record.ErrEnded) || err != nil && k.forgotten(h) {
 		return err // what has ended elsewhere no sweep saves
 	}
 	return nil // the sweep tries again
+}
+
+// gone reports whether the store has lost a session, and with it changes that are nowhere
+// now: whoever has found that out, they are not to be acknowledged.
+func (k *Keeper) gone(h *table.Entry) bool {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	return h.Kept != nil && h.Kept.Lost && h.Kept.Writes != h.Kept.Saved
 }
 
 // now reports whether a commit has something to do in the store.
@@ -280,6 +294,8 @@ func (k *Keeper) buried(h *table.Entry) {
 // reconcile merges what another node has saved. If the store has everything then, the
 // session is clean; else the next try saves what both have.
 func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
+	r := k.reading(j.id, j.old)
+	defer k.done(r)
 	row, err := k.get(ctx, j.id)
 	if isNotFound(err) && j.old != "" {
 		row, err = k.get(ctx, j.old)
@@ -304,9 +320,12 @@ func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
 	if _, err := theirs.MergeSnapshot(sn, 0); err != nil {
 		return err
 	}
-	if _, err := k.adopt(row, sn); errors.Is(err, record.ErrEnded) {
+	switch _, err := k.adopt(r, row, sn); {
+	case errors.Is(err, errOutdated):
+		return nil // the next try sees that
+	case errors.Is(err, record.ErrEnded):
 		return k.remove(ctx, row.ID)
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	h.Mu.Lock()
@@ -356,6 +375,7 @@ func (k *Keeper) lost(h *table.Entry, version uint64) bool {
 		h.Mu.Unlock()
 		return false
 	}
+	at.Lost = true
 	h.Mu.Unlock()
 	k.n.lost.Add(1)
 	k.cfg.Lost(h)

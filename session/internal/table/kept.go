@@ -25,6 +25,7 @@ type Kept struct {
 	Busy     chan struct{} // closed when what is done in the store now is over; nil if nothing
 	Failed   bool          // the last save did not work
 	TooLarge bool          // nor will it before the session has changed
+	Lost     bool          // the store does not have it any more, and so it has ended
 	Swapped  bool          // the session has left memory: what is in the entry is a copy
 	Doomed   []string      // ids that it may be stored under, although it has ended
 }
