@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type Keeper struct {
 	flights map[string]*flight
 	reads   map[string]map[*read]bool // by what they look at
 	owed    map[string]bool           // ended, and to be deleted
+	late    map[string]time.Time      // to be deleted once more, from then on
 	past    map[string]lapse          // expired here
 	revived map[string]time.Time      // saved anew although the store did not have them
 	ended   map[string]time.Time      // here or on other nodes, not long ago
@@ -63,7 +65,7 @@ func New(in Inner, c Config) *Keeper {
 	k := &Keeper{
 		Inner: in, cfg: c, calls: newCalls(&c), site: record.NewSite(membership.NewID(), c.Limits, false),
 		reads: make(map[string]map[*read]bool), some: make(chan struct{}, background), kick: make(chan struct{}, 1),
-		flights: make(map[string]*flight), owed: make(map[string]bool),
+		flights: make(map[string]*flight), owed: make(map[string]bool), late: make(map[string]time.Time),
 		past: make(map[string]lapse), revived: make(map[string]time.Time),
 		ended: make(map[string]time.Time), dead: make(map[record.Node]time.Time),
 	}
@@ -226,6 +228,9 @@ func (k *Keeper) End(h *table.Entry, why record.Reason) error {
 			k.lapses(id, accessed)
 		} else {
 			k.owe(id)
+			if at.Tried != "" && k.Now()-at.TriedAt < linger && k.owed[id] {
+				k.late[id] = time.Now().Add(linger)
+			}
 			k.over(id)
 		}
 	}
@@ -243,6 +248,9 @@ func (k *Keeper) places(h *table.Entry, at *table.Kept) (ids []string) {
 	}
 	if id := k.cfg.ID(h.Rec.ID()); id != "" && id != at.ID && (!at.Known || at.Busy != nil || at.Failed || at.Version > 0) {
 		ids = append(ids, id)
+	}
+	if at.Tried != "" && !slices.Contains(ids, at.Tried) {
+		ids = append(ids, at.Tried)
 	}
 	return ids
 }

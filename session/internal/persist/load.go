@@ -71,7 +71,7 @@ func (k *Keeper) complete(ctx context.Context, h *table.Entry, id string) (*tabl
 func (k *Keeper) load(ctx context.Context, id string) (h *table.Entry, joined bool, err error) {
 	at := k.cfg.ID(id)
 	k.mu.Lock()
-	if at == "" || k.closed || k.owed[at] {
+	if at == "" || k.closed || k.dying(at) {
 		k.mu.Unlock()
 		return nil, false, nil
 	}

@@ -110,7 +110,8 @@ type job struct {
 	old    string // what it was stored under, if that is another id
 	writes uint64
 	doomed []string
-	mark   any // that the session has in the store when it is saved; nil if that is not known
+	tried  bool // a save that nothing was to be replaced by may take place yet
+	mark   any  // that the session has in the store when it is saved; nil if that is not known
 }
 
 // settle makes the store have what this node has of a session. It returns when that is so,
@@ -209,6 +210,9 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 		if err := k.remove(ctx, j.id); err != nil {
 			return err
 		}
+		k.mu.Lock()
+		delete(k.late, j.id)
+		k.mu.Unlock()
 	}
 	renamer, can := k.cfg.Store.(store.Renamer)
 	if j.old != "" && can {
@@ -218,7 +222,9 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 	if j.old != "" {
 		base = 0
 	}
+	sent := false
 	err := k.calls.do(ctx, "save", func(ctx context.Context) (err error) {
+		sent = true
 		if m, ok := k.cfg.Store.(markSaver); ok {
 			j.mark, err = m.SaveMark(ctx, j.s, base)
 			return err
@@ -226,6 +232,7 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 		return k.cfg.Store.Save(ctx, j.s, base)
 	})
 	if err != nil || j.old == "" {
+		j.tried = sent && base == 0 && errors.Is(err, ErrStore)
 		return err
 	}
 	k.mu.Lock()
@@ -247,6 +254,7 @@ func (k *Keeper) saved(h *table.Entry, j job) {
 		k.revive(j.s.ID)
 		k.mu.Unlock()
 	}
+	k.abandon(at, j.s.ID)
 	at.ID, at.Version, at.Known, at.Noted, at.Mark = j.s.ID, j.s.Version, true, j.s.Accessed, j.mark
 	k.clean(at, j.writes)
 	if end, ended := h.Rec.Ended(); ended && end.Reason == record.Invalidated { // meanwhile
@@ -269,6 +277,10 @@ func (k *Keeper) failed(h *table.Entry, j job, err error) error {
 	h.Mu.Lock()
 	at := h.Kept
 	at.Failed = true
+	if j.tried {
+		k.abandon(at, j.id)
+		at.Tried, at.TriedAt = j.id, k.Now()
+	}
 	first := large && !at.TooLarge
 	at.TooLarge = large && at.Writes == j.writes
 	key := h.Rec.Key()

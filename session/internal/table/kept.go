@@ -21,6 +21,9 @@ type Kept struct {
 	Touching bool          // the store is being told of one
 	Mark     any           // of what was in the store when it was the same as here; nil: nobody knows
 
+	Tried   string        // id of a first save whose outcome is not known
+	TriedAt time.Duration // when that was
+
 	Users    int           // requests that have it
 	Busy     chan struct{} // closed when what is done in the store now is over; nil if nothing
 	Failed   bool          // the last save did not work

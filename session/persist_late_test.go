@@ -1,0 +1,79 @@
+package session
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gotribes/tribes/session/sessiontest"
+	"github.com/gotribes/tribes/session/store"
+)
+
+// slowPost is a store whose saves, while it is on, fail and take place when they are let.
+type slowPost struct {
+	*sessiontest.Store
+	on   bool
+	held []func() error
+}
+
+func (p *slowPost) Save(ctx context.Context, s *store.Session, base uint64) error {
+	if !p.on {
+		return p.Store.Save(ctx, s, base)
+	}
+	late := *s
+	p.held = append(p.held, func() error { return p.Store.Save(context.Background(), &late, base) })
+	return errBroken
+}
+
+// A save that was given up can take place when its session has been ended and deleted: the
+// session does not come back with that.
+func TestPersistLateSaveAfterEnd(t *testing.T) {
+	inOffice(t, nil, func(o *office) {
+		post := &slowPost{Store: o.store, on: true}
+		o.cfg = func(c *Config) { eachRequest(c); c.Persist.Store = post }
+		a := o.node()
+		c := newClient(t, a)
+		c.with(func(s *Session) { must(t, s.Login("ann")) })
+		old := *c
+		c.with(func(s *Session) { s.Invalidate() })
+		post.on = false
+		time.Sleep(5 * time.Second)
+		must(t, post.held[0]())
+		old.with(func(s *Session) {
+			if s.ID() != "" {
+				t.Errorf("logged out, and there is the session of %q", s.User())
+			}
+		})
+		time.Sleep(2 * time.Minute)
+		if n := len(o.store.Sessions()); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+	})
+}
+
+// The row of a save whose answer was lost, or that came late, does not stay when a login has
+// given the session another id.
+func TestPersistLoginAfterALostSave(t *testing.T) {
+	inOffice(t, nil, func(o *office) {
+		post := &slowPost{Store: o.store, on: true}
+		o.cfg = func(c *Config) { eachRequest(c); c.Persist.Store = post }
+		a, b := o.node(), o.node()
+		c := newClient(t, a)
+		c.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+		planted := *c
+		must(t, post.held[0]())
+		post.on = false
+		c.with(func(s *Session) { must(t, s.Login("ann")) })
+		time.Sleep(2 * time.Minute)
+		planted.on(b).with(func(s *Session) {
+			if s.ID() != "" {
+				t.Errorf("the id from before the login leads to %v", s.Names())
+			}
+		})
+		c.on(b).with(func(s *Session) {
+			if s.User() != "ann" {
+				t.Errorf("the session of %q", s.User())
+			}
+		})
+	})
+}
