@@ -98,7 +98,11 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.h == nil {
 		return nil
 	}
-	return s.m.b.Commit(ctx, s.h)
+	err := s.m.b.Commit(ctx, s.h)
+	if err == nil && s.wrote.Load() && s.m.keeper != nil {
+		err = s.m.keeper.Fits(s.h)
+	}
+	return err
 }
 
 // unavailable answers a request whose session cannot be had.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -75,5 +76,29 @@ func TestPersistLoginAfterALostSave(t *testing.T) {
 				t.Errorf("the session of %q", s.User())
 			}
 		})
+	})
+}
+
+// With Fail no request is answered with success whose changes are in a session that is too
+// large for the store, also if another request has found that out.
+func TestPersistTooLargeFailsForAll(t *testing.T) {
+	inOffice(t, func(c *Config) { eachRequest(c); c.Persist.OnError = Fail }, func(o *office) {
+		c := newClient(t, o.node())
+		c.with(func(s *Session) { must(t, Set(s, "k", 1)) })
+		o.store.Inject(sessiontest.Faults{MaxData: 10})
+		res := c.with(func(s *Session) {
+			must(t, Set(s, "a", 1))
+			other := *c
+			res := other.with(func(s *Session) { must(t, Set(s, "b", 1)) })
+			if res.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("the first that saves has status %d", res.StatusCode)
+			}
+		})
+		if res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("status %d, and nothing is stored", res.StatusCode)
+		}
+		if res := c.with(func(s *Session) { get[int](t, s, "k") }); res.StatusCode != http.StatusOK {
+			t.Errorf("a request that changes nothing has status %d", res.StatusCode)
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,8 @@ import (
 // a Session each and share what is in it. The methods can be called from any number of
 // goroutines, also after the request.
 type Session struct {
-	m *Manager // nil: outside of a handler
+	m     *Manager    // nil: outside of a handler
+	wrote atomic.Bool // this request has changed the session
 
 	mu sync.Mutex
 	// The rest is guarded by mu, which is taken before that of held.
@@ -121,6 +123,7 @@ func (s *Session) write(f func(h *held) error) error {
 
 // change runs f on a session that there is.
 func (s *Session) change(h *held, f func(h *held) error) error {
+	f = s.noting(f)
 	err := s.m.write(h, f)
 	for i := 0; i < maxReloads && errors.Is(err, errSwapped); i++ {
 		if h, err = s.reload(h); err != nil {
@@ -132,6 +135,17 @@ func (s *Session) change(h *held, f func(h *held) error) error {
 		err = s.m.write(h, f)
 	}
 	return s.save(h, err)
+}
+
+// noting is f that notes whether it has changed something.
+func (s *Session) noting(f func(h *held) error) func(h *held) error {
+	return func(h *held) error {
+		err := f(h)
+		if err == nil && h.Rec.Pending() {
+			s.wrote.Store(true)
+		}
+		return err
+	}
 }
 
 // save commits what was written outside of a request, or what is not to wait for its end.
@@ -323,7 +337,7 @@ func (s *Session) renew(f func(*held) error) error {
 		return ErrHeaderWritten
 	}
 	id, old := newID(s.m.idRoute()), ID("")
-	err := s.m.write(h, func(h *held) error {
+	err := s.m.write(h, s.noting(func(h *held) error {
 		old = ID(h.Rec.ID())
 		if err := f(h); err != nil {
 			return err
@@ -333,7 +347,7 @@ func (s *Session) renew(f func(*held) error) error {
 		}
 		s.m.b.Renamed(h, string(old))
 		return nil
-	})
+	}))
 	s.send = s.send || err == nil
 	s.mu.Unlock()
 	if err != nil {
