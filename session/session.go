@@ -25,6 +25,8 @@ type Session struct {
 	pinned  []*held        // stay in memory as long as the request lasts
 	isNew   bool           // made by this request
 	send    bool           // the client needs a cookie
+	mine    bool           // this request has given the session an id
+	came    ID             // that the client has sent, and that led to the session
 	known   bool           // the client has sent an id that led to a session
 	used    bool           // somebody has looked
 	written bool           // the header is out: no cookie any more
@@ -181,7 +183,7 @@ func (s *Session) create(f func(h *held) error) (ID, *held, error) {
 	if err := s.m.add(h); err != nil {
 		return "", nil, err
 	}
-	s.h, s.isNew, s.send = h, true, true
+	s.h, s.isNew, s.mine, s.send = h, true, true, true
 	s.pinned = append(s.pinned, h)
 	return id, h, nil
 }
@@ -348,7 +350,9 @@ func (s *Session) renew(f func(*held) error) error {
 		s.m.b.Renamed(h, string(old))
 		return nil
 	}))
-	s.send = s.send || err == nil
+	if err == nil {
+		s.send, s.mine = true, true
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return err
@@ -367,7 +371,7 @@ func (s *Session) Invalidate() bool {
 	}
 	s.mu.Lock()
 	h := s.h
-	s.h, s.isNew, s.send, s.used = nil, false, false, true
+	s.h, s.isNew, s.mine, s.send, s.used = nil, false, false, false, true
 	if h != nil {
 		s.over = append(s.over, h)
 	}
