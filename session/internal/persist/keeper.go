@@ -28,6 +28,7 @@ type Keeper struct {
 
 	begun   atomic.Bool // there is a sweep
 	forgets atomic.Bool // Close saves nothing
+	expires atomic.Bool // the store removes what has expired
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
