@@ -102,3 +102,24 @@ func TestPersistTooLargeFailsForAll(t *testing.T) {
 		}
 	})
 }
+
+// The write that is stored last counts also if a save of its node had failed before.
+func TestPersistLastStoredCountsAfterFailure(t *testing.T) {
+	inOffice(t, eachRequest, func(o *office) {
+		a, b := o.node(), o.node()
+		c := newClient(t, a)
+		c.with(func(s *Session) { must(t, Set(s, "k", 1)) })
+		for i := range 5 {
+			c.on(b).with(func(s *Session) { must(t, Set(s, "k", 2+i)) })
+		}
+		o.store.Inject(sessiontest.Faults{Down: errBroken})
+		c.on(a).with(func(s *Session) { must(t, Set(s, "other", 1)) })
+		o.store.Inject(sessiontest.Faults{})
+		c.with(func(s *Session) { must(t, Set(s, "k", 9)) })
+		c.on(o.node()).with(func(s *Session) {
+			if k := get[int](t, s, "k"); k != 9 {
+				t.Errorf("k is %d, and 9 was acknowledged", k)
+			}
+		})
+	})
+}

@@ -219,10 +219,11 @@ func (k *Keeper) adopt(r *read, row *store.Session, sn *record.Snapshot) (*table
 // later reports whether what is not stored of a session was written by requests that are not
 // answered: the order in which nodes store is the order of their writes then, and of two that
 // did not know of each other the one that is stored last counts. Otherwise what others have
-// stored may well be later. The caller holds h.Mu.
+// stored may well be later, as it may than what a save that has failed was to store: that is
+// Settled. The caller holds h.Mu.
 func (k *Keeper) later(h *table.Entry) bool {
 	at := h.Kept
-	return k.cfg.EachRequest && !k.cfg.Shared && at != nil && at.Writes != at.Saved && !at.Failed
+	return k.cfg.EachRequest && !k.cfg.Shared && at != nil && at.Writes != at.Saved
 }
 
 // replaced notes that a session is stored under another id than before: what is left under

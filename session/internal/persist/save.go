@@ -103,15 +103,16 @@ func (k *Keeper) release(h *table.Entry) {
 
 // job is a save, or the removal of a session that has ended.
 type job struct {
-	id     string         // what it is stored under
-	s      *store.Session // nil: nothing to save, or not before it is known what is stored
-	look   bool           // that is to be found out
-	base   uint64
-	old    string // what it was stored under, if that is another id
-	writes uint64
-	doomed []string
-	tried  bool // a save that nothing was to be replaced by may take place yet
-	mark   any  // that the session has in the store when it is saved; nil if that is not known
+	id      string         // what it is stored under
+	s       *store.Session // nil: nothing to save, or not before it is known what is stored
+	look    bool           // that is to be found out
+	base    uint64
+	old     string // what it was stored under, if that is another id
+	writes  uint64
+	written uint64 // by the record
+	doomed  []string
+	tried   bool // a save that nothing was to be replaced by may take place yet
+	mark    any  // that the session has in the store when it is saved; nil if that is not known
 }
 
 // settle makes the store have what this node has of a session. It returns when that is so,
@@ -121,9 +122,10 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 		return err
 	}
 	defer k.release(h)
-	limit := time.Now().Add(3 * k.cfg.Timeout)
+	limit, written := time.Now().Add(3*k.cfg.Timeout), uint64(0)
 	for try := 0; try < tries && (try == 0 || time.Now().Before(limit)); try++ {
 		j := k.next(h)
+		written = j.written
 		for _, id := range j.doomed {
 			if err := k.remove(ctx, id); err != nil {
 				return err
@@ -154,7 +156,7 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 			pause(ctx, rand.N(time.Duration(min(try, 10))*time.Millisecond))
 		}
 	}
-	return k.failed(h, job{}, errContended)
+	return k.failed(h, job{written: written}, errContended)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -178,7 +180,7 @@ func (k *Keeper) next(h *table.Entry) job {
 	if at.Writes == at.Saved && !k.moved(h) || h.Gone() || id == "" {
 		return job{}
 	}
-	j := job{id: id, base: at.Version, writes: at.Writes, look: !at.Known}
+	j := job{id: id, base: at.Version, writes: at.Writes, written: h.Rec.Written(), look: !at.Known}
 	if j.look {
 		return j
 	}
@@ -277,6 +279,7 @@ func (k *Keeper) failed(h *table.Entry, j job, err error) error {
 	h.Mu.Lock()
 	at := h.Kept
 	at.Failed = true
+	at.Settled = max(at.Settled, j.written)
 	if j.tried {
 		k.abandon(at, j.id)
 		at.Tried, at.TriedAt = j.id, k.Now()

@@ -21,6 +21,7 @@ type Kept struct {
 	Touching bool          // the store is being told of one
 	Mark     any           // of what was in the store when it was the same as here; nil: nobody knows
 
+	Settled uint64        // what the record had Written when a save of it did not work
 	Tried   string        // id of a first save whose outcome is not known
 	TriedAt time.Duration // when that was
 
@@ -35,8 +36,8 @@ type Kept struct {
 
 // Adopt merges a session that comes from a store or from another node into the one of its
 // key, which it makes if there is none, and keeps the index. If later says so, which it calls
-// with the lock of the entry, what was written here and the other does not know comes later:
-// see [record.Session.MergeStored]. Then it calls note, with the lock, and returns the entry.
+// with the lock of the entry, what was written here since Kept.Settled, and the other does not
+// know, comes later: see [record.Session.MergeStored]. Then it calls note, with the lock, and returns the entry.
 // With an error nothing has changed.
 func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, later func(e *Entry) bool, note func(e *Entry, isNew bool)) (*Entry, error) {
 	for {
@@ -57,7 +58,9 @@ func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, later func(e *Entr
 		}
 		merge := e.Rec.MergeSnapshot
 		if later(e) {
-			merge = e.Rec.MergeStored
+			merge = func(sn *record.Snapshot, now time.Duration) (record.Result, error) {
+				return e.Rec.MergeStored(sn, now, e.Kept.Settled)
+			}
 		}
 		err = t.adopt(e, sn, merge)
 		if err == nil {
