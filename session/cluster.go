@@ -273,7 +273,7 @@ func (s *Session) take(h *held, id ID) bool {
 	if !ok {
 		return false
 	}
-	s.h, s.known, s.primary = h, true, primary
+	s.h, s.came, s.known, s.primary = h, id, true, primary
 	if route := s.m.idRoute(); route != "" && !s.m.unbind.Load() {
 		s.primary = id.Route() == route || s.m.group == nil && s.m.keeper == nil
 		if id.Route() != route {

@@ -42,7 +42,9 @@ func (l *local) Accessed(*held) {}
 func (l *local) Wrote(h *held) { h.Rec.Take(l.Now()) }
 
 func (l *local) Renamed(h *held, old string) {
-	l.Unname(old, h)
+	if table.Random(old) != table.Random(h.Rec.ID()) { // else requests must find it all the time
+		l.Unname(old, h)
+	}
 	if !h.Gone() && l.Name(h.Rec.ID(), h) != nil {
 		l.Remove(h) // closed in between
 	}

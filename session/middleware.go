@@ -98,7 +98,11 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.h == nil {
 		return nil
 	}
-	return s.m.b.Commit(ctx, s.h)
+	err := s.m.b.Commit(ctx, s.h)
+	if err == nil && s.wrote.Load() && s.m.keeper != nil {
+		err = s.m.keeper.Fits(s.h)
+	}
+	return err
 }
 
 // unavailable answers a request whose session cannot be had.
@@ -148,7 +152,9 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 		return nil
 	}
 	var all []*http.Cookie
-	if s.send || c.Persistent {
+	// An id that another request has given the session, as at a login, is not for who has
+	// come with the one before.
+	if (s.send || c.Persistent) && (s.mine || id.Random() == s.came.Random()) {
 		all = append(all, c.session(id, timeout, overTLS))
 	}
 	if c.RouteName != "" && !s.routed {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,8 @@ import (
 // a Session each and share what is in it. The methods can be called from any number of
 // goroutines, also after the request.
 type Session struct {
-	m *Manager // nil: outside of a handler
+	m     *Manager    // nil: outside of a handler
+	wrote atomic.Bool // this request has changed the session
 
 	mu sync.Mutex
 	// The rest is guarded by mu, which is taken before that of held.
@@ -23,6 +25,8 @@ type Session struct {
 	pinned  []*held        // stay in memory as long as the request lasts
 	isNew   bool           // made by this request
 	send    bool           // the client needs a cookie
+	mine    bool           // this request has given the session an id
+	came    ID             // that the client has sent, and that led to the session
 	known   bool           // the client has sent an id that led to a session
 	used    bool           // somebody has looked
 	written bool           // the header is out: no cookie any more
@@ -121,6 +125,7 @@ func (s *Session) write(f func(h *held) error) error {
 
 // change runs f on a session that there is.
 func (s *Session) change(h *held, f func(h *held) error) error {
+	f = s.noting(f)
 	err := s.m.write(h, f)
 	for i := 0; i < maxReloads && errors.Is(err, errSwapped); i++ {
 		if h, err = s.reload(h); err != nil {
@@ -132,6 +137,17 @@ func (s *Session) change(h *held, f func(h *held) error) error {
 		err = s.m.write(h, f)
 	}
 	return s.save(h, err)
+}
+
+// noting is f that notes whether it has changed something.
+func (s *Session) noting(f func(h *held) error) func(h *held) error {
+	return func(h *held) error {
+		err := f(h)
+		if err == nil && h.Rec.Pending() {
+			s.wrote.Store(true)
+		}
+		return err
+	}
 }
 
 // save commits what was written outside of a request, or what is not to wait for its end.
@@ -167,7 +183,7 @@ func (s *Session) create(f func(h *held) error) (ID, *held, error) {
 	if err := s.m.add(h); err != nil {
 		return "", nil, err
 	}
-	s.h, s.isNew, s.send = h, true, true
+	s.h, s.isNew, s.mine, s.send = h, true, true, true
 	s.pinned = append(s.pinned, h)
 	return id, h, nil
 }
@@ -323,7 +339,7 @@ func (s *Session) renew(f func(*held) error) error {
 		return ErrHeaderWritten
 	}
 	id, old := newID(s.m.idRoute()), ID("")
-	err := s.m.write(h, func(h *held) error {
+	err := s.m.write(h, s.noting(func(h *held) error {
 		old = ID(h.Rec.ID())
 		if err := f(h); err != nil {
 			return err
@@ -333,8 +349,10 @@ func (s *Session) renew(f func(*held) error) error {
 		}
 		s.m.b.Renamed(h, string(old))
 		return nil
-	})
-	s.send = s.send || err == nil
+	}))
+	if err == nil {
+		s.send, s.mine = true, true
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return err
@@ -353,7 +371,7 @@ func (s *Session) Invalidate() bool {
 	}
 	s.mu.Lock()
 	h := s.h
-	s.h, s.isNew, s.send, s.used = nil, false, false, true
+	s.h, s.isNew, s.mine, s.send, s.used = nil, false, false, false, true
 	if h != nil {
 		s.over = append(s.over, h)
 	}

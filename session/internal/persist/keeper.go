@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type Keeper struct {
 
 	begun   atomic.Bool // there is a sweep
 	forgets atomic.Bool // Close saves nothing
+	expires atomic.Bool // the store removes what has expired
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -38,7 +40,9 @@ type Keeper struct {
 	// The rest is guarded by mu.
 	closed  bool
 	flights map[string]*flight
+	reads   map[string]map[*read]bool // by what they look at
 	owed    map[string]bool           // ended, and to be deleted
+	late    map[string]time.Time      // to be deleted once more, from then on
 	past    map[string]lapse          // expired here
 	revived map[string]time.Time      // saved anew although the store did not have them
 	ended   map[string]time.Time      // here or on other nodes, not long ago
@@ -61,8 +65,8 @@ const background = 64
 func New(in Inner, c Config) *Keeper {
 	k := &Keeper{
 		Inner: in, cfg: c, calls: newCalls(&c), site: record.NewSite(membership.NewID(), c.Limits, false),
-		some: make(chan struct{}, background), kick: make(chan struct{}, 1),
-		flights: make(map[string]*flight), owed: make(map[string]bool),
+		reads: make(map[string]map[*read]bool), some: make(chan struct{}, background), kick: make(chan struct{}, 1),
+		flights: make(map[string]*flight), owed: make(map[string]bool), late: make(map[string]time.Time),
 		past: make(map[string]lapse), revived: make(map[string]time.Time),
 		ended: make(map[string]time.Time), dead: make(map[record.Node]time.Time),
 	}
@@ -217,11 +221,17 @@ func (k *Keeper) End(h *table.Entry, why record.Reason) error {
 		return record.ErrEnded
 	}
 	k.mu.Lock()
+	if why != record.Expired {
+		k.outdate(h)
+	}
 	for _, id := range ids {
 		if why == record.Expired {
 			k.lapses(id, accessed)
 		} else {
 			k.owe(id)
+			if at.Tried != "" && k.Now()-at.TriedAt < linger && k.owed[id] {
+				k.late[id] = time.Now().Add(linger)
+			}
 			k.over(id)
 		}
 	}
@@ -240,11 +250,19 @@ func (k *Keeper) places(h *table.Entry, at *table.Kept) (ids []string) {
 	if id := k.cfg.ID(h.Rec.ID()); id != "" && id != at.ID && (!at.Known || at.Busy != nil || at.Failed || at.Version > 0) {
 		ids = append(ids, id)
 	}
+	if at.Tried != "" && !slices.Contains(ids, at.Tried) {
+		ids = append(ids, at.Tried)
+	}
 	return ids
 }
 
 // Drop ends a session that was deleted elsewhere. The caller holds h.Mu.
-func (k *Keeper) Drop(h *table.Entry) error { return k.Inner.End(h, record.Invalidated) }
+func (k *Keeper) Drop(h *table.Entry) error {
+	k.mu.Lock()
+	k.outdate(h)
+	k.mu.Unlock()
+	return k.Inner.End(h, record.Invalidated)
+}
 
 // lapses remembers that a session has expired. The caller holds k.mu.
 func (k *Keeper) lapses(id string, accessed time.Time) {

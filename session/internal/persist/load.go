@@ -71,7 +71,7 @@ func (k *Keeper) complete(ctx context.Context, h *table.Entry, id string) (*tabl
 func (k *Keeper) load(ctx context.Context, id string) (h *table.Entry, joined bool, err error) {
 	at := k.cfg.ID(id)
 	k.mu.Lock()
-	if at == "" || k.closed || k.owed[at] {
+	if at == "" || k.closed || k.dying(at) {
 		k.mu.Unlock()
 		return nil, false, nil
 	}
@@ -99,6 +99,11 @@ func (k *Keeper) load(ctx context.Context, id string) (h *table.Entry, joined bo
 
 // fetch loads what is stored under an id.
 func (k *Keeper) fetch(ctx context.Context, at string) (*table.Entry, error) {
+	r := k.reading(at)
+	defer k.done(r)
+	if k.isOwed(at) {
+		return nil, nil
+	}
 	row, err := k.get(ctx, at)
 	switch {
 	case isNotFound(err):
@@ -113,11 +118,13 @@ func (k *Keeper) fetch(ctx context.Context, at string) (*table.Entry, error) {
 	if err != nil {
 		return nil, nil // is counted; it costs this session alone
 	}
-	h, err := k.adopt(row, sn)
-	if errors.Is(err, record.ErrEnded) {
+	h, err := k.adopt(r, row, sn)
+	switch {
+	case errors.Is(err, errOutdated):
+		return nil, nil
+	case errors.Is(err, record.ErrEnded):
 		return nil, k.remove(ctx, at)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	if k.cfg.ID(h.ID()) != at {
@@ -165,11 +172,16 @@ func (k *Keeper) decode(row *store.Session) (*record.Snapshot, error) {
 	return sn, nil
 }
 
-// adopt takes a stored session into memory, or what it has into the one that is there.
-func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, error) {
-	loaded := false
+// adopt takes a stored session into memory, or what it has into the one that is there. It
+// fails with errOutdated if that has ended since the look began which the row is from.
+func (k *Keeper) adopt(r *read, row *store.Session, sn *record.Snapshot) (*table.Entry, error) {
+	loaded, over := false, false
 	h, err := k.Inner.Adopt(sn, k.later, func(h *table.Entry, isNew bool) {
-		loaded = isNew
+		if loaded = isNew; isNew {
+			if over = k.undo(h, r); over {
+				return
+			}
+		}
 		at, now := kept(h), k.Now()
 		exact := now + min(time.Until(row.Accessed), 0)
 		access := exact
@@ -193,6 +205,9 @@ func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, e
 		k.cfg.Logger.Warn("stored session not taken", "err", err)
 		return nil, err
 	}
+	if over {
+		return nil, errOutdated
+	}
 	if loaded {
 		k.n.loaded.Add(1)
 		k.crowded()
@@ -204,10 +219,11 @@ func (k *Keeper) adopt(row *store.Session, sn *record.Snapshot) (*table.Entry, e
 // later reports whether what is not stored of a session was written by requests that are not
 // answered: the order in which nodes store is the order of their writes then, and of two that
 // did not know of each other the one that is stored last counts. Otherwise what others have
-// stored may well be later. The caller holds h.Mu.
+// stored may well be later, as it may than what a save that has failed was to store: that is
+// Settled. The caller holds h.Mu.
 func (k *Keeper) later(h *table.Entry) bool {
 	at := h.Kept
-	return k.cfg.EachRequest && !k.cfg.Shared && at != nil && at.Writes != at.Saved && !at.Failed
+	return k.cfg.EachRequest && !k.cfg.Shared && at != nil && at.Writes != at.Saved
 }
 
 // replaced notes that a session is stored under another id than before: what is left under
@@ -252,6 +268,8 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 	if mark != nil && mark == at.Mark {
 		return false, nil
 	}
+	r := k.reading(at.ID)
+	defer k.done(r)
 	row, err := k.get(ctx, at.ID)
 	if isNotFound(err) && alone {
 		k.lost(h, at.Version)
@@ -268,7 +286,10 @@ func (k *Keeper) compare(ctx context.Context, h *table.Entry, alone bool) (bool,
 		return false, nil // counted; what is here is used
 	}
 	if sn.Key == h.Rec.Key() {
-		_, err = k.adopt(row, sn)
+		_, err = k.adopt(r, row, sn)
+	}
+	if errors.Is(err, errOutdated) {
+		err = nil // who has it sees that
 	}
 	return false, err
 }

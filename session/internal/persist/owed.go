@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/gotribes/tribes/session/internal/table"
 )
@@ -10,7 +11,7 @@ import (
 // owe remembers that what is stored under an id is to be deleted, if there is room. The
 // caller holds k.mu.
 func (k *Keeper) owe(id string) {
-	if !k.owed[id] && len(k.owed) >= k.cfg.Owed {
+	if !k.dying(id) && len(k.owed)+len(k.late) >= k.cfg.Owed {
 		k.forgot()
 		return
 	}
@@ -39,7 +40,32 @@ func (k *Keeper) forgotten(h *table.Entry) bool {
 func (k *Keeper) isOwed(id string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.owed[id]
+	return k.dying(id)
+}
+
+// dying reports whether what is stored under an id is, or may still come to be, of a session
+// that has ended. The caller holds k.mu.
+func (k *Keeper) dying(id string) bool {
+	_, late := k.late[id]
+	return late || k.owed[id]
+}
+
+// linger is how long a save may take place after its call has failed.
+const linger = time.Minute
+
+// abandon has deleted what may be stored under the id of a save whose outcome is not known,
+// if the session has another id now. The caller holds the lock of the entry.
+func (k *Keeper) abandon(at *table.Kept, id string) {
+	if at.Tried == "" || at.Tried == id {
+		return
+	}
+	k.mu.Lock()
+	k.owe(at.Tried)
+	if k.owed[at.Tried] {
+		k.late[at.Tried] = time.Now().Add(linger)
+	}
+	k.mu.Unlock()
+	at.Tried = ""
 }
 
 // owes reports whether something is to be deleted.
@@ -57,12 +83,18 @@ func (k *Keeper) debts() []string {
 	for id := range k.owed {
 		ids = append(ids, id)
 	}
+	now := time.Now()
+	for id, due := range k.late {
+		if !k.owed[id] && !now.Before(due) {
+			ids = append(ids, id)
+		}
+	}
 	return ids
 }
 
 // pay deletes what is to be deleted, until the store does not work.
 func (k *Keeper) pay(ctx context.Context) {
-	if !k.owes() || k.calls.asleep() {
+	if k.calls.asleep() {
 		return
 	}
 	each(ctx, k.cfg.Calls, k.debts(), func(id string) {
@@ -81,6 +113,9 @@ func (k *Keeper) remove(ctx context.Context, id string) error {
 	k.n.deletes.Add(1)
 	k.mu.Lock()
 	delete(k.owed, id)
+	if due, late := k.late[id]; late && !time.Now().Before(due) {
+		delete(k.late, id)
+	}
 	k.mu.Unlock()
 	return nil
 }

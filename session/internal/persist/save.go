@@ -29,15 +29,29 @@ func (k *Keeper) Commit(ctx context.Context, h *table.Entry) error {
 	if err := k.Inner.Commit(ctx, h); err != nil {
 		return err
 	}
+	if k.gone(h) {
+		return record.ErrEnded
+	}
 	if !k.now(h) {
 		return nil
 	}
 	// Who has asked for it may go away; what is begun is finished.
 	err := k.settle(context.WithoutCancel(ctx), h)
+	if err == nil && k.gone(h) {
+		return record.ErrEnded // while this one waited for others
+	}
 	if k.cfg.Strict || errors.Is(err, record.ErrEnded) || err != nil && k.forgotten(h) {
 		return err // what has ended elsewhere no sweep saves
 	}
 	return nil // the sweep tries again
+}
+
+// gone reports whether the store has lost a session, and with it changes that are nowhere
+// now: whoever has found that out, they are not to be acknowledged.
+func (k *Keeper) gone(h *table.Entry) bool {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	return h.Kept != nil && h.Kept.Lost && h.Kept.Writes != h.Kept.Saved
 }
 
 // now reports whether a commit has something to do in the store.
@@ -89,14 +103,16 @@ func (k *Keeper) release(h *table.Entry) {
 
 // job is a save, or the removal of a session that has ended.
 type job struct {
-	id     string         // what it is stored under
-	s      *store.Session // nil: nothing to save, or not before it is known what is stored
-	look   bool           // that is to be found out
-	base   uint64
-	old    string // what it was stored under, if that is another id
-	writes uint64
-	doomed []string
-	mark   any // that the session has in the store when it is saved; nil if that is not known
+	id      string         // what it is stored under
+	s       *store.Session // nil: nothing to save, or not before it is known what is stored
+	look    bool           // that is to be found out
+	base    uint64
+	old     string // what it was stored under, if that is another id
+	writes  uint64
+	written uint64 // by the record
+	doomed  []string
+	tried   bool // a save that nothing was to be replaced by may take place yet
+	mark    any  // that the session has in the store when it is saved; nil if that is not known
 }
 
 // settle makes the store have what this node has of a session. It returns when that is so,
@@ -106,9 +122,10 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 		return err
 	}
 	defer k.release(h)
-	limit := time.Now().Add(3 * k.cfg.Timeout)
+	limit, written := time.Now().Add(3*k.cfg.Timeout), uint64(0)
 	for try := 0; try < tries && (try == 0 || time.Now().Before(limit)); try++ {
 		j := k.next(h)
+		written = j.written
 		for _, id := range j.doomed {
 			if err := k.remove(ctx, id); err != nil {
 				return err
@@ -139,7 +156,7 @@ func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 			pause(ctx, rand.N(time.Duration(min(try, 10))*time.Millisecond))
 		}
 	}
-	return k.failed(h, job{}, errContended)
+	return k.failed(h, job{written: written}, errContended)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -163,7 +180,7 @@ func (k *Keeper) next(h *table.Entry) job {
 	if at.Writes == at.Saved && !k.moved(h) || h.Gone() || id == "" {
 		return job{}
 	}
-	j := job{id: id, base: at.Version, writes: at.Writes, look: !at.Known}
+	j := job{id: id, base: at.Version, writes: at.Writes, written: h.Rec.Written(), look: !at.Known}
 	if j.look {
 		return j
 	}
@@ -195,6 +212,9 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 		if err := k.remove(ctx, j.id); err != nil {
 			return err
 		}
+		k.mu.Lock()
+		delete(k.late, j.id)
+		k.mu.Unlock()
 	}
 	renamer, can := k.cfg.Store.(store.Renamer)
 	if j.old != "" && can {
@@ -204,7 +224,9 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 	if j.old != "" {
 		base = 0
 	}
+	sent := false
 	err := k.calls.do(ctx, "save", func(ctx context.Context) (err error) {
+		sent = true
 		if m, ok := k.cfg.Store.(markSaver); ok {
 			j.mark, err = m.SaveMark(ctx, j.s, base)
 			return err
@@ -212,6 +234,7 @@ func (k *Keeper) put(ctx context.Context, j *job) error {
 		return k.cfg.Store.Save(ctx, j.s, base)
 	})
 	if err != nil || j.old == "" {
+		j.tried = sent && base == 0 && errors.Is(err, ErrStore)
 		return err
 	}
 	k.mu.Lock()
@@ -233,6 +256,7 @@ func (k *Keeper) saved(h *table.Entry, j job) {
 		k.revive(j.s.ID)
 		k.mu.Unlock()
 	}
+	k.abandon(at, j.s.ID)
 	at.ID, at.Version, at.Known, at.Noted, at.Mark = j.s.ID, j.s.Version, true, j.s.Accessed, j.mark
 	k.clean(at, j.writes)
 	if end, ended := h.Rec.Ended(); ended && end.Reason == record.Invalidated { // meanwhile
@@ -255,6 +279,11 @@ func (k *Keeper) failed(h *table.Entry, j job, err error) error {
 	h.Mu.Lock()
 	at := h.Kept
 	at.Failed = true
+	at.Settled = max(at.Settled, j.written)
+	if j.tried {
+		k.abandon(at, j.id)
+		at.Tried, at.TriedAt = j.id, k.Now()
+	}
 	first := large && !at.TooLarge
 	at.TooLarge = large && at.Writes == j.writes
 	key := h.Rec.Key()
@@ -280,6 +309,8 @@ func (k *Keeper) buried(h *table.Entry) {
 // reconcile merges what another node has saved. If the store has everything then, the
 // session is clean; else the next try saves what both have.
 func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
+	r := k.reading(j.id, j.old)
+	defer k.done(r)
 	row, err := k.get(ctx, j.id)
 	if isNotFound(err) && j.old != "" {
 		row, err = k.get(ctx, j.old)
@@ -304,9 +335,12 @@ func (k *Keeper) reconcile(ctx context.Context, h *table.Entry, j job) error {
 	if _, err := theirs.MergeSnapshot(sn, 0); err != nil {
 		return err
 	}
-	if _, err := k.adopt(row, sn); errors.Is(err, record.ErrEnded) {
+	switch _, err := k.adopt(r, row, sn); {
+	case errors.Is(err, errOutdated):
+		return nil // the next try sees that
+	case errors.Is(err, record.ErrEnded):
 		return k.remove(ctx, row.ID)
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	h.Mu.Lock()
@@ -356,6 +390,7 @@ func (k *Keeper) lost(h *table.Entry, version uint64) bool {
 		h.Mu.Unlock()
 		return false
 	}
+	at.Lost = true
 	h.Mu.Unlock()
 	k.n.lost.Add(1)
 	k.cfg.Lost(h)

@@ -34,7 +34,7 @@ func (k *Keeper) run() {
 		}
 		k.sweep(k.ctx)
 		if now := time.Now(); !now.Before(next) {
-			k.expire(k.ctx)
+			k.expireSoon()
 			next = now.Add(k.jitter())
 		}
 		if wait = k.cfg.Sweep; k.calls.down() || k.owes() {
@@ -45,6 +45,20 @@ func (k *Keeper) run() {
 
 // jitter is when expired sessions are removed next: nodes do not all do it at once.
 func (k *Keeper) jitter() time.Duration { return k.cfg.Expire/2 + rand.N(k.cfg.Expire+1) }
+
+// expireSoon is expire beside the sweeps, which it may outlast: what is due is saved meanwhile.
+func (k *Keeper) expireSoon() {
+	if k.expires.Swap(true) {
+		return
+	}
+	begun := k.async(func(ctx context.Context) {
+		defer k.expires.Store(false)
+		k.expire(ctx)
+	})
+	if !begun {
+		k.expires.Store(false)
+	}
+}
 
 // expire lets the store remove what has expired, if it does not do so by itself.
 func (k *Keeper) expire(ctx context.Context) {

@@ -64,17 +64,21 @@ func (s *Session) Merge(c *Change, now time.Duration) (Result, error) {
 // that the other node knew is known here: attributes that it had removed are removed
 // too. Otherwise it is like [Session.Merge].
 func (s *Session) MergeSnapshot(sn *Snapshot, now time.Duration) (Result, error) {
-	return s.mergeSnapshot(sn, now, false)
+	return s.mergeSnapshot(sn, now, MaxCounter)
 }
 
 // MergeStored is [Session.MergeSnapshot] of what is stored in a place that has one writer
 // after the other, by a node that is about to write there: what was written here, and is
-// not in the snapshot, comes later than all that is. Others must not know of it yet.
-func (s *Session) MergeStored(sn *Snapshot, now time.Duration) (Result, error) {
-	return s.mergeSnapshot(sn, now, true)
+// not in the snapshot, comes later than all that is, as far as it was written after
+// [Session.Written] was since. Others must not know of it yet.
+func (s *Session) MergeStored(sn *Snapshot, now time.Duration, since uint64) (Result, error) {
+	return s.mergeSnapshot(sn, now, since)
 }
 
-func (s *Session) mergeSnapshot(sn *Snapshot, now time.Duration, later bool) (Result, error) {
+// Written counts what this node has written to the session. It never goes back.
+func (s *Session) Written() uint64 { return s.seen(s.site.node) }
+
+func (s *Session) mergeSnapshot(sn *Snapshot, now time.Duration, since uint64) (Result, error) {
 	if sn.Key != s.key {
 		return Result{}, ErrOtherSession
 	}
@@ -88,9 +92,9 @@ func (s *Session) mergeSnapshot(sn *Snapshot, now time.Duration, later bool) (Re
 	if err := s.admit(&sn.Parts, top); err != nil {
 		return Result{}, err
 	}
-	m := merger{Session: s, before: s.digest, theirs: sn.Marks}
+	m := merger{Session: s, before: s.digest, theirs: sn.Marks, since: since}
 	if !s.hasEnded && sn.End.Version.IsZero() {
-		if later {
+		if since < s.Written() {
 			if err := m.prevail(&sn.Parts); err != nil {
 				return Result{}, err
 			}
@@ -231,6 +235,7 @@ func (a *Attribute) cost() int {
 type merger struct {
 	*Session
 	theirs context // what the other side knows; nothing if it sent a change
+	since  uint64  // what was written here with a higher counter is later than what the other side has
 	before uint64
 	result Result
 }

@@ -32,7 +32,7 @@ func (m *merger) prevail(p *Parts) error {
 // unknown reports whether a write of this node and one of the other side did not know of
 // each other, and the other one would win.
 func (m *merger) unknown(ours, theirs Version) bool {
-	return ours.Node == m.site.node && !m.theirs.covers(ours) && !m.Covers(theirs) && theirs.Compare(ours) > 0
+	return ours.Node == m.site.node && ours.Counter > m.since && !m.theirs.covers(ours) && !m.Covers(theirs) && theirs.Compare(ours) > 0
 }
 
 // rewrite gives an entry a new version.

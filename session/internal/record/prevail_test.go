@@ -27,7 +27,7 @@ func TestStoredLaterWins(t *testing.T) {
 		must(t, second.SetNumber("n", 20), second.SetPrincipal([]byte("second")), second.SetTimeout(time.Hour, start))
 		add(t, second, "n", 2, 22)
 		for range 2 {
-			if _, err := second.MergeStored(first.Snapshot(start), start); err != nil {
+			if _, err := second.MergeStored(first.Snapshot(start), start, 0); err != nil {
 				t.Fatal(err)
 			}
 			checkBooks(t, second)
@@ -49,7 +49,7 @@ func TestStoredKnows(t *testing.T) {
 	pull(t, b, a)
 	set(t, b, "k", "2")
 	set(t, b, "read", "2")
-	if _, err := a.MergeStored(b.Snapshot(start), start); err != nil {
+	if _, err := a.MergeStored(b.Snapshot(start), start, 0); err != nil {
 		t.Fatal(err)
 	}
 	checkBooks(t, a)

@@ -21,18 +21,23 @@ type Kept struct {
 	Touching bool          // the store is being told of one
 	Mark     any           // of what was in the store when it was the same as here; nil: nobody knows
 
+	Settled uint64        // what the record had Written when a save of it did not work
+	Tried   string        // id of a first save whose outcome is not known
+	TriedAt time.Duration // when that was
+
 	Users    int           // requests that have it
 	Busy     chan struct{} // closed when what is done in the store now is over; nil if nothing
 	Failed   bool          // the last save did not work
 	TooLarge bool          // nor will it before the session has changed
+	Lost     bool          // the store does not have it any more, and so it has ended
 	Swapped  bool          // the session has left memory: what is in the entry is a copy
 	Doomed   []string      // ids that it may be stored under, although it has ended
 }
 
 // Adopt merges a session that comes from a store or from another node into the one of its
 // key, which it makes if there is none, and keeps the index. If later says so, which it calls
-// with the lock of the entry, what was written here and the other does not know comes later:
-// see [record.Session.MergeStored]. Then it calls note, with the lock, and returns the entry.
+// with the lock of the entry, what was written here since Kept.Settled, and the other does not
+// know, comes later: see [record.Session.MergeStored]. Then it calls note, with the lock, and returns the entry.
 // With an error nothing has changed.
 func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, later func(e *Entry) bool, note func(e *Entry, isNew bool)) (*Entry, error) {
 	for {
@@ -53,7 +58,9 @@ func (t *Table) Adopt(site *record.Site, sn *record.Snapshot, later func(e *Entr
 		}
 		merge := e.Rec.MergeSnapshot
 		if later(e) {
-			merge = e.Rec.MergeStored
+			merge = func(sn *record.Snapshot, now time.Duration) (record.Result, error) {
+				return e.Rec.MergeStored(sn, now, e.Kept.Settled)
+			}
 		}
 		err = t.adopt(e, sn, merge)
 		if err == nil {
