@@ -290,3 +290,38 @@ func TestLazyPutGivesUp(t *testing.T) {
 		}
 	})
 }
+
+// A value that was asked for does not replace what was heard after it was answered; what is
+// to be fetched again meanwhile is.
+func TestTribesFetchIsOvertaken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := tribesFarm(t)
+		all := f.start("a", "b", "c")
+		a, b, c := all[0], all[1], all[2].g.Local()
+		for _, key := range []string{"k", "again"} {
+			b.put(key, "1")
+		}
+		time.Sleep(10 * time.Second)
+		e := a.rep.(*tribesMap)
+		from := b.g.Local()
+		k, again := inJava(t, "k"), inJava(t, "again")
+		differs := func(key []byte) {
+			e.heard(&tribeswire.Message{Type: tribeswire.Copy, Diff: true, DiffValue: []byte{1}, Key: key, Primary: from}, from, time.Now().UnixMilli())
+		}
+		f.net.SetLink("b", "a", mem.Link{Delay: 500 * time.Millisecond})
+		differs(k)
+		differs(again)
+		time.Sleep(100 * time.Millisecond)
+		e.heard(&tribeswire.Message{Type: tribeswire.Copy, Key: k, Value: inJava(t, "2"), Primary: c}, c, time.Now().UnixMilli())
+		b.rep.(*tribesMap).table.Write(entry.Entry{Key: string(again), Value: inJava(t, "2"), Lifetime: entry.Forever}, nil)
+		differs(again)
+		time.Sleep(1500 * time.Millisecond)
+		if a.get("k") != "2" || a.get("again") != "2" {
+			t.Errorf("a has %v", a.all())
+		}
+		f.net.SetLinks(mem.Link{Delay: time.Millisecond})
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
