@@ -125,6 +125,30 @@ func TestTribesRefreshAsksTheWriter(t *testing.T) {
 	})
 }
 
+// Who hears whose an entry is has not heard what it is: that it has missed.
+// (Seed 2828 of TestTribesSimulation.)
+func TestTribesRefreshAfterTheName(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1].g.Local()
+		all[1].put("k", "new")
+		time.Sleep(10 * time.Second)
+		e := a.rep.(*tribesMap)
+		key := inJava(t, "k")
+		e.table.Write(entry.Entry{Key: string(key), Value: inJava(t, "old"), Lifetime: entry.Forever}, nil)
+		since := time.Now()
+		time.Sleep(time.Second)
+		e.heard(&tribeswire.Message{Type: tribeswire.Notify, Key: key, Primary: b}, b, time.Now().UnixMilli())
+		e.refresh(context.Background(), b, since)
+		if a.get("k") != "new" {
+			t.Errorf("k is %s", a.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
 // A member that is heard of by what it writes, as a Java node that has met this one, is
 // asked for what else it has.
 func TestTribesMetByAWrite(t *testing.T) {
