@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gotribes/tribes/session/internal/sessionwire"
 	"github.com/gotribes/tribes/transport/mem"
 )
 
@@ -36,6 +37,36 @@ func TestOneAsksForManyAtOnce(t *testing.T) {
 		finds.Wait()
 		if took := time.Since(begin); took >= b.cfg.Budget || a.Stats().Refused > 0 {
 			t.Errorf("%d look-ups took %v, %d questions were not answered", sessions, took, a.Stats().Refused)
+		}
+	})
+}
+
+// Each peer gets its answer, also if more of them ask at the same time than are answered at
+// a time: who gets none takes this node for one that does not answer.
+func TestManyPeersAsk(t *testing.T) {
+	inRig(t, func(r *rig) {
+		n := r.start("a", nil)
+		var all []*rogue
+		for i := range 24 {
+			x := r.rogue(fmt.Sprint("x", i))
+			x.meet(n, sessionwire.Ready)
+			all = append(all, x)
+		}
+		time.Sleep(10 * time.Second)
+		r.net.SetLinks(mem.Link{Delay: time.Millisecond})
+		var asked sync.WaitGroup
+		for _, x := range all {
+			asked.Go(func() { must(t, x.send(n, &sessionwire.Fetch{Request: 7})) })
+		}
+		asked.Wait()
+		time.Sleep(time.Second)
+		for _, x := range all {
+			if blocks := len(x.kinds(sessionwire.KindStateBlock)); blocks != 1 {
+				t.Errorf("%s has %d answers", x.g.Local(), blocks)
+			}
+		}
+		if s := n.Stats(); s.Refused > 0 {
+			t.Errorf("%d questions were refused", s.Refused)
 		}
 	})
 }
