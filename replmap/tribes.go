@@ -87,12 +87,13 @@ type tribesMap struct {
 	listed        map[membership.ID]bool            // who was told who has the entries of this member
 	places        map[string]*place
 	recent        []recentWrite
-	hearing       []*ear                 // of the state transfers that go on
-	provider      *membership.Member     // who has given the entries, until they were asked for again
-	seen          map[membership.ID]bool // who has shown that it sees this member
-	seenAll       time.Time              // since when all have shown it
-	asks          map[string]bool        // keys that are asked for on behalf of others
-	went, came    map[membership.ID]bool // who has gone, and come, since all were asked whether they have the map
+	hearing       []*ear                  // of the state transfers that go on
+	provider      *membership.Member      // who has given the entries, until they were asked for again
+	seen          map[membership.ID]bool  // who has shown that it sees this member
+	seenAll       time.Time               // since when all have shown it
+	asks          map[string]bool         // keys that are asked for on behalf of others
+	fetching      map[string]*absentValue // keys of which a value is asked for, and what to ask for next
+	went, came    map[membership.ID]bool  // who has gone, and come, since all were asked whether they have the map
 	undo          []func()
 
 	turn  atomic.Uint64 // of the members as backups
@@ -119,7 +120,7 @@ func newTribes(r *replica, cfg Tribes) (*tribesMap, error) {
 		sending: newTurns(), state: tribeswire.New, lost: make(map[membership.ID]uint64), listed: make(map[membership.ID]bool),
 		reuniting: make(map[membership.ID]uint64),
 		missed:    make(map[membership.ID]map[string]bool), places: make(map[string]*place),
-		asks: make(map[string]bool), went: make(map[membership.ID]bool), came: make(map[membership.ID]bool), seen: make(map[membership.ID]bool),
+		asks: make(map[string]bool), fetching: make(map[string]*absentValue), went: make(map[membership.ID]bool), came: make(map[membership.ID]bool), seen: make(map[membership.ID]bool),
 	}
 	r.placed = t.holders
 	if cfg.Lazy {

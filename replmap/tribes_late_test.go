@@ -125,6 +125,30 @@ func TestTribesRefreshAsksTheWriter(t *testing.T) {
 	})
 }
 
+// Who hears whose an entry is has not heard what it is: that it has missed.
+// (Seed 2828 of TestTribesSimulation.)
+func TestTribesRefreshAfterTheName(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := tribesFarm(t).start("a", "b")
+		a, b := all[0], all[1].g.Local()
+		all[1].put("k", "new")
+		time.Sleep(10 * time.Second)
+		e := a.rep.(*tribesMap)
+		key := inJava(t, "k")
+		e.table.Write(entry.Entry{Key: string(key), Value: inJava(t, "old"), Lifetime: entry.Forever}, nil)
+		since := time.Now()
+		time.Sleep(time.Second)
+		e.heard(&tribeswire.Message{Type: tribeswire.Notify, Key: key, Primary: b}, b, time.Now().UnixMilli())
+		e.refresh(context.Background(), b, since)
+		if a.get("k") != "new" {
+			t.Errorf("k is %s", a.get("k"))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
 // A member that is heard of by what it writes, as a Java node that has met this one, is
 // asked for what else it has.
 func TestTribesMetByAWrite(t *testing.T) {
@@ -285,6 +309,41 @@ func TestLazyPutGivesUp(t *testing.T) {
 				t.Errorf("k is %s on %s", n.get("k"), n.name)
 			}
 		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// A value that was asked for does not replace what was heard after it was answered; what is
+// to be fetched again meanwhile is.
+func TestTribesFetchIsOvertaken(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := tribesFarm(t)
+		all := f.start("a", "b", "c")
+		a, b, c := all[0], all[1], all[2].g.Local()
+		for _, key := range []string{"k", "again"} {
+			b.put(key, "1")
+		}
+		time.Sleep(10 * time.Second)
+		e := a.rep.(*tribesMap)
+		from := b.g.Local()
+		k, again := inJava(t, "k"), inJava(t, "again")
+		differs := func(key []byte) {
+			e.heard(&tribeswire.Message{Type: tribeswire.Copy, Diff: true, DiffValue: []byte{1}, Key: key, Primary: from}, from, time.Now().UnixMilli())
+		}
+		f.net.SetLink("b", "a", mem.Link{Delay: 500 * time.Millisecond})
+		differs(k)
+		differs(again)
+		time.Sleep(100 * time.Millisecond)
+		e.heard(&tribeswire.Message{Type: tribeswire.Copy, Key: k, Value: inJava(t, "2"), Primary: c}, c, time.Now().UnixMilli())
+		b.rep.(*tribesMap).table.Write(entry.Entry{Key: string(again), Value: inJava(t, "2"), Lifetime: entry.Forever}, nil)
+		differs(again)
+		time.Sleep(1500 * time.Millisecond)
+		if a.get("k") != "2" || a.get("again") != "2" {
+			t.Errorf("a has %v", a.all())
+		}
+		f.net.SetLinks(mem.Link{Delay: time.Millisecond})
 		for _, n := range all {
 			n.stop()
 		}

@@ -26,6 +26,7 @@ type place struct {
 	told    int       // how often another member has said something about it, and when last
 	valued  int       // how often what it is
 	heard   time.Time
+	learned time.Time    // when what it is was heard last
 	spare   []byte       // the value that was here, until it is sure that others have one
 	spared  time.Time    // since when
 	wish    *entry.Entry // what this member has written, while messages about that fly
@@ -130,7 +131,7 @@ func (t *tribesMap) flying(key string, value bool, wish *entry.Entry, f func() e
 func (p *place) hear(value bool) {
 	p.told++
 	if value {
-		p.valued++
+		p.valued, p.learned = p.valued+1, time.Now()
 	}
 	if value && p.wishing == 0 {
 		p.wish = nil
@@ -308,7 +309,7 @@ func (t *tribesMap) forget(key string) {
 	defer t.mu.Unlock()
 	if p := t.places[key]; p != nil {
 		*p = place{flying: p.flying, values: p.values, crossed: p.crossed, clash: p.clash, from: p.from, sent: p.sent, came: p.came,
-			told: p.told, valued: p.valued, heard: p.heard, wish: p.wish, wishing: p.wishing, saying: p.saying, next: p.next}
+			told: p.told, valued: p.valued, heard: p.heard, learned: p.learned, wish: p.wish, wishing: p.wishing, saying: p.saying, next: p.next}
 		t.prune(key, p)
 	}
 }

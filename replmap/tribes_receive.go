@@ -89,24 +89,70 @@ func (t *tribesMap) moved(m *tribeswire.Message) bool {
 	return true
 }
 
+// absentValue is a value that a message does not have, which is to be asked for.
+type absentValue struct {
+	m      *tribeswire.Message
+	from   *membership.Member
+	before stance // of the key when the message came
+}
+
 // fetch asks a member for a value that a message does not have: it carries a difference,
-// which only Java can apply, or the entry is not here though it should be.
+// which only Java can apply, or the entry is not here though it should be. For each key one
+// member is asked at a time; of what comes meanwhile the last counts.
 func (t *tribesMap) fetch(m *tribeswire.Message, from *membership.Member) {
+	key := string(m.Key)
+	x := &absentValue{m, from, t.stand(key)}
+	t.mu.Lock()
+	_, busy := t.fetching[key]
+	t.fetching[key] = x
+	t.mu.Unlock()
+	if busy {
+		return
+	}
 	t.later(func(ctx context.Context) {
-		before := t.stand(string(m.Key)).told
-		_, answers, _ := t.call(ctx, []*membership.Member{from}, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Retrieve, Key: m.Key})
-		if len(answers) == 0 || answers[0].Value == nil {
-			return // it has gone meanwhile
+		for x := t.nextFetch(key); x != nil; x = t.nextFetch(key) {
+			t.fetchNow(ctx, key, x)
 		}
-		t.n.repaired.Add(1)
-		if t.cfg.Lazy {
-			if t.stand(string(m.Key)).told == before {
-				t.takeLazy(&tribeswire.Message{Type: tribeswire.Backup, Key: m.Key, Value: answers[0].Value, Primary: m.Primary, Nodes: m.Nodes}, from, 0)
-			}
-			return
-		}
-		t.take(&tribeswire.Message{Type: tribeswire.Copy, Key: m.Key, Value: answers[0].Value, Primary: m.Primary, Nodes: m.Nodes}, from.ID(), 0)
 	})
+}
+
+// nextFetch takes what is to be fetched of a key; nil is nothing any more.
+func (t *tribesMap) nextFetch(key string) *absentValue {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := t.fetching[key]
+	if x == nil {
+		delete(t.fetching, key)
+	} else {
+		t.fetching[key] = nil
+	}
+	return x
+}
+
+// fetchNow is fetch for one message. What was heard of the key since that came is newer.
+func (t *tribesMap) fetchNow(ctx context.Context, key string, x *absentValue) {
+	_, answers, _ := t.call(ctx, []*membership.Member{x.from}, t.cfg.Timeout, &tribeswire.Message{Type: tribeswire.Retrieve, Key: x.m.Key})
+	if len(answers) == 0 || answers[0].Value == nil {
+		return // it has gone meanwhile
+	}
+	now := t.stand(key)
+	if now.since(x.before, !t.cfg.Lazy) {
+		return
+	}
+	t.n.repaired.Add(1)
+	m := &tribeswire.Message{Type: tribeswire.Copy, Key: x.m.Key, Value: answers[0].Value, Primary: x.m.Primary, Nodes: x.m.Nodes}
+	if t.cfg.Lazy {
+		m.Type = tribeswire.Backup
+		t.takeLazy(m, x.from, 0)
+	} else {
+		t.take(m, x.from.ID(), 0)
+	}
+	after := t.stand(key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if next := t.fetching[key]; next != nil && !now.since(next.before, !t.cfg.Lazy) {
+		next.before = after // this is not what would be newer
+	}
 }
 
 // asked answers remote calls.

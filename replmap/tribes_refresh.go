@@ -148,7 +148,7 @@ func (t *tribesMap) fresh(m *membership.Member, key string, clock uint64, since 
 	defer t.mu.Unlock()
 	p := t.places[key]
 	_, missed := t.missed[m.ID()][key]
-	return missed || p != nil && (p.flying > 0 || p.heard.After(since))
+	return missed || p != nil && (p.flying > 0 || p.learned.After(since))
 }
 
 // agrees reports whether a key is here what a message says.

@@ -110,42 +110,24 @@ func (e *Engine) Start(ctx context.Context) error {
 // spawn runs f until the engine is closed. The caller holds e.mu, or is run by spawn.
 func (e *Engine) spawn(f func(context.Context)) { e.wg.Go(func() { f(e.ctx) }) }
 
-// later runs f, which answers another node, unless too much of that goes on: then the
-// other node asks again. It may be called from a listener, and reports whether f runs.
-func (e *Engine) later(f func(context.Context)) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return false
-	}
-	select {
-	case e.busy <- struct{}{}:
-		e.wg.Go(func() {
-			defer func() { <-e.busy }()
-			f(e.ctx)
-		})
-		return true
-	default:
-		e.n.refused.Add(1)
-		return false
-	}
-}
-
-// answer is later for a question of a peer. One peer has no more than a few of them open,
-// so that the others get answers whatever it does.
+// answer runs f, which answers a question of a peer, when there is a place. One peer has no
+// more than a few questions open, so that the others get answers whatever it does; further
+// ones are not answered, and the peer asks again. It may be called from a listener.
 func (e *Engine) answer(p *peer, f func(context.Context)) {
 	if p.asks.Add(1) > perPeer {
 		p.asks.Add(-1)
 		e.n.refused.Add(1)
 		return
 	}
-	ran := e.later(func(ctx context.Context) {
+	e.run(func(ctx context.Context) {
 		defer p.asks.Add(-1)
-		f(ctx)
+		select {
+		case e.busy <- struct{}{}:
+			defer func() { <-e.busy }()
+			f(ctx)
+		case <-ctx.Done():
+		}
 	})
-	if !ran {
-		p.asks.Add(-1)
-	}
 }
 
 // Usable fails with ErrNotReady while the sessions of the group are not here.

@@ -19,7 +19,8 @@ type peer struct {
 	e       *Engine
 	node    record.Node
 	asks    atomic.Int32 // questions that are being answered
-	greeted time.Time    // when it was last answered what was no news; guarded by Engine.mu
+	asking  asking
+	greeted time.Time // when it was last answered what was no news; guarded by Engine.mu
 }
 
 // send sends a message to the peer alone and waits until it has processed it.

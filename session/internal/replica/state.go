@@ -311,11 +311,7 @@ func (e *Engine) ask(ctx context.Context, k record.Key) {
 		if stands, _ := p.Is(); stands != peers.Current {
 			continue
 		}
-		asked.Go(func() {
-			if err := e.fetch(ctx, p, []record.Key{k}); err != nil {
-				e.cfg.Logger.Debug("session not fetched", "member", p.Member(), "err", err)
-			}
-		})
+		asked.Go(func() { p.get(ctx, k) })
 	}
 	asked.Wait()
 }
