@@ -56,7 +56,15 @@ func await[A mapwire.Message](ctx context.Context, q *question, m mapwire.Messag
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	life := q.p.Life()
-	defer context.AfterFunc(life, cancel)() // nor does sending take longer
+	defer context.AfterFunc(life, func() { // nor does sending take longer
+		if q.p.bye.Load() { // but it still says that it does not take the question
+			select {
+			case <-time.After(q.p.n.budget):
+			case <-ctx.Done():
+			}
+		}
+		cancel()
+	})()
 	if err = q.p.insist(ctx, m); err == nil {
 		select {
 		case x := <-q.answer:

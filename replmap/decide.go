@@ -83,7 +83,7 @@ func (n *native) decideAt(ctx context.Context, p *peer, w *mapwire.Write, diff *
 		return nil, false, err
 	case notDone(err):
 		p.n.log.Debug("primary was not asked", "member", p.Member(), "err", err)
-		if says(err, group.ErrNoTopic) { // it has left, and was not heard
+		if says(err, group.ErrNoTopic) && n.peers.Get(p.Node) == p { // it has left, and was not heard
 			n.peers.Drop(p.Node)
 		}
 		return nil, false, errNotPrimary

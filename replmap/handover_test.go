@@ -55,3 +55,37 @@ func TestHandOverUnderLoad(t *testing.T) {
 		stopAll(all[1:]...)
 	})
 }
+
+// Who asks a member that leaves the map for a decision knows what became of it.
+func TestLeavingIsNotUncertain(t *testing.T) {
+	for backups := range 2 {
+		inBubble(t, func(t *testing.T) {
+			f := newFarm(t, func(c *Config[string, string]) { c.Backups = backups })
+			all := f.start("a", "b", "c")
+			time.Sleep(10 * time.Second)
+			for range 5 {
+				keys := absentKeys(all[0], 40)
+				var over atomic.Bool
+				var writers sync.WaitGroup
+				for i, key := range keys {
+					n := all[1+i%2]
+					writers.Go(func() {
+						for !over.Load() {
+							_, err := n.Update(t.Context(), key, func(old string, _ bool) (string, bool, error) { return old + "+", true, nil })
+							must(t, err)
+						}
+					})
+				}
+				time.Sleep(50 * time.Millisecond)
+				must(t, all[0].Close(t.Context())) // and its group is there for a moment
+				time.Sleep(50 * time.Millisecond)
+				over.Store(true)
+				writers.Wait()
+				all[0].stop()
+				all[0] = f.start("a")[0]
+				time.Sleep(10 * time.Second)
+			}
+			stopAll(all...)
+		})
+	}
+}

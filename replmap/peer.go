@@ -20,6 +20,7 @@ type peer struct {
 	*peers.Peer
 	n      *native
 	speaks atomic.Uint32 // the highest version of the protocol
+	bye    atomic.Bool   // it has said goodbye
 }
 
 // send sends a message to the peer alone and waits until it has processed it.

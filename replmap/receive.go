@@ -38,6 +38,7 @@ func (n *native) receive(_ context.Context, m *message.Message) error {
 func (n *native) dispatch(p *peer, msg mapwire.Message) error {
 	switch m := msg.(type) {
 	case *mapwire.Bye:
+		p.bye.Store(true)
 		n.peers.Drop(p.Node)
 	case *mapwire.Change:
 		return n.merge(p, m.Entries)

@@ -107,8 +107,8 @@ func (s *Set[P]) Doubt(p P) {
 	s.Go(func(ctx context.Context) {
 		if _, err := s.greet(ctx, b.Member()); err != nil {
 			s.Tell(slog.LevelDebug, "member in doubt was not reached", b.Member(), "err", err)
-			if s.Estranging(err) { // it has left, and was not heard
-				s.Drop(b.Node)
+			if s.Estranging(err) {
+				s.gone(p)
 			}
 		}
 	})

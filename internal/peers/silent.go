@@ -126,8 +126,8 @@ func (s *Set[P]) recover(ctx context.Context, p P) {
 			return true
 		}
 		said, err := s.greet(ctx, b.Member())
-		if s.Estranging(err) { // it has left, and was not heard; if it comes again it says so
-			s.Drop(b.Node)
+		if s.Estranging(err) {
+			s.gone(p)
 			return true
 		}
 		if err != nil || !b.comeBack() {
@@ -143,6 +143,13 @@ func (s *Set[P]) recover(ctx context.Context, p P) {
 		s.Notify() // a start may wait for it
 		return true
 	})
+}
+
+// gone drops a peer that has left, and was not heard. If it comes again it says so.
+func (s *Set[P]) gone(p P) {
+	if node := p.base().Node; s.Get(node) == p {
+		s.Drop(node)
+	}
 }
 
 // How often and how often at least a member is greeted that does not answer.
