@@ -270,8 +270,8 @@ func (m *Manager) ClusterStats() ClusterStats {
 // that can still be used.
 func (s *Session) take(h *held, id ID) bool {
 	ok, primary := s.m.access(h)
-	if !ok {
-		return false
+	if !ok || ID(h.ID()).Random() != id.Random() {
+		return false // in the second case a login has come while it was looked for
 	}
 	s.h, s.came, s.known, s.primary = h, id, true, primary
 	if route := s.m.idRoute(); route != "" && !s.m.unbind.Load() {

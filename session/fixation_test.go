@@ -1,6 +1,11 @@
 package session
 
-import "testing"
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
 
 // A request that is under way with the id from before a login is not told the id that the
 // login has given the session: who planted the old one could have sent it.
@@ -29,4 +34,36 @@ func TestLoginTellsNobodyElse(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A request that has come with the id from before a login, and whose session is still being
+// looked for during that, does not get it.
+func TestLoginBesideALookUp(t *testing.T) {
+	inOffice(t, nil, func(o *office) {
+		wait := make(chan struct{})
+		o.cfg = func(c *Config) {
+			eachRequest(c)
+			c.Persist.Check, c.Persist.Store = true, firstLate{o.store, new(atomic.Bool), wait}
+		}
+		victim := newClient(t, o.node())
+		victim.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+		thief := *victim
+		var all sync.WaitGroup
+		all.Go(func() {
+			thief.with(func(s *Session) {
+				if s.User() != "" {
+					t.Errorf("has the session of %q", s.User())
+				}
+			})
+		})
+		synctest.Wait() // the session is looked for
+		victim.with(func(s *Session) { must(t, s.Login("ann")) })
+		close(wait)
+		all.Wait()
+		victim.with(func(s *Session) {
+			if s.User() != "ann" {
+				t.Errorf("the session of %q", s.User())
+			}
+		})
+	})
 }

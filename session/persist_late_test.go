@@ -123,3 +123,39 @@ func TestPersistLastStoredCountsAfterFailure(t *testing.T) {
 		})
 	})
 }
+
+// stuck is a store that hangs in a save, whatever its context says.
+type stuck struct {
+	*sessiontest.Store
+	wait chan struct{}
+}
+
+func (s stuck) Save(ctx context.Context, x *store.Session, base uint64) error {
+	<-s.wait
+	return s.Store.Save(ctx, x, base)
+}
+
+// A call of the store that never ends, as of a disk that hangs, holds up its own request, and
+// others of the session for a bounded time.
+func TestPersistStuckSave(t *testing.T) {
+	inOffice(t, nil, func(o *office) {
+		wait := make(chan struct{})
+		o.cfg = func(c *Config) { eachRequest(c); c.Persist.OnError, c.Persist.Store = Fail, stuck{o.store, wait} }
+		a := o.node()
+		c := newClient(t, a)
+		time.AfterFunc(time.Hour, func() { close(wait) })
+		c.with(func(s *Session) {
+			must(t, Set(s, "k", 1))
+			id := s.ID()
+			time.AfterFunc(time.Minute, func() {
+				other := newClient(t, a)
+				other.cookie = "sid=" + string(id)
+				begin := time.Now()
+				res := other.with(func(s *Session) { must(t, Set(s, "k", 2)) })
+				if took := time.Since(begin); res.StatusCode != http.StatusServiceUnavailable || took > 21*time.Second {
+					t.Errorf("status %d after %v", res.StatusCode, took)
+				}
+			})
+		})
+	})
+}

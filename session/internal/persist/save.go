@@ -75,32 +75,6 @@ func (k *Keeper) moved(h *table.Entry) bool {
 	return h.Kept.ID != "" && id != "" && h.Kept.ID != k.cfg.ID(id)
 }
 
-// acquire waits until nothing else is done to a session in the store.
-func (k *Keeper) acquire(ctx context.Context, h *table.Entry) error {
-	for {
-		h.Mu.Lock()
-		busy := kept(h).Busy
-		if busy == nil {
-			h.Kept.Busy = make(chan struct{})
-			h.Mu.Unlock()
-			return nil
-		}
-		h.Mu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (k *Keeper) release(h *table.Entry) {
-	h.Mu.Lock()
-	defer h.Mu.Unlock()
-	close(h.Kept.Busy)
-	h.Kept.Busy = nil
-}
-
 // job is a save, or the removal of a session that has ended.
 type job struct {
 	id      string         // what it is stored under
@@ -119,7 +93,7 @@ type job struct {
 // or ErrStore or another reason why not.
 func (k *Keeper) settle(ctx context.Context, h *table.Entry) error {
 	if err := k.acquire(ctx, h); err != nil {
-		return err
+		return k.failed(h, job{}, err)
 	}
 	defer k.release(h)
 	limit, written := time.Now().Add(3*k.cfg.Timeout), uint64(0)
