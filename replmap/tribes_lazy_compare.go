@@ -78,6 +78,9 @@ func (t *tribesMap) counts(key string, x *tribeswire.Message, m *membership.Memb
 		if x.Type != tribeswire.Remove && samePrimary(x.Primary, m) && bytes.Compare(a[:], b[:]) > 0 {
 			return its // both are the primary
 		}
+		if x.Type != tribeswire.Remove && !samePrimary(x.Primary, m) && !samePrimary(x.Primary, t.local()) && t.knowsAny([]*membership.Member{x.Primary}) {
+			return neither // it may have moved there: who is said to be the primary settles it
+		}
 		return ours
 	case known && samePrimary(p.primary, m), !known && samePrimary(x.Primary, m):
 		return its

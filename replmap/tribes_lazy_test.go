@@ -1,6 +1,7 @@
 package replmap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -251,6 +252,31 @@ func TestLazyNobodyIsThePrimary(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if have := checkLazy(t, all...); have["k"] != "1" {
 			t.Errorf("have %v", have)
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}
+
+// Who still takes itself for the primary of a key does not tell a member so that takes a third
+// one for it and has its value: the two primaries settle that. (Seed 734 of TestLazySimulation.)
+func TestLazyPrimaryIsAThird(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := lazyFarm(t).start("a", "b", "c")
+		a, b := all[0].rep.(*tribesMap), all[1].rep.(*tribesMap)
+		all[0].put("k", "old")
+		time.Sleep(10 * time.Second)
+		key, value := inJava(t, "k"), inJava(t, "new")
+		third := all[2].g.Local()
+		x := &tribeswire.Message{Type: tribeswire.Backup, Key: key, Value: value, Primary: third, Nodes: []*membership.Member{b.local()}}
+		b.takeLazy(x, third, 0)
+		b.mu.Lock()
+		b.places[string(key)].heard = time.Time{} // a moment ago
+		b.mu.Unlock()
+		a.compare(t.Context(), b.local())
+		if e, _ := b.table.Get(string(key)); !bytes.Equal(e.Value, value) {
+			t.Errorf("the value on the backup is %q", e.Value)
 		}
 		for _, n := range all {
 			n.stop()
