@@ -177,9 +177,6 @@ func (t *tribesMap) mergeLazy(ctx context.Context, m *membership.Member, theirs 
 		if x == nil && (since == 0 || mine) {
 			wins = ours // it may have forgotten it with those that had the value there
 		}
-		if wins == ours && since == 0 && wroteItself(m, x) {
-			wins = its
-		}
 		switch wins {
 		case ours:
 			if _, there := t.table.Get(key); there {

@@ -173,14 +173,13 @@ type repeat struct {
 	clash  bool
 	wish   *entry.Entry
 	before stance // when they had
-	at     time.Time
 }
 
 // sayAgain says again what a key is, later. Of each key one thing is said at a time, and
 // what crosses meanwhile makes one more, so that members that all write it do not gather
 // ever more to say.
 func (t *tribesMap) sayAgain(key string, clash bool, wish *entry.Entry) {
-	r := &repeat{clash, wish, t.stand(key), time.Now()}
+	r := &repeat{clash, wish, t.stand(key)}
 	t.mu.Lock()
 	p := t.place(key)
 	if p.next == nil || r.clash || !p.next.clash {
@@ -194,7 +193,7 @@ func (t *tribesMap) sayAgain(key string, clash bool, wish *entry.Entry) {
 	}
 	t.later(func(ctx context.Context) {
 		for r := t.nextSaid(key); r != nil; r = t.nextSaid(key) {
-			t.again(ctx, key, r)
+			t.again(ctx, key, r.clash, r.wish, r.before)
 		}
 	})
 }
@@ -213,23 +212,15 @@ func (t *tribesMap) nextSaid(key string) (r *repeat) {
 
 // again says what a key is, or only whose it is, after messages about it have crossed,
 // unless others have spoken since.
-func (t *tribesMap) again(ctx context.Context, key string, r *repeat) {
-	clash, wish, before, place := r.clash, r.wish, r.before, t.rank()
+func (t *tribesMap) again(ctx context.Context, key string, clash bool, wish *entry.Entry, before stance) {
+	place := t.rank()
 	if others, _ := t.members(); wish == nil {
 		place += len(others) + 1
 	}
 	select {
 	case <-ctx.Done():
 		return
-	case <-time.After(againPause / 2):
-	}
-	if wish != nil && time.Since(r.at) < againPause {
-		before = t.stand(key) // what came until now had crossed, too: it is not said again
-	}
-	select {
-	case <-ctx.Done():
-		return
-	case <-time.After(againPause/2 + time.Duration(place)*t.cfg.Access/4):
+	case <-time.After(againPause + time.Duration(place)*t.cfg.Access/4):
 	}
 	if t.stand(key).since(before, clash && !t.cfg.Lazy) {
 		return // another has said it again

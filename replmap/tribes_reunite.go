@@ -75,9 +75,6 @@ func (t *tribesMap) merge(ctx context.Context, m *membership.Member, all []*trib
 		if x == nil && since == 0 {
 			wins = ours // it has started where it saw nobody, and Java nodes do not tell it
 		}
-		if wins == ours && since == 0 && wroteItself(m, x) {
-			wins = its
-		}
 		switch wins {
 		case ours:
 			t.tellAll(ctx, []*membership.Member{m}, key)
@@ -161,13 +158,6 @@ func (t *tribesMap) wins(key string, x *tribeswire.Message, m *membership.Member
 		return ours
 	}
 	return its
-}
-
-// wroteItself reports whether m is the primary of what it says of a key. If it was never
-// lost then it has written that, maybe at this moment, when it had got what is here from
-// somebody else.
-func wroteItself(m *membership.Member, x *tribeswire.Message) bool {
-	return x != nil && x.Primary != nil && samePrimary(x.Primary, m)
 }
 
 // settle makes two members that have the same entry agree on its primary: the lower one of
