@@ -21,7 +21,7 @@ type meeting struct {
 func (s *Set[P]) Meet(m *membership.Member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.ghosts[m.ID()] || s.meetings[m.ID()] != nil || m.ID() == s.self {
+	if s.closed || s.meetings[m.ID()] != nil || m.ID() == s.self || s.ghost(m) {
 		return
 	}
 	x := &meeting{}

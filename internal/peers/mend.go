@@ -3,10 +3,7 @@ package peers
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"time"
-
-	"github.com/gotribes/tribes/membership"
 )
 
 // Mend repairs with a peer, again until it works or the peer is silent: then it catches up
@@ -73,9 +70,6 @@ func (s *Set[P]) Compare() {
 // and whoever answers at that address now is another member. One that is there after all is
 // met again when it says something.
 func (s *Set[P]) prune() {
-	s.mu.Lock()
-	maps.DeleteFunc(s.ghosts, func(id membership.ID, _ bool) bool { return !s.inView(id) })
-	s.mu.Unlock()
 	for _, p := range s.All() {
 		b := p.base()
 		seen := s.inView(b.Node)

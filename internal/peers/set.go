@@ -132,12 +132,12 @@ type Set[P Embeds] struct {
 	state    State         // of this member
 	turn     int           // of the next comparison
 	meetings map[membership.ID]*meeting
-	ghosts   map[membership.ID]bool // members at whose address others have joined
+	order    []membership.ID // in which members were first heard of, see ghost
 }
 
 // New returns an empty Set. ctx ends with the owner.
 func New[P Embeds](ctx context.Context, c Config, o Owner[P]) *Set[P] {
-	s := &Set[P]{own: o, changed: make(chan struct{}), meetings: make(map[membership.ID]*meeting), ghosts: make(map[membership.ID]bool)}
+	s := &Set[P]{own: o, changed: make(chan struct{}), meetings: make(map[membership.ID]*meeting)}
 	s.Config, s.ctx = c, ctx
 	s.peers.Store(new([]P))
 	return s
@@ -183,7 +183,7 @@ func (s *Set[P]) Met(m *membership.Member, is State) (p P, isNew, again bool) {
 	p = s.Get(m.ID())
 	var none P
 	isNew = p == none
-	if isNew && (s.closed || s.ghosts[m.ID()]) {
+	if isNew && (s.closed || s.ghost(m)) {
 		s.mu.Unlock()
 		return none, false, false
 	}
@@ -237,27 +237,12 @@ func (s *Set[P]) MemberEvent(_ context.Context, ev membership.Event) {
 		s.Meet(ev.Member)
 	case membership.Left, membership.Failed:
 		s.Drop(ev.Member.ID())
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.ghosts, ev.Member.ID())
-	}
-}
-
-// replace forgets the peers at whose address another member has joined: they have ended, though
-// the group may not know it yet, and what is sent to them the other one takes and acknowledges.
-func (s *Set[P]) replace(by *membership.Member) {
-	old := slices.Clone(s.View().Members)
-	for _, p := range s.All() {
-		old = append(old, p.base().Member())
-	}
-	for _, m := range old {
-		if m.AddrPort() != by.AddrPort() || m.ID() == by.ID() || !m.Dialable() {
-			continue
+		var none P
+		for _, m := range s.View().Members {
+			if m.AddrPort() == ev.Member.AddrPort() && s.Get(m.ID()) == none {
+				s.Meet(m) // it may have been taken for a ghost
+			}
 		}
-		s.mu.Lock()
-		s.ghosts[m.ID()] = true
-		s.mu.Unlock()
-		s.Drop(m.ID())
 	}
 }
 
