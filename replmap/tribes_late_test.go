@@ -349,3 +349,23 @@ func TestTribesFetchIsOvertaken(t *testing.T) {
 		}
 	})
 }
+
+// With Lazy a member that is first heard of by what it writes is not merged with at that
+// moment: what is here is older. (Seed 1089 of TestLazySimulation.)
+func TestLazyWriterIsNotMergedWith(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		all := lazyFarm(t).start("a", "b")
+		a, b := all[0].rep.(*tribesMap), all[1].g.Local()
+		a.mu.Lock()
+		a.others = nil // it has not heard of b
+		a.mu.Unlock()
+		x := &tribeswire.Message{Type: tribeswire.Backup, Key: inJava(t, "k"), Value: inJava(t, "v"), Primary: b}
+		a.heard(x, b, time.Now().UnixMilli())
+		if _, n := a.members(); n != 1 || a.apart(b) {
+			t.Errorf("%d members, merges %v", n, a.apart(b))
+		}
+		for _, n := range all {
+			n.stop()
+		}
+	})
+}

@@ -33,8 +33,11 @@ func (o objects) Receive(_ context.Context, m *message.Message) error {
 
 // heard takes a message of another member.
 func (t *tribesMap) heard(m *tribeswire.Message, from *membership.Member, sent int64) {
-	if m.Type != tribeswire.Stop { // who says something about the map has it, and may have had it for long
-		t.found(from, m.Type != tribeswire.Start && t.ready())
+	if m.Type != tribeswire.Stop {
+		// Who says something about the map has it, and may have had it for long. With Lazy
+		// the next comparison finds what it knows: to merge with it would set what is here
+		// against what it says just now.
+		t.found(from, !t.cfg.Lazy && m.Type != tribeswire.Start && t.ready())
 	}
 	if t.cfg.Lazy && m.Key != nil {
 		t.heardLazy(m, from, sent)
