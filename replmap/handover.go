@@ -68,12 +68,17 @@ func (n *native) hand(ctx context.Context, strays []*stray) (left map[string]ent
 	return left
 }
 
-// finishDecisions waits until what this member was asked is answered, for the budget at most:
-// who asks when it is closed asks another one, and who has no answer does not know what was
-// decided.
-func (n *native) finishDecisions() {
+// finish waits until what this member was asked is answered, and what is written here told, for
+// the budget at most: who asks when it is closed asks another one, and who has no answer does not
+// know what was decided. From the goodbye on some members take a write and others do not.
+func (n *native) finish() {
 	ctx, cancel := context.WithTimeoutCause(n.ctx, n.budget, errHandOver)
 	defer cancel()
+	written := make(chan struct{})
+	n.wg.Go(func() { // ends at last with n.ctx and the peers
+		n.writes.Wait()
+		close(written)
+	})
 	for range maxBusy {
 		select {
 		case n.busy <- struct{}{}:
@@ -81,5 +86,10 @@ func (n *native) finishDecisions() {
 			n.log.Warn("members without an answer", "cause", context.Cause(ctx))
 			return
 		}
+	}
+	select {
+	case <-written:
+	case <-ctx.Done():
+		n.log.Warn("writes not told to all", "cause", context.Cause(ctx))
 	}
 }

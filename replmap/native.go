@@ -23,6 +23,7 @@ type native struct {
 	ctx      context.Context // ends with close
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // goroutines
+	writes   sync.WaitGroup // that others are being told of; none begins once it is closed
 	busy     chan struct{}  // has room for those that answer others
 	reads    chan struct{}  // the same, of those that wait for nobody else: the others may wait for them
 	isReady  chan struct{}  // closed when all entries are here
@@ -140,7 +141,7 @@ func (n *native) close() {
 	n.closed = true
 	undo, begun := n.undo, n.begun
 	n.mu.Unlock()
-	n.finishDecisions()
+	n.finish()
 	n.peers.Close()
 	if begun {
 		ctx, cancel := context.WithTimeout(n.ctx, n.budget)
@@ -157,6 +158,14 @@ func (n *native) close() {
 
 // publish implements replication.
 func (n *native) publish(ctx context.Context, c *change) error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return ErrClosed
+	}
+	n.writes.Add(1)
+	n.mu.Unlock()
+	defer n.writes.Done()
 	if n.backups > 0 && !c.now.Gone {
 		return n.deliver(ctx, c)
 	}

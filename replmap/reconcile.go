@@ -136,6 +136,8 @@ func (n *native) again(ctx context.Context, end time.Time) bool {
 	select {
 	case <-time.After(askAgain):
 		return time.Now().Before(end)
+	case <-n.ctx.Done():
+		return false
 	case <-ctx.Done():
 		return false
 	}
