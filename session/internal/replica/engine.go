@@ -34,6 +34,7 @@ type Engine struct {
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup // goroutines
+	commits  sync.WaitGroup // none begins once it is closed
 	busy     chan struct{}  // has room for those that answer others
 	ready    chan struct{}  // closed when all sessions are here
 	draining atomic.Bool
@@ -172,8 +173,8 @@ func (e *Engine) Drain(ctx context.Context) error {
 	}
 }
 
-// Close says goodbye to the peers, drops all sessions and waits for everything that was
-// begun.
+// Close waits for commits that go on, for Config.Budget at most, says goodbye to the peers, drops
+// all sessions and waits for everything that was begun.
 func (e *Engine) Close() {
 	e.mu.Lock()
 	if e.closed {
@@ -184,6 +185,7 @@ func (e *Engine) Close() {
 	e.closed = true
 	undo, begun := e.undo, e.begun
 	e.mu.Unlock()
+	e.awaitCommits() // from the goodbye on some peers take a change and others do not
 	e.peers.Close()
 	if begun {
 		ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Budget)
@@ -197,6 +199,19 @@ func (e *Engine) Close() {
 	e.peers.Leave()
 	e.wg.Wait()
 	e.tab.Close()
+}
+
+func (e *Engine) awaitCommits() {
+	done := make(chan struct{})
+	e.wg.Go(func() { // ends at last with the peers
+		e.commits.Wait()
+		close(done)
+	})
+	select {
+	case <-done:
+	case <-time.After(e.cfg.Budget):
+		e.cfg.Logger.Warn("changes not confirmed by all", "waited", e.cfg.Budget)
+	}
 }
 
 // Create returns a session that nobody else can find yet. Before Start it panics.
@@ -293,8 +308,16 @@ func lastTouch(h *table.Entry) record.Version {
 }
 
 // Commit sends what was written to a session and returns when that is as safe as
-// Config.Wait says.
+// Config.Wait says. It fails with table.ErrClosed once the engine is closed.
 func (e *Engine) Commit(ctx context.Context, h *table.Entry) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return table.ErrClosed
+	}
+	e.commits.Add(1)
+	e.mu.Unlock()
+	defer e.commits.Done()
 	h.Order.Lock()
 	f := e.take(h)
 	h.Order.Unlock()
