@@ -31,7 +31,7 @@ func (t *tribesMap) publishLazy(ctx context.Context, e *entry.Entry) error {
 		}
 		defer end()
 		t.claim(e)
-		return t.spreadNow(ctx, to, e.Key)
+		return t.spreadNow(ctx, to, e.Key, true)
 	})
 	if len(to) == 0 {
 		t.n.alone.Add(1)
@@ -67,12 +67,13 @@ func (t *tribesMap) spread(ctx context.Context, to []*membership.Member, key str
 			return err
 		}
 		defer end()
-		return t.spreadNow(ctx, to, key)
+		return t.spreadNow(ctx, to, key, false)
 	})
 }
 
-// spreadNow is spread for a caller whose turn it is.
-func (t *tribesMap) spreadNow(ctx context.Context, to []*membership.Member, key string) error {
+// spreadNow is spread for a caller whose turn it is. If another member becomes the primary
+// while the backup gets the value, no other hears of this one, unless it has written the value.
+func (t *tribesMap) spreadNow(ctx context.Context, to []*membership.Member, key string, writes bool) error {
 	p, known := t.whose(key)
 	if !known {
 		return t.sendSome(ctx, to, &tribeswire.Message{Type: tribeswire.Remove, Key: []byte(key)})
@@ -84,6 +85,9 @@ func (t *tribesMap) spreadNow(ctx context.Context, to []*membership.Member, key 
 	nodes, moved, err := t.backUp(ctx, &e, p.nodes, to)
 	if err != nil {
 		return err
+	}
+	if p, known = t.whose(key); !writes && !(known && samePrimary(p.primary, t.local())) {
+		return nil
 	}
 	if moved {
 		to, _ = t.members()

@@ -14,6 +14,7 @@ import (
 	"github.com/gotribes/tribes/group"
 	"github.com/gotribes/tribes/membership"
 	"github.com/gotribes/tribes/replmap/internal/tribeswire"
+	"github.com/gotribes/tribes/transport/mem"
 )
 
 // lazyFarm is a farm of maps that talk as Java nodes with a LazyReplicatedMap do.
@@ -315,4 +316,42 @@ func (n *node) here() (count int) {
 		count++
 	}
 	return count
+}
+
+// Who tells others of a value that it has not written, and hears meanwhile that another member
+// has written the entry, does not tell more of them: who has written says so again.
+// (Seed 983 of TestLazySimulation.)
+func TestLazyWriteOvertakesTakeover(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := lazyFarm(t)
+		all := f.start("a", "b", "c")
+		a := all[0]
+		a.put("k", "old")
+		time.Sleep(10 * time.Second)
+		key, tells := string(inJava(t, "k")), a.rep.(*tribesMap)
+		p, _ := tells.whose(key)
+		backup, writer := all[1], all[2]
+		if p.nodes[0].ID() != backup.g.Local().ID() {
+			backup, writer = writer, backup
+		}
+		must(t, tells.spread(t.Context(), []*membership.Member{writer.g.Local()}, key))
+		time.Sleep(20 * time.Millisecond) // and so what it writes counts as crossed
+		f.net.SetLink("a", backup.name, mem.Link{Delay: 80 * time.Millisecond})
+		told := make(chan error)
+		go func() {
+			to, _ := tells.members()
+			told <- tells.spread(context.Background(), to, key)
+		}()
+		time.Sleep(20 * time.Millisecond)
+		writer.put("k", "new")
+		must(t, <-told)
+		f.net.SetLinks(mem.Link{Delay: time.Millisecond})
+		time.Sleep(20 * time.Second)
+		for _, n := range all {
+			if n.get("k") != "new" {
+				t.Errorf("k is %s on %s", n.get("k"), n.name)
+			}
+		}
+		stopAll(all...)
+	})
 }
