@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gotribes/tribes/group"
@@ -131,17 +130,11 @@ func (n *native) decided(ctx context.Context, p *peer, a *mapwire.Written) (*ent
 		return a.Entry, false, nil
 	case mapwire.NotPrimary:
 		return nil, false, errNotPrimary
+	case mapwire.NoHolder:
+		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %w", p.Member(), ErrNoHolder)
 	default:
-		return nil, false, failed(p, a.Error)
+		return nil, false, fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), a.Error)
 	}
-}
-
-// failed is the error of a decision that a primary could not make.
-func failed(p *peer, reason string) error {
-	if strings.Contains(reason, ErrNoHolder.Error()) {
-		return fmt.Errorf("tribes: replmap: primary %v: %w", p.Member(), ErrNoHolder)
-	}
-	return fmt.Errorf("tribes: replmap: primary %v: %s", p.Member(), reason)
 }
 
 // decideHere decides on this member if it is the primary. diff makes the value of that which
@@ -254,6 +247,9 @@ func (n *native) decide(ctx context.Context, p *peer, w *mapwire.Write) {
 		}
 	case err != nil:
 		a.Outcome, a.Error, a.Entry = mapwire.Failed, err.Error(), nil
+		if errors.Is(err, ErrNoHolder) && p.speaks.Load() >= mapwire.MaxVersion {
+			a.Outcome = mapwire.NoHolder
+		}
 	default:
 		a.Outcome = mapwire.Differs
 	}

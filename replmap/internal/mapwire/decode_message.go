@@ -93,11 +93,11 @@ func (m *Write) decode(d *decoder) {
 func (m *Written) decode(d *decoder) {
 	m.Request = d.Uvarint()
 	at := d.Offset()
-	m.Outcome = Outcome(d.within(uint8(Lacks)))
+	m.Outcome = Outcome(d.within(uint8(NoHolder)))
 	if m.Outcome == 0 {
 		d.Fail(wire.BadNumber, at)
 	}
-	d.newer = m.Outcome == Lacks
+	d.newer = m.Outcome >= Lacks
 	m.Error = d.string()
 	if d.bool() {
 		e := d.entry(anyFlag | flagDiff)

@@ -252,7 +252,7 @@ const hasState = 8
 func (m *Written) append(e *encoder) {
 	e.uvarint(m.Request)
 	e.byte(byte(m.Outcome))
-	e.newer = e.newer || m.Outcome == Lacks
+	e.newer = e.newer || m.Outcome >= Lacks
 	e.string(m.Error)
 	e.bool(m.Entry != nil)
 	if m.Entry != nil {

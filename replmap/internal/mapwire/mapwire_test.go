@@ -50,6 +50,7 @@ func samples() []Message {
 		&Write{Request: 9, Condition: IfValue, Value: []byte("v"), Entry: entry.Entry{Key: "k", Value: []byte("w"), Lifetime: time.Second}},
 		&Written{Request: 9, Outcome: Wrote, Entry: &live},
 		&Written{Request: 9, Outcome: Failed, Error: "store"}, &Written{Request: 9, Outcome: Lacks},
+		&Written{Request: 9, Outcome: NoHolder, Error: "nobody has it"},
 		&Written{Request: 9, Outcome: Wrote, Entry: &same},
 		&Write{Request: 9, Condition: IfVersion, Version: ver(3, 'a'), Has: &entry.State{Key: "k", Version: ver(3, 'a'), Sum: 9},
 			Entry: entry.Entry{Key: "k", Sum: 7, Diff: changed.Diff, Lifetime: time.Second}},

@@ -153,6 +153,7 @@ const (
 	NotPrimary                    // the member is not the primary, or not now
 	Failed                        // see the error
 	Lacks                         // the value is to be sent whole; version 2
+	NoHolder                      // no member has a value that this is about; see the error; version 2
 )
 
 // Written answers a Write.
