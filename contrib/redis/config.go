@@ -24,7 +24,8 @@ type Config struct {
 	// It holds for calls as a whole, with what the client repeats, and for each step of IDs.
 	Timeout time.Duration
 	// Replicas is how many replicas must acknowledge a save before it returns nil, by WAIT.
-	// If fewer do in time, Save fails with ErrReplicas. Touch and Delete do not wait.
+	// If fewer do in time, Save fails with ErrReplicas, and does so again until they have what
+	// is stored. Load, Touch and Delete do not wait.
 	Replicas int
 }
 

@@ -13,7 +13,8 @@ import (
 const lateness = 200 * time.Millisecond
 
 // saveAndWait is saveScript with a WAIT behind it on the same connection, without which that
-// would wait for what others have written.
+// would wait for what others have written. What it returns is confirmed, unless that is
+// overtaken.
 func (s *Store) saveAndWait(ctx context.Context, keys []string, args []any) (int, error) {
 	var master goredis.Cmdable = s.client
 	cluster, ok := s.client.(*goredis.ClusterClient)
@@ -40,9 +41,11 @@ func (s *Store) saveAndWait(ctx context.Context, keys []string, args []any) (int
 		return 0, err
 	}
 	done, err := saved.Int()
-	if err != nil || done == 0 {
+	if err != nil || done == overtaken {
 		return done, err
 	}
+	// Who is overtaken loads what is stored, and may find that it is its own save, of which it
+	// was told that it is not confirmed, and leave it at that: so it is to be confirmed here.
 	n, err := acks.Int()
 	if err == nil && n < s.config.Replicas {
 		err = fmt.Errorf("%w: %d of %d", ErrReplicas, n, s.config.Replicas)

@@ -16,7 +16,9 @@ import (
 )
 
 // ErrReplicas is the error of a save that fewer than Config.Replicas replicas have
-// acknowledged in time. The session is stored on the master.
+// acknowledged in time. The session is stored on the master, by that save or, if that was too
+// late, by the one that had overtaken it: who saves again on the same base gets this error until
+// the replicas have what is stored, and store.ErrConflict from then on.
 var ErrReplicas = errors.New("tribes: redis: saved, but not acknowledged by enough replicas")
 
 // Store keeps sessions in Redis. Its methods can be called from any number of goroutines.
@@ -137,7 +139,7 @@ func (s *Store) Save(ctx context.Context, x *store.Session, base uint64) error {
 		}
 		return saveScript.Run(ctx, s.client, keys, args...).Int()
 	})
-	if err == nil && v.(int) == 0 {
+	if err == nil && v.(int) != stored {
 		return store.ErrConflict
 	}
 	return err
@@ -148,13 +150,16 @@ func (s *Store) Save(ctx context.Context, x *store.Session, base uint64) error {
 func (s *Store) encode(x *store.Session, base uint64) []any {
 	var call [8]byte
 	rand.Read(call[:]) // never fails
-	ttl := ""
+	ttl, wait := "", ""
+	if s.config.Replicas > 0 {
+		wait = "1"
+	}
 	if x.Timeout > 0 {
 		ttl = strconv.FormatInt(time.Until(x.Accessed.Add(x.Timeout)).Milliseconds(), 10)
 	}
 	return []any{
 		strconv.FormatUint(base, 10), strconv.FormatUint(x.Version, 10),
-		x.Accessed.UnixMilli(), x.Timeout.Milliseconds(), bytes.Clone(x.Data), call[:], ttl,
+		x.Accessed.UnixMilli(), x.Timeout.Milliseconds(), bytes.Clone(x.Data), call[:], ttl, wait,
 	}
 }
 

@@ -17,6 +17,16 @@
 // A file that is not whole is an error, a [*CorruptError], which names it; other sessions are
 // not concerned. It stays until the session is deleted.
 //
+// # A disk that hangs
+//
+// Nothing ends a call of the file system, so each call runs on a goroutine of its own, some µs
+// more, and is left behind when its ctx ends: the error is [ErrPending] then. What is left
+// behind keeps the lock of its session, here and in other processes, until the file system
+// answers. So a save that was given up never replaces a newer one, and unless it was at its
+// very last steps it saves nothing any more. At most 64 calls that read and one that changes
+// something for each of the 64 locks are left behind; the next ones wait for these until their
+// ctx ends. [Store.Close] waits for them for 5 s.
+//
 // # Several processes
 //
 // Saves of one session are kept apart by locks on files (flock, LockFileEx), which end with

@@ -7,8 +7,15 @@ import (
 	"runtime"
 )
 
-// disk is what changes files. Tests have one that breaks off at any step.
+// disk is what reads and changes files. Tests have one that breaks off at any step, and one
+// that hangs.
 type disk interface {
+	// content returns what is in a file, and its size: alone if that is more than most.
+	content(name string, most int64) ([]byte, int64, error)
+	// look opens a file to be read.
+	look(name string) (file, error)
+	// list returns the names in a directory.
+	list(dir string) ([]string, error)
 	// create opens a file to be written, empty, and makes it if need be.
 	create(name string) (file, error)
 	// open opens a file to be changed.
@@ -29,6 +36,25 @@ type file interface {
 
 // system is the disk of the machine.
 type system struct{}
+
+func (system) content(name string, most int64) ([]byte, int64, error) {
+	if info, err := os.Stat(name); err == nil && info.Size() > most {
+		return nil, info.Size(), nil
+	}
+	b, err := os.ReadFile(name)
+	return b, int64(len(b)), err
+}
+
+func (system) look(name string) (file, error) { return os.Open(name) }
+
+func (system) list(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	return names, errors.Join(err, d.Close())
+}
 
 func (system) create(name string) (file, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

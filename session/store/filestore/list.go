@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"time"
 
@@ -34,15 +33,12 @@ func (s *Store) IDs(ctx context.Context) iter.Seq2[string, error] {
 }
 
 func (s *Store) ids(ctx context.Context) ([]string, error) {
-	if err := s.usable(ctx); err != nil {
-		return nil, err
-	}
-	d, err := os.Open(s.dir)
+	var names []string
+	err := s.reading(ctx, func() (err error) {
+		names, err = s.disk.list(s.dir)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	names, err := d.Readdirnames(-1)
-	if err := errors.Join(err, d.Close()); err != nil {
 		return nil, err
 	}
 	ids := make([]string, 0, len(names))
@@ -67,8 +63,8 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (removed int, err err
 	for _, id := range ids {
 		ok, err := s.expire(ctx, id, now)
 		switch {
-		case ctx.Err() != nil:
-			return removed, ctx.Err()
+		case err != nil && errors.Is(err, ctx.Err()):
+			return removed, err
 		case err != nil:
 			if failed++; first == nil {
 				first = err
@@ -84,8 +80,9 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (removed int, err err
 }
 
 // expire removes a session if it has expired.
-func (s *Store) expire(ctx context.Context, id string, now time.Time) (removed bool, err error) {
-	err = s.locked(ctx, id, func() error {
+func (s *Store) expire(ctx context.Context, id string, now time.Time) (bool, error) {
+	removed := false
+	err := s.locked(ctx, id, func() error {
 		h, err := s.peek(id)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -93,8 +90,14 @@ func (s *Store) expire(ctx context.Context, id string, now time.Time) (removed b
 		if err != nil || !h.session(id, nil).Expired(now) {
 			return err
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		removed = true
 		return s.disk.remove(s.path(id))
 	})
-	return removed && err == nil, err
+	if err != nil {
+		return false, err
+	}
+	return removed, nil
 }

@@ -38,25 +38,8 @@ func newLocks(dir string, done <-chan struct{}) []*lock {
 	return all
 }
 
-// acquire waits for the lock until ctx or the use of the store ends.
-func (l *lock) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case l.held <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-l.done:
-		return os.ErrClosed
-	}
-	if err := l.lockFile(ctx); err != nil {
-		<-l.held
-		return err
-	}
-	return nil
-}
-
+// lockFile waits for the file until ctx or the use of the store ends. The caller is the
+// holder.
 func (l *lock) lockFile(ctx context.Context) error {
 	if err := l.openFile(); err != nil {
 		return err
@@ -103,11 +86,13 @@ func (l *lock) openFile() (err error) {
 	return err
 }
 
+func (l *lock) unlockFile() error { return wrapPath(l.name, unlock(l.file)) }
+
 // release gives the lock up.
 func (l *lock) release() error {
-	err := unlock(l.file)
+	err := l.unlockFile()
 	<-l.held
-	return wrapPath(l.name, err)
+	return err
 }
 
 func wrapPath(name string, err error) error {

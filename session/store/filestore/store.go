@@ -36,13 +36,18 @@ type Config struct {
 // Store keeps sessions in a directory. It implements store.Store, store.Lister and
 // store.Expirer. Its methods can be called from any number of goroutines.
 type Store struct {
-	dir     string
-	maxData int
-	noSync  bool
-	disk    disk
-	locks   []*lock
-	close   func() error
-	done    chan struct{} // closed by Close
+	dir      string
+	maxData  int
+	noSync   bool
+	disk     disk
+	locks    []*lock
+	reads    chan struct{} // has room for those that read
+	done     chan struct{} // closed by Close
+	patience time.Duration // of Close
+
+	once     sync.Once
+	finished chan struct{} // closed when nothing is left behind after Close
+	failure  error         // to be looked at then
 }
 
 var (
@@ -50,7 +55,8 @@ var (
 	_ store.Expirer = (*Store)(nil)
 )
 
-// Open opens a store, and removes what a crash has left behind. Close it in the end.
+// Open opens a store, and removes what a crash has left behind. Close it in the end. It waits
+// for the file system, however long that takes.
 func Open(c Config) (*Store, error) {
 	s, err := open(c, system{})
 	if err != nil {
@@ -72,20 +78,15 @@ func open(c Config, d disk) (*Store, error) {
 		return nil, err
 	}
 	done := make(chan struct{})
-	s := &Store{dir: c.Dir, maxData: c.MaxData, noSync: c.NoSync, disk: d, locks: newLocks(c.Dir, done), done: done}
-	s.close = sync.OnceValue(func() error {
-		close(done)
-		return closeAll(s.locks)
-	})
+	s := &Store{
+		dir: c.Dir, maxData: c.MaxData, noSync: c.NoSync, disk: d, locks: newLocks(c.Dir, done), done: done,
+		reads: make(chan struct{}, mostReads), finished: make(chan struct{}), patience: closeWait,
+	}
 	if err := s.clean(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
-
-// Close waits for calls that change something, and ends the use of the directory. Calls
-// afterwards fail with os.ErrClosed.
-func (s *Store) Close() error { return s.close() }
 
 // usable fails after Close, and with a context that has ended.
 func (s *Store) usable(ctx context.Context) error {
@@ -137,43 +138,36 @@ func (s *Store) begin(ctx context.Context, id string) error {
 	return s.usable(ctx)
 }
 
-// locked runs f with the lock of a session.
-func (s *Store) locked(ctx context.Context, id string, f func() error) (err error) {
-	if err := s.usable(ctx); err != nil {
-		return err
-	}
-	l := s.locks[shardOf(id)]
-	if err := l.acquire(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.release()) }()
-	return f()
-}
-
 // Load implements store.Store.
 func (s *Store) Load(ctx context.Context, id string) (*store.Session, error) {
 	if err := s.begin(ctx, id); err != nil {
 		return nil, err
 	}
-	if !readsLock {
-		return s.read(id)
-	}
 	var v *store.Session
-	err := s.locked(ctx, id, func() (err error) {
+	read := func() (err error) {
 		v, err = s.read(id)
 		return err
-	})
-	return v, err
+	}
+	var err error
+	if readsLock {
+		err = s.locked(ctx, id, read)
+	} else {
+		err = s.reading(ctx, read)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 func (s *Store) read(id string) (*store.Session, error) {
 	name := s.path(id)
-	if info, err := os.Stat(name); err == nil && info.Size() > headSize+mostData {
-		return nil, &CorruptError{name, fmt.Sprintf("it has %d bytes", info.Size())}
-	}
-	b, err := os.ReadFile(name)
+	b, size, err := s.disk.content(name, headSize+mostData)
 	if err != nil {
 		return nil, notFound(err)
+	}
+	if size > headSize+mostData {
+		return nil, &CorruptError{name, fmt.Sprintf("it has %d bytes", size)}
 	}
 	v, reason := decode(b, id)
 	if reason != "" {
@@ -193,7 +187,7 @@ func notFound(err error) error {
 // peek reads the header of a session.
 func (s *Store) peek(id string) (h head, err error) {
 	name := s.path(id)
-	f, err := os.Open(name)
+	f, err := s.disk.look(name)
 	if err != nil {
 		return h, notFound(err)
 	}
@@ -222,29 +216,35 @@ func (s *Store) Save(ctx context.Context, v *store.Session, base uint64) error {
 	if len(v.Data) > s.maxData {
 		return store.ErrTooLarge
 	}
-	return s.locked(ctx, v.ID, func() error {
-		h, err := s.peek(v.ID) // version 0 if there is none
+	id, content := v.ID, encode(v) // v is the caller's when Save has returned, whatever goes on
+	return s.locked(ctx, id, func() error {
+		h, err := s.peek(id) // version 0 if there is none
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 		if h.version != base {
 			return store.ErrConflict
 		}
-		return s.replace(v)
+		return s.replace(ctx, id, content)
 	})
 }
 
-// replace writes the file of v, in the place of the one that is there. The lock is held.
-func (s *Store) replace(v *store.Session) error {
-	temporary := s.temporary(shardOf(v.ID))
-	if err := s.write(temporary, encode(v)); err != nil {
+// replace writes the file of a session, in the place of the one that is there, unless nobody
+// waits for that any more. The lock is held.
+func (s *Store) replace(ctx context.Context, id string, content []byte) error {
+	temporary := s.temporary(shardOf(id))
+	err := s.write(temporary, content)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		err = fmt.Errorf("%w (session was not saved)", err)
 		if e := s.disk.remove(temporary); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
 		return err
 	}
-	if err := s.disk.rename(temporary, s.path(v.ID)); err != nil {
+	if err := s.disk.rename(temporary, s.path(id)); err != nil {
 		return errors.Join(err, s.disk.remove(temporary))
 	}
 	return s.sync()
@@ -284,6 +284,9 @@ func (s *Store) Touch(ctx context.Context, id string, accessed time.Time) error 
 		defer func() { err = errors.Join(err, f.Close()) }()
 		h, err := readHead(f, name, id)
 		if err != nil || accessed.UnixMilli() <= h.last() {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		_, err = f.WriteAt(encodeTouch(accessed.UnixMilli(), id), int64(touchAt+h.free()*touchSize))

@@ -78,6 +78,13 @@ func session(id string, version uint64, data string) *store.Session {
 	return &store.Session{ID: id, Data: []byte(data), Version: version, Accessed: time.Now(), Timeout: time.Hour}
 }
 
+// acquire takes a lock as a call does.
+func acquire(t *testing.T, l *lock) {
+	t.Helper()
+	must(t, take(t.Context(), l.held, l.done))
+	must(t, l.lockFile(t.Context()))
+}
+
 func TestClose(t *testing.T) {
 	ctx := t.Context()
 	s, err := Open(Config{Dir: t.TempDir()})
@@ -104,7 +111,7 @@ func TestCloseEndsWaits(t *testing.T) {
 	dir := t.TempDir()
 	a, b := opened(t, Config{Dir: dir}), opened(t, Config{Dir: dir})
 	l := a.locks[shardOf("s")]
-	must(t, l.acquire(t.Context()))
+	acquire(t, l)
 	done := make(chan error)
 	for range 2 { // one waits for the file, the other for the first one
 		go func() { done <- b.Save(context.Background(), session("s", 1, "x"), 0) }()
@@ -127,7 +134,7 @@ func TestOpenWaitsForNobody(t *testing.T) {
 	dir := t.TempDir()
 	a := opened(t, Config{Dir: dir})
 	l := a.locks[7]
-	must(t, l.acquire(t.Context()))
+	acquire(t, l)
 	must(t, os.WriteFile(a.temporary(7), []byte("x"), 0o600))
 	must(t, os.WriteFile(a.temporary(8), []byte("x"), 0o600))
 	opened(t, Config{Dir: dir})
@@ -145,7 +152,7 @@ func TestLockWaitEndsWithContext(t *testing.T) {
 	dir := t.TempDir()
 	a, b := opened(t, Config{Dir: dir}), opened(t, Config{Dir: dir})
 	l := a.locks[shardOf("s")]
-	must(t, l.acquire(t.Context()))
+	acquire(t, l)
 	for _, s := range []*Store{a, b} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 		if err := s.Save(ctx, session("s", 1, "x"), 0); !errors.Is(err, context.DeadlineExceeded) {
