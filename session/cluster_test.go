@@ -385,6 +385,12 @@ func TestSCSNotReady(t *testing.T) {
 		if _, found, err := n.SCS().Find("token"); found || !errors.Is(err, ErrNotReady) {
 			t.Errorf("Find = %v, %v", found, err)
 		}
+		if err := n.SCS().Delete("token"); !errors.Is(err, ErrNotReady) {
+			t.Errorf("Delete = %v", err)
+		}
+		if all, err := n.SCS().All(); !errors.Is(err, ErrNotReady) {
+			t.Errorf("All = %v, %v", all, err)
+		}
 		n.stop()
 	})
 }

@@ -1,6 +1,9 @@
 package session
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // With WaitOne a change may be on one other node alone. The client that comes to a third
 // one, because its node has crashed, finds it there nevertheless.
@@ -20,6 +23,26 @@ func TestWaitOneIsFound(t *testing.T) {
 				t.Errorf("the client finds %q, %v", v, err)
 			}
 		})
+		n[1].stop()
+		n[2].stop()
+	})
+}
+
+// A store for scs finds it, too.
+func TestSCSWaitOneIsFound(t *testing.T) {
+	one := func(c *Config) { c.Cluster.Wait = WaitOne }
+	inFarm(t, []string{"a", "b", "c"}, one, func(f *farm, n []*server) {
+		commit := func(data string) { must(t, n[0].SCS().Commit("token", []byte(data), time.Now().Add(time.Hour))) }
+		commit("before")
+		f.net.Cut("a", "c")
+		commit("after")
+		if all, err := n[2].SCS().All(); err != nil || string(all["token"]) != "before" {
+			t.Fatalf("c has %q, %v; nothing is tested", all, err)
+		}
+		n[0].crash()
+		if data, found, err := n[2].SCS().Find("token"); err != nil || !found || string(data) != "after" {
+			t.Errorf("Find = %q, %v, %v", data, found, err)
+		}
 		n[1].stop()
 		n[2].stop()
 	})

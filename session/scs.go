@@ -49,20 +49,35 @@ func hashToken(token string) string {
 	return "scs-" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// find returns the session of a token, as a request finds its own: it may ask other nodes.
 func (s *SCS) find(token string) (*held, error) {
 	id, ok := scsID(token)
 	if !ok {
 		return nil, nil
 	}
-	h, err := s.m.look(string(id))
+	h, err := s.m.b.Find(context.Background(), string(id))
 	if h == nil || err != nil {
 		return nil, err
 	}
+	s.m.release(h) // who writes to one that has left memory meanwhile begins again
+	return s.alive(h), nil
+}
+
+// alive returns h unless its time is over.
+func (s *SCS) alive(h *held) *held {
 	if h.Expired(s.m.b.Now()) {
 		s.m.end(h, Expired)
-		return nil, nil
+		return nil
 	}
-	return h, nil
+	return h
+}
+
+// data returns a copy of what a session has.
+func (s *SCS) data(h *held) ([]byte, bool) {
+	h.Mu.RLock()
+	defer h.Mu.RUnlock()
+	v, ok := h.Rec.Get(scsName)
+	return append([]byte(nil), v.Bytes...), ok
 }
 
 // Find returns the data of a token, and false if there is none or it has expired.
@@ -74,10 +89,8 @@ func (s *SCS) Find(token string) ([]byte, bool, error) {
 	if h == nil || err != nil {
 		return nil, false, err
 	}
-	h.Mu.RLock()
-	defer h.Mu.RUnlock()
-	v, ok := h.Rec.Get(scsName)
-	return append([]byte(nil), v.Bytes...), ok, nil
+	data, ok := s.data(h)
+	return data, ok, nil
 }
 
 // Commit stores the data of a token until expiry, which is compared with the clock of
@@ -164,6 +177,9 @@ func (s *SCS) Delete(token string) error {
 // All returns the data of all tokens that have not expired, also of those that only the
 // store of Config.Persist has; it fails if that cannot list.
 func (s *SCS) All() (map[string][]byte, error) {
+	if err := s.m.b.Usable(); err != nil {
+		return nil, err // not "none", nor some
+	}
 	all := make(map[string][]byte)
 	for h, err := range s.m.everything(context.Background()) {
 		if err != nil {
@@ -173,11 +189,13 @@ func (s *SCS) All() (map[string][]byte, error) {
 		if !ok {
 			continue
 		}
-		data, ok, err := s.Find(token)
-		if err != nil {
+		if h, err = s.m.look(scsPrefix + token); err != nil {
 			return nil, err
 		}
-		if ok {
+		if h == nil || s.alive(h) == nil {
+			continue
+		}
+		if data, ok := s.data(h); ok {
 			all[token] = data
 		}
 	}
