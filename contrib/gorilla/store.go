@@ -6,9 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"hash/maphash"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -29,8 +27,7 @@ type Store struct {
 
 	data  *session.SCS
 	known states
-	seed  maphash.Seed
-	locks [64]sync.Mutex // of sessions, by their ids: one Save at a time
+	locks locks
 }
 
 var _ sessions.Store = (*Store)(nil)
@@ -40,7 +37,7 @@ var _ sessions.Store = (*Store)(nil)
 func New(m *session.Manager) *Store {
 	return &Store{
 		Options: &sessions.Options{Path: "/", MaxAge: 30 * 24 * 60 * 60, HttpOnly: true, SameSite: http.SameSiteLaxMode},
-		data:    m.SCS(), known: states{of: make(map[key]*state)}, seed: maphash.MakeSeed(),
+		data:    m.SCS(), known: states{of: make(map[key]*state)}, locks: locks{of: make(map[string]*lock)},
 	}
 }
 
@@ -123,8 +120,7 @@ func (s *Store) begin(x *sessions.Session, st *state) error {
 
 // renew stores a session with a new id, and ends the old one.
 func (s *Store) renew(x *sessions.Session, st *state) error {
-	l := s.lock(st.id)
-	defer l.Unlock()
+	defer s.locks.lock(st.id)()
 	old := token(x.Name(), st.id)
 	if err := s.merge(x, st); err != nil {
 		return err
@@ -138,8 +134,7 @@ func (s *Store) renew(x *sessions.Session, st *state) error {
 // end deletes a session, if there is one.
 func (s *Store) end(x *sessions.Session, st *state) error {
 	if st.id != "" {
-		l := s.lock(st.id) // or a Save that has seen it brings it back
-		defer l.Unlock()
+		defer s.locks.lock(st.id)() // or a Save that has seen it brings it back
 		if err := s.data.Delete(token(x.Name(), st.id)); err != nil {
 			return err
 		}
@@ -150,8 +145,7 @@ func (s *Store) end(x *sessions.Session, st *state) error {
 
 // update stores what has changed in a session.
 func (s *Store) update(x *sessions.Session, st *state) error {
-	l := s.lock(st.id)
-	defer l.Unlock()
+	defer s.locks.lock(st.id)()
 	if err := s.merge(x, st); err != nil {
 		return err
 	}
@@ -164,12 +158,6 @@ func (s *Store) update(x *sessions.Session, st *state) error {
 	}
 	st.data = data
 	return nil
-}
-
-func (s *Store) lock(id string) *sync.Mutex {
-	l := &s.locks[maphash.String(s.seed, id)%uint64(len(s.locks))]
-	l.Lock()
-	return l
 }
 
 // expiry returns until when a session is kept.
