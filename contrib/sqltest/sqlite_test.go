@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,6 +56,32 @@ func TestSQLiteBusy(t *testing.T) {
 	}
 	must(t, tx.Commit())
 	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
+}
+
+// TestSQLiteOtherConstraints: what a table of the user's own does not allow is an error that
+// says so, and not a conflict with another node, which would be tried again and again.
+func TestSQLiteOtherConstraints(t *testing.T) {
+	d := &database{sqlstore.SQLite, func(t testing.TB) *sql.DB { return openDB(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "s.db")) }}
+	db := d.open(t)
+	d = &database{sqlstore.SQLite, func(testing.TB) *sql.DB { return db }}
+	st := d.stored(t, sqlstore.Config{})
+	must(t, st.Save(t.Context(), session("s", 1, "x"), 0))
+	for _, statement := range []string{
+		"CREATE TRIGGER no_delete BEFORE DELETE ON tomcat_sessions BEGIN SELECT RAISE(ABORT, 'audited'); END",
+		"ALTER TABLE tomcat_sessions ADD COLUMN tenant TEXT CHECK (session_id <> 'bad')",
+	} {
+		_, err := db.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	if err := st.Delete(t.Context(), "s"); !storetest.Outage(err) || !strings.Contains(err.Error(), "audited") {
+		t.Errorf("Delete = %v", err)
+	}
+	if err := st.Save(t.Context(), session("bad", 1, "x"), 0); !storetest.Outage(err) || !strings.Contains(err.Error(), "CHECK") {
+		t.Errorf("Save = %v", err)
+	}
+	if err := st.Save(t.Context(), session("s", 1, "x"), 0); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("Save of what is there = %v", err)
+	}
 }
 
 // sqliteSource is a database in a file that processes share.

@@ -56,22 +56,32 @@ var sqliteCodes = map[int]code{
 	5:    rolledBack, // busy
 	6:    rolledBack, // locked
 	18:   tooLarge,
-	19:   duplicate, // a constraint; none of our values is null
-	1555: duplicate,
-	2067: duplicate,
+	19:   duplicate, // a constraint, of a driver that does not say which; none of our values is null
+	1555: duplicate, // primary key
+	2067: duplicate, // unique
+	2579: duplicate, // rowid
 }
 
 // codeOf finds out what an error means. It imports no driver.
 func codeOf(err error) code {
 	for ; err != nil; err = errors.Unwrap(err) {
 		switch e := err.(type) {
+		case interface{ Unwrap() []error }:
+			for _, one := range e.Unwrap() {
+				if c := codeOf(one); c != unknown {
+					return c
+				}
+			}
+			return unknown
 		case interface{ SQLState() string }:
 			return sqlStates[e.SQLState()]
 		case interface{ Code() int }:
-			if c, ok := sqliteCodes[e.Code()]; ok {
-				return c
+			const constraint = 19 // the others are of a table that the user has made: no other node is behind them
+			c, ok := sqliteCodes[e.Code()]
+			if primary := e.Code() & 0xFF; !ok && primary != constraint {
+				c = sqliteCodes[primary]
 			}
-			return sqliteCodes[e.Code()&0xFF]
+			return c
 		}
 		if n, ok := number(err); ok {
 			return mysqlNumbers[n]

@@ -45,6 +45,8 @@ func TestCodes(t *testing.T) {
 		{&numberError{Number: 1213}, rolledBack}, {&numberError{Number: 1062}, duplicate}, {&numberError{Number: 1406}, tooLarge},
 		{&numberError{Number: 2006}, unknown},
 		{codeError(5), rolledBack}, {codeError(5 | 2<<8), rolledBack}, {codeError(2067), duplicate}, {codeError(18), tooLarge}, {codeError(11), unknown},
+		{codeError(19), duplicate}, {codeError(1555), duplicate}, {codeError(2579), duplicate},
+		{codeError(275), unknown}, {codeError(787), unknown}, {codeError(1299), unknown}, {codeError(1811), unknown},
 		{fmt.Errorf("exec: %w", &numberError{Number: 1213}), rolledBack},
 	} {
 		if got := codeOf(tt.err); got != tt.want {
@@ -81,6 +83,10 @@ func TestRolledBackIsTriedAgain(t *testing.T) {
 			t.Errorf("Save = %v after %d tries", err, f.count())
 		}
 		f.fail(repeat(deadlock, 2)...)
+		if _, err := s.Load(ctx, "s"); !errors.Is(err, store.ErrNotFound) || f.count() != 3 {
+			t.Errorf("Load = %v after %d tries", err, f.count())
+		}
+		f.fail(inRows{deadlock}, inRows{deadlock}) // some drivers say so with the first row
 		if _, err := s.Load(ctx, "s"); !errors.Is(err, store.ErrNotFound) || f.count() != 3 {
 			t.Errorf("Load = %v after %d tries", err, f.count())
 		}

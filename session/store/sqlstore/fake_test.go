@@ -66,14 +66,21 @@ func (s *fakeStmt) Exec([]driver.Value) (driver.Result, error) {
 }
 
 func (s *fakeStmt) Query([]driver.Value) (driver.Rows, error) {
-	return noRows{}, s.f.next(s.text)
+	err := s.f.next(s.text)
+	if in, ok := err.(inRows); ok {
+		return noRows{in.error}, nil
+	}
+	return noRows{io.EOF}, err
 }
 
-type noRows struct{}
+// inRows is an error that comes not before the first row is asked for.
+type inRows struct{ error }
 
-func (noRows) Columns() []string         { return []string{"x"} }
-func (noRows) Close() error              { return nil }
-func (noRows) Next([]driver.Value) error { return io.EOF }
+type noRows struct{ end error }
+
+func (noRows) Columns() []string           { return []string{"x"} }
+func (noRows) Close() error                { return nil }
+func (r noRows) Next([]driver.Value) error { return r.end }
 
 // faked returns a store over a fake.
 func faked(t *testing.T, c Config) (*Store, *fake) {
