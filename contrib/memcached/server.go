@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type server struct {
 	addr   string
 	config *Config
 	slots  chan struct{} // one for each connection that is in use
+	resume atomic.Int64  // in ns since 1970: until then it is asked last, since it cannot be reached; 0 if it can
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -30,6 +32,31 @@ func newServer(addr string, c *Config) *server {
 type dialError struct{ error }
 
 func (e dialError) Unwrap() error { return e.error }
+
+// pause is how long a server that cannot be reached is asked last. Then one call tries.
+const pause = 5 * time.Second
+
+// away reports whether a server is to be asked last.
+func (s *server) away() bool {
+	at, now := s.resume.Load(), time.Now()
+	return at != 0 && (now.UnixNano() < at || !s.resume.CompareAndSwap(at, now.Add(pause).UnixNano()))
+}
+
+// reach is take for a part of the time that is left, so that as many servers can be tried. If
+// that was not enough the error is a dialError.
+func (s *server) reach(ctx context.Context, parts int, fresh bool) (*conn, error) {
+	limited := ctx
+	if deadline, ok := ctx.Deadline(); ok && parts > 1 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(parts))
+		defer cancel()
+	}
+	c, err := s.take(limited, fresh)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = dialError{err}
+	}
+	return c, err
+}
 
 // take returns a connection, which must be given back. With fresh it is a new one.
 func (s *server) take(ctx context.Context, fresh bool) (*conn, error) {
@@ -55,8 +82,10 @@ func (s *server) take(ctx context.Context, fresh bool) (*conn, error) {
 	c, err := s.config.Dial(ctx, "tcp", s.addr)
 	if err != nil {
 		<-s.slots
+		s.resume.Store(time.Now().Add(pause).UnixNano())
 		return nil, dialError{err}
 	}
+	s.resume.Store(0)
 	return newConn(c, s.config.MaxData+headBytes), nil
 }
 
@@ -85,10 +114,11 @@ func (s *server) clear(closed bool) {
 }
 
 // do runs f on a connection. One that was idle may have been closed by the server long ago;
-// if f has changed nothing yet it gets another one then.
-func (s *server) do(ctx context.Context, f func(ctx context.Context, c *conn) error) error {
+// if f has changed nothing yet it gets another one then. For a connection it waits for one of
+// so many parts of the time.
+func (s *server) do(ctx context.Context, parts int, f func(ctx context.Context, c *conn) error) error {
 	for fresh := false; ; fresh = true {
-		c, err := s.take(ctx, fresh)
+		c, err := s.reach(ctx, parts, fresh)
 		if err != nil {
 			return err
 		}

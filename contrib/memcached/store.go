@@ -52,11 +52,21 @@ func (s *Store) do(ctx context.Context, op, id string, f func(ctx context.Contex
 		return wrap(op, err)
 	}
 	key := s.config.Prefix + id
+	servers := rank(s.servers, id)
+	if !s.config.Hazelcast {
+		servers = servers[:1] // no other has the session
+	}
+	for range servers {
+		if !servers[0].away() {
+			break
+		}
+		servers = append(servers[1:], servers[0])
+	}
 	var err error
-	for _, x := range rank(s.servers, id) {
-		err = x.do(ctx, func(ctx context.Context, c *conn) error { return f(ctx, c, key) })
-		if !s.config.Hazelcast || !errors.As(err, new(dialError)) {
-			break // another server does not have the session, or f may have changed something
+	for i, x := range servers {
+		err = x.do(ctx, len(servers)-i, func(ctx context.Context, c *conn) error { return f(ctx, c, key) })
+		if !errors.As(err, new(dialError)) {
+			break // f may have changed something
 		}
 	}
 	return wrap(op, err)
