@@ -195,3 +195,39 @@ func TestTokensOfSeveralForms(t *testing.T) {
 		}
 	})
 }
+
+// Tokens that stay on this node, as they are, are no worse: a request that another one overtakes
+// has changed nothing before.
+func TestTokensOfThisNode(t *testing.T) {
+	var between func()
+	m := newManager(t, Config{LocalOnly: func(string) bool {
+		if f := between; f != nil { // a request has used its token, and is about to store that
+			between = nil
+			f()
+		}
+		return true
+	}})
+	c := newClient(t, m)
+	var tokens [3]string
+	use := func(i int, want bool) {
+		t.Helper()
+		c.with(func(s *Session) {
+			if ok, err := order.Use(s, tokens[i]); ok != want || err != nil {
+				t.Errorf("Use of token %d = %v, %v", i, ok, err)
+			}
+		})
+	}
+	c.with(func(s *Session) {
+		for i := range tokens {
+			var err error
+			tokens[i], err = order.New(s)
+			must(t, err)
+		}
+	})
+	between = func() { use(2, true) }
+	use(0, true)
+	use(1, true)
+	for i := range tokens {
+		use(i, false)
+	}
+}

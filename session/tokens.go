@@ -38,7 +38,7 @@ var errNoToken = errors.New("no such token")
 func (t Tokens) New(s *Session) (string, error) {
 	token := string(newID(""))
 	err := Update(s, string(t), func(all *[]string) error {
-		*all = append(*all, token)
+		*all = append(slices.Clone(*all), token) // with LocalOnly other requests have the same slice
 		*all = slices.Delete(*all, 0, max(len(*all)-maxTokens, 0))
 		return nil
 	})
@@ -62,7 +62,7 @@ func (t Tokens) Use(s *Session, token string) (bool, error) {
 		if found < 0 {
 			return errNoToken
 		}
-		*all = slices.Delete(*all, found, found+1)
+		*all = slices.Delete(slices.Clone(*all), found, found+1)
 		return nil
 	})
 	if errors.Is(err, errNoToken) {

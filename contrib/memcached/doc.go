@@ -42,8 +42,9 @@
 //   - Any of Servers that can be reached serves any session: a call tries one after the other,
 //     each for its part of the time, and one that could not be reached last for five seconds.
 //     For one that can be reached but does not answer no other steps in, until the cluster and
-//     the network drop it. Sessions are in the map hz_memcache_NAME, NAME being the prefix up to its first ':'. How many copies there are
-//     is a setting of that map (backup-count, 1 if nothing is said).
+//     the network drop it. Sessions are in the map hz_memcache_NAME, NAME being the prefix up to
+//     its first ':'. How many copies there are is a setting of that map (backup-count, 1 if
+//     nothing is said).
 //   - In place of cas a save takes a lock: a second item beside the session that add makes, of
 //     which there is one whoever makes it. So saves of all nodes exclude each other, and one
 //     that was overtaken fails with ErrConflict. This is not as strong as cas: of two saves at
