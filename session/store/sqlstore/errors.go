@@ -45,6 +45,7 @@ var mysqlNumbers = map[uint64]code{
 	1205: rolledBack, // lock wait timeout
 	1213: rolledBack, // deadlock
 	1020: rolledBack, // the record has changed since it was read
+	3101: rolledBack, // another member of a replication group was ahead
 	1062: duplicate,
 	1406: tooLarge, // longer than the column
 	1153: tooLarge, // longer than max_allowed_packet

@@ -42,7 +42,7 @@ func TestCodes(t *testing.T) {
 		{nil, unknown}, {errors.New("x"), unknown}, {context.Canceled, unknown}, {otherNumber{"1062"}, unknown},
 		{stateError("40001"), rolledBack}, {stateError("40P01"), rolledBack}, {stateError("23505"), duplicate},
 		{stateError("22001"), tooLarge}, {stateError("57P01"), unknown},
-		{&numberError{Number: 1213}, rolledBack}, {&numberError{Number: 1062}, duplicate}, {&numberError{Number: 1406}, tooLarge},
+		{&numberError{Number: 1213}, rolledBack}, {&numberError{Number: 3101}, rolledBack}, {&numberError{Number: 1062}, duplicate}, {&numberError{Number: 1406}, tooLarge},
 		{&numberError{Number: 2006}, unknown},
 		{codeError(5), rolledBack}, {codeError(5 | 2<<8), rolledBack}, {codeError(2067), duplicate}, {codeError(18), tooLarge}, {codeError(11), unknown},
 		{codeError(19), duplicate}, {codeError(1555), duplicate}, {codeError(2579), duplicate},
