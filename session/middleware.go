@@ -147,6 +147,7 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 	}
 	s.h.Mu.RLock()
 	id, timeout := ID(s.h.Rec.ID()), s.h.Rec.Timeout()
+	tell := id.Random() == s.came.Random() || s.mine != "" && s.entitled(s.h, nil)
 	s.h.Mu.RUnlock()
 	if id == "" { // ended by another request
 		return nil
@@ -154,7 +155,7 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 	var all []*http.Cookie
 	// An id that another request has given the session, as at a login, is not for who has
 	// come with the one before.
-	if (s.send || c.Persistent) && (s.mine || id.Random() == s.came.Random()) {
+	if (s.send || c.Persistent) && tell {
 		all = append(all, c.session(id, timeout, overTLS))
 	}
 	if c.RouteName != "" && !s.routed {
