@@ -66,12 +66,9 @@ func (s *Session) held() *held {
 // view runs f on the record, if there is one, while nobody writes to it.
 func (s *Session) view(f func(h *held)) {
 	h := s.held()
-	for range maxReloads {
-		if h == nil {
-			return
-		}
+	for i := 0; h != nil; i++ {
 		h.Mu.RLock()
-		if !swappedOut(h) {
+		if !swappedOut(h) || i == maxReloads {
 			break
 		}
 		h.Mu.RUnlock()
@@ -189,6 +186,7 @@ func (s *Session) create(f func(h *held) error) (ID, *held, error) {
 	}
 	s.h, s.isNew, s.mine, s.send, s.login = h, true, id, true, h.Rec.LoginVersion()
 	s.pinned = append(s.pinned, h)
+	s.wrote.Store(true)
 	return id, h, nil
 }
 
@@ -389,7 +387,7 @@ func (s *Session) Invalidate() bool {
 		s.over = append(s.over, h)
 	}
 	s.mu.Unlock()
-	ended := h != nil && s.m.end(h, Invalidated)
+	h, ended := s.m.endWhole(h)
 	if ended {
 		// That the others do not confirm it is counted; here it has ended.
 		_ = s.save(h, nil)
