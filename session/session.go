@@ -349,7 +349,7 @@ func (s *Session) renew(user *string) error {
 			return ErrEnded
 		}
 		if user != nil {
-			if err := h.Rec.SetPrincipal([]byte(*user)); err != nil {
+			if err := h.Rec.Login([]byte(*user)); err != nil {
 				return err
 			}
 			s.proved = *user
