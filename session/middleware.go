@@ -111,8 +111,9 @@ func (m *Manager) unavailable(w http.ResponseWriter, r *http.Request, err error)
 	m.config.Unavailable(w, r, err)
 }
 
-// header puts into the header of a response what the client must learn, once: it fails
-// if what was written before is not safe. Cookies can no longer be sent then.
+// header puts into the header of a response what the client must learn, once. If what was
+// written before is not safe it fails, and nothing is left in the header but the id that this
+// request has given a session of before: the client would lose it.
 func (s *Session) header(r *http.Request, header http.Header) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +121,12 @@ func (s *Session) header(r *http.Request, header http.Header) error {
 		return nil
 	}
 	s.written = true
-	if err := s.commit(r.Context()); err != nil {
-		return err
+	err := s.commit(r.Context())
+	if err != nil {
+		clear(header)
+		if s.isNew || s.mine == "" {
+			return err
+		}
 	}
 	if s.used {
 		header.Add("Vary", "Cookie")
@@ -133,7 +138,7 @@ func (s *Session) header(r *http.Request, header http.Header) error {
 	if len(cookies) > 0 && header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", `no-cache="Set-Cookie"`)
 	}
-	return nil
+	return err
 }
 
 // cookies returns what the client must learn. The caller holds s.mu.
