@@ -270,10 +270,13 @@ func (m *Manager) ClusterStats() ClusterStats {
 // that can still be used.
 func (s *Session) take(h *held, id ID) bool {
 	ok, primary := s.m.access(h)
-	if !ok || ID(h.ID()).Random() != id.Random() {
+	h.Mu.RLock()
+	is, login := ID(h.Rec.ID()), h.Rec.LoginVersion()
+	h.Mu.RUnlock()
+	if !ok || is.Random() != id.Random() {
 		return false // in the second case a login has come while it was looked for
 	}
-	s.h, s.came, s.known, s.primary = h, id, true, primary
+	s.h, s.came, s.known, s.primary, s.login = h, id, true, primary, login
 	if route := s.m.idRoute(); route != "" && !s.m.unbind.Load() {
 		s.primary = id.Route() == route || s.m.group == nil && s.m.keeper == nil
 		if id.Route() != route {

@@ -102,7 +102,8 @@
 // the id of somebody else's session in advance; and who knew the id of a session before
 // its login does not after, because [Session.Login] renews it, and the old id is dead at
 // once. A request that was running with the old id goes on with the session, but does
-// not learn the new id; one that comes with the old id later has no session.
+// not learn the new id, and after a login cannot give the session another one; one that comes
+// with the old id later has no session.
 //
 // Cookies are HttpOnly, SameSite=Lax and, over TLS, Secure. A server behind a proxy that
 // ends TLS sets Cookie.Secure to [SecureAlways]. Of several cookies of the name the first

@@ -19,7 +19,8 @@ var (
 	// request that Config.Skip leaves out.
 	ErrNoSession = errors.New("tribes: session: request has no session")
 	// ErrEnded is the error of a write to a session that was invalidated by another
-	// request or has expired meanwhile.
+	// request or has expired meanwhile, and of Renew and Login if another request has
+	// logged in meanwhile.
 	ErrEnded = record.ErrEnded
 	// ErrClosed is the error of a new session after [Manager.Close], and of the calls of a
 	// [Client] and a [StoreNode] that is closed.

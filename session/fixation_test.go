@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -66,4 +67,83 @@ func TestLoginBesideALookUp(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A request that is under way with the id from before a login does not get the session by
+// giving it another id, neither by Renew nor by a login of somebody else.
+func TestLoginKeepsOthersFromRenewing(t *testing.T) {
+	for name, renew := range map[string]func(s *Session) error{
+		"renew": (*Session).Renew,
+		"login": func(s *Session) error { return s.Login("eve") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newManager(t, Config{})
+			victim := newClient(t, m)
+			victim.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+			thief := *victim
+			thief.with(func(s *Session) {
+				victim.with(func(s *Session) { must(t, s.Login("ann")) })
+				if err := renew(s); !errors.Is(err, ErrEnded) {
+					t.Errorf("error %v, want ErrEnded", err)
+				}
+			})
+			thief.with(func(s *Session) {
+				if s.ID() != "" {
+					t.Errorf("has the session of %q", s.User())
+				}
+			})
+			victim.with(func(s *Session) {
+				if s.User() != "ann" || get[string](t, s, "k") != "v" {
+					t.Errorf("the session of %q", s.User())
+				}
+			})
+		})
+	}
+}
+
+// A request that has renewed the id is not told the one that a login has given the session
+// since: the client that logs in had come before.
+func TestLoginAfterARenewalTellsNobodyElse(t *testing.T) {
+	m := newManager(t, Config{})
+	victim := newClient(t, m)
+	victim.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+	thief := *victim
+	victim.with(func(s *Session) {
+		login := s
+		thief.with(func(s *Session) {
+			must(t, s.Renew())
+			must(t, login.Login("ann"))
+		})
+	})
+	thief.with(func(s *Session) {
+		if s.ID() != "" {
+			t.Errorf("has the session of %q", s.User())
+		}
+	})
+	victim.with(func(s *Session) {
+		if s.User() != "ann" {
+			t.Errorf("the session of %q", s.User())
+		}
+	})
+}
+
+// A form that is sent twice logs in twice, and both responses lead to the session.
+func TestLoginTwiceAtTheSameTime(t *testing.T) {
+	m := newManager(t, Config{})
+	first := newClient(t, m)
+	first.with(func(s *Session) { must(t, Set(s, "k", "v")) })
+	second := *first
+	first.with(func(one *Session) {
+		second.with(func(two *Session) {
+			must(t, one.Login("ann"))
+			must(t, two.Login("ann"))
+		})
+	})
+	for _, c := range []*client{first, &second} {
+		c.with(func(s *Session) {
+			if s.User() != "ann" || get[string](t, s, "k") != "v" {
+				t.Errorf("the session of %q", s.User())
+			}
+		})
+	}
 }

@@ -71,3 +71,14 @@ func plain(s string) bool {
 	}
 	return true
 }
+
+// entitled reports whether this request may have the id of a session: it has sent or given
+// that, or nobody has logged in since it got the session but for whom it logs in itself. The
+// caller holds s.mu, and h.Mu if only for reading.
+func (s *Session) entitled(h *held, user *string) bool {
+	id, now := ID(h.Rec.ID()).Random(), string(h.Rec.Principal())
+	if id == s.came.Random() || id == s.mine.Random() || h.Rec.LoginVersion() == s.login {
+		return true
+	}
+	return now != "" && (now == s.proved || user != nil && now == *user)
+}

@@ -111,8 +111,9 @@ func (m *Manager) unavailable(w http.ResponseWriter, r *http.Request, err error)
 	m.config.Unavailable(w, r, err)
 }
 
-// header puts into the header of a response what the client must learn, once: it fails
-// if what was written before is not safe. Cookies can no longer be sent then.
+// header puts into the header of a response what the client must learn, once. If what was
+// written before is not safe it fails, and nothing is left in the header but the id that this
+// request has given a session of before: the client would lose it.
 func (s *Session) header(r *http.Request, header http.Header) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +121,12 @@ func (s *Session) header(r *http.Request, header http.Header) error {
 		return nil
 	}
 	s.written = true
-	if err := s.commit(r.Context()); err != nil {
-		return err
+	err := s.commit(r.Context())
+	if err != nil {
+		clear(header)
+		if s.isNew || s.mine == "" {
+			return err
+		}
 	}
 	if s.used {
 		header.Add("Vary", "Cookie")
@@ -133,7 +138,7 @@ func (s *Session) header(r *http.Request, header http.Header) error {
 	if len(cookies) > 0 && header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", `no-cache="Set-Cookie"`)
 	}
-	return nil
+	return err
 }
 
 // cookies returns what the client must learn. The caller holds s.mu.
@@ -147,6 +152,7 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 	}
 	s.h.Mu.RLock()
 	id, timeout := ID(s.h.Rec.ID()), s.h.Rec.Timeout()
+	tell := id.Random() == s.came.Random() || s.mine != "" && s.entitled(s.h, nil)
 	s.h.Mu.RUnlock()
 	if id == "" { // ended by another request
 		return nil
@@ -154,7 +160,7 @@ func (s *Session) cookies(overTLS bool) []*http.Cookie {
 	var all []*http.Cookie
 	// An id that another request has given the session, as at a login, is not for who has
 	// come with the one before.
-	if (s.send || c.Persistent) && (s.mine || id.Random() == s.came.Random()) {
+	if (s.send || c.Persistent) && tell {
 		all = append(all, c.session(id, timeout, overTLS))
 	}
 	if c.RouteName != "" && !s.routed {

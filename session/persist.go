@@ -234,6 +234,28 @@ func (m *Manager) expire(h *held) {
 	}
 }
 
+// endWhole invalidates a session, which it finds again if it leaves memory meanwhile, and
+// reports whether it did.
+func (m *Manager) endWhole(h *held) (*held, bool) {
+	for range maxReloads {
+		if h == nil || m.end(h, Invalidated) {
+			return h, h != nil
+		}
+		h.Mu.RLock()
+		left := swappedOut(h)
+		h.Mu.RUnlock()
+		if !left {
+			break // it has ended before
+		}
+		again, err := m.look(h.ID())
+		if err != nil {
+			break
+		}
+		h = again
+	}
+	return h, false
+}
+
 // release is the end of a request's use of a session.
 func (m *Manager) release(h *held) {
 	if m.keeper != nil {

@@ -28,7 +28,6 @@ func (w *response) header(status int) {
 	w.out = true
 	if err := w.s.header(w.r, w.Header()); err != nil {
 		w.failed = true
-		clear(w.Header())
 		w.s.m.unavailable(w.ResponseWriter, w.r, err)
 	}
 }

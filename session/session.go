@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gotribes/tribes/session/internal/record"
 )
 
 // Session is the session of a request. There is none in memory until something is set;
@@ -25,8 +27,10 @@ type Session struct {
 	pinned  []*held        // stay in memory as long as the request lasts
 	isNew   bool           // made by this request
 	send    bool           // the client needs a cookie
-	mine    bool           // this request has given the session an id
+	mine    ID             // that this request has given the session
 	came    ID             // that the client has sent, and that led to the session
+	proved  string         // user that this request has logged in
+	login   record.Version // of the login that this request knows of
 	known   bool           // the client has sent an id that led to a session
 	used    bool           // somebody has looked
 	written bool           // the header is out: no cookie any more
@@ -62,12 +66,9 @@ func (s *Session) held() *held {
 // view runs f on the record, if there is one, while nobody writes to it.
 func (s *Session) view(f func(h *held)) {
 	h := s.held()
-	for range maxReloads {
-		if h == nil {
-			return
-		}
+	for i := 0; h != nil; i++ {
 		h.Mu.RLock()
-		if !swappedOut(h) {
+		if !swappedOut(h) || i == maxReloads {
 			break
 		}
 		h.Mu.RUnlock()
@@ -183,8 +184,9 @@ func (s *Session) create(f func(h *held) error) (ID, *held, error) {
 	if err := s.m.add(h); err != nil {
 		return "", nil, err
 	}
-	s.h, s.isNew, s.mine, s.send = h, true, true, true
+	s.h, s.isNew, s.mine, s.send, s.login = h, true, id, true, h.Rec.LoginVersion()
 	s.pinned = append(s.pinned, h)
+	s.wrote.Store(true)
 	return id, h, nil
 }
 
@@ -303,19 +305,21 @@ func (s *Session) Touch() {
 // If two requests renew at the same time, one id remains, the same on all nodes, and the
 // other leads nowhere. Mostly both responses have the one that remains; a response that
 // has left with the other, which on two nodes can happen, costs its client the session.
+// If another request has logged in meanwhile it fails with ErrEnded: with its id this one
+// has no part in that session any more.
 func (s *Session) Renew() error {
-	return s.renew(func(*held) error { return nil })
+	return s.renew(nil)
 }
 
 // Login notes who the client is, and renews the id: whoever knew it before the login
 // has no part in what comes after. It makes a session if there is none. What is in the
-// session stays. [Session.Invalidate] logs out.
+// session stays. [Session.Invalidate] logs out. If another request has logged in somebody
+// else meanwhile it fails with ErrEnded.
 func (s *Session) Login(user string) error {
-	set := func(h *held) error { return h.Rec.SetPrincipal([]byte(user)) }
 	if s.held() == nil {
-		return s.write(set)
+		return s.write(func(h *held) error { return h.Rec.SetPrincipal([]byte(user)) })
 	}
-	return s.renew(set)
+	return s.renew(&user)
 }
 
 // User returns who has logged in, "" if nobody.
@@ -324,8 +328,8 @@ func (s *Session) User() (user string) {
 	return user
 }
 
-// renew changes the id and does f, or neither.
-func (s *Session) renew(f func(*held) error) error {
+// renew changes the id and, unless it is nil, who has logged in, or neither.
+func (s *Session) renew(user *string) error {
 	if s.m == nil {
 		return ErrNoSession
 	}
@@ -341,17 +345,24 @@ func (s *Session) renew(f func(*held) error) error {
 	id, old := newID(s.m.idRoute()), ID("")
 	err := s.m.write(h, s.noting(func(h *held) error {
 		old = ID(h.Rec.ID())
-		if err := f(h); err != nil {
-			return err
+		if !s.entitled(h, user) {
+			return ErrEnded
+		}
+		if user != nil {
+			if err := h.Rec.Login([]byte(*user)); err != nil {
+				return err
+			}
+			s.proved = *user
 		}
 		if err := h.Rec.SetID(string(id)); err != nil {
 			return err
 		}
+		s.login = h.Rec.LoginVersion()
 		s.m.b.Renamed(h, string(old))
 		return nil
 	}))
 	if err == nil {
-		s.send, s.mine = true, true
+		s.send, s.mine = true, id
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -371,12 +382,12 @@ func (s *Session) Invalidate() bool {
 	}
 	s.mu.Lock()
 	h := s.h
-	s.h, s.isNew, s.mine, s.send, s.used = nil, false, false, false, true
+	s.h, s.isNew, s.mine, s.send, s.used = nil, false, "", false, true
 	if h != nil {
 		s.over = append(s.over, h)
 	}
 	s.mu.Unlock()
-	ended := h != nil && s.m.end(h, Invalidated)
+	h, ended := s.m.endWhole(h)
 	if ended {
 		// That the others do not confirm it is counted; here it has ended.
 		_ = s.save(h, nil)

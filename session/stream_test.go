@@ -192,6 +192,29 @@ func TestCommitFails(t *testing.T) {
 	}
 }
 
+// A response that is replaced has the id that a login has given the session, since the one
+// before leads nowhere: the client would lose it.
+func TestCommitOfALoginFails(t *testing.T) {
+	m := newManager(t, Config{})
+	c := newClient(t, m)
+	c.with(func(s *Session) { must(t, Set(s, "cart", "x")) })
+	works := m.b
+	m.b = &failing{backend: works, commits: errAway}
+	res := c.do(func(s *Session, w http.ResponseWriter) {
+		w.Header().Set("X-Of", "the handler")
+		must(t, s.Login("ann"))
+	})
+	m.b = works
+	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("X-Of") != "" {
+		t.Errorf("status %d, header %v", res.StatusCode, res.Header)
+	}
+	c.with(func(s *Session) {
+		if get[string](t, s, "cart") != "x" {
+			t.Errorf("the client has lost its session, it has %q", s.ID())
+		}
+	})
+}
+
 func (f *failing) Find(ctx context.Context, random string) (*held, error) {
 	if f.finds != nil {
 		return nil, f.finds

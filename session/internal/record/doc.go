@@ -13,7 +13,8 @@
 // # Versions
 //
 // A write has the version (counter, node): the counter is one more than the highest
-// that the node has seen in this session, and a node is one run of a member. Versions
+// that the node has seen in this session ([LoginStep] more with a login), and
+// a node is one run of a member. Versions
 // are compared by counter, then by node. So a write that knew of another wins over it,
 // and of two that did not know of each other the same one wins everywhere. No clock of
 // one node is ever compared with that of another; how long a session has left travels

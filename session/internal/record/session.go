@@ -165,6 +165,14 @@ func (s *Session) Principal() []byte {
 	return s.rare.principal.Value
 }
 
+// LoginVersion returns the version of the newest SetPrincipal; zero if there was none.
+func (s *Session) LoginVersion() Version {
+	if s.rare == nil {
+		return Version{}
+	}
+	return s.rare.principal.Version
+}
+
 // Timeout returns after how long without access the session expires, in whole
 // milliseconds; 0 means never. It is 0 too if no timeout is known yet.
 func (s *Session) Timeout() time.Duration { return s.timeout.After }

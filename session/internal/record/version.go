@@ -89,6 +89,10 @@ const (
 	// MaxCounter is the highest counter there may be. No session gets there by
 	// counting: it takes a century of a write each nanosecond.
 	MaxCounter = 1 << 62
+	// LoginStep is how many writes a login counts for. So the id that is given after it is
+	// newer than all that nodes give which do not know of it, however much they write
+	// meanwhile. It is a small part of MaxStep, so that a node can miss many logins.
+	LoginStep = 1 << 20
 	// MaxStep is how far above the highest known counter of a session a counter of
 	// another node may be. More is refused, so that no single message can use up
 	// the numbers of a session that is known.

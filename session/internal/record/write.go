@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -203,6 +204,19 @@ func (s *Session) SetPrincipal(p []byte) error {
 	}
 	s.setPrincipal(Principal{v, p})
 	return nil
+}
+
+// Login is SetPrincipal that counts for [LoginStep] writes if it is somebody else.
+func (s *Session) Login(p []byte) error {
+	before := s.clock
+	if !bytes.Equal(p, s.Principal()) && s.clock < MaxCounter-LoginStep {
+		s.clock += LoginStep - 1
+	}
+	err := s.SetPrincipal(p)
+	if err != nil {
+		s.clock = before
+	}
+	return err
 }
 
 // SetTimeout sets after how long without access the session expires, and counts as

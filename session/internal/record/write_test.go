@@ -202,3 +202,29 @@ func TestMergeCopies(t *testing.T) {
 	wantShow(t, b, "n=#1 x=value user=alice")
 	wantShow(t, c, "n=#1 x=value user=alice")
 }
+
+// The id that is given after a login is the current one, whatever a node writes meanwhile that
+// does not know of it. To log in again as the same counts for one write, and so does a login
+// that fails.
+func TestLoginCountsForMany(t *testing.T) {
+	a, b := on('a', Limits{Bytes: 1000}), on('b', Limits{})
+	must(t, a.SetID("old"))
+	merge(t, b, a.Take(start))
+	if err := a.Login(make([]byte, 2000)); !errors.Is(err, ErrSessionTooLarge) {
+		t.Errorf("error %v, want ErrSessionTooLarge", err)
+	}
+	must(t, a.Login([]byte("alice")), a.Login([]byte("alice")), a.SetID("login"))
+	if v, want := a.Written(), uint64(1+LoginStep+2); v != want {
+		t.Errorf("counter %d, want %d", v, want)
+	}
+	for range 1000 {
+		must(t, b.SetID("renewed"), b.SetID("old"))
+	}
+	merge(t, a, b.Take(start))
+	merge(t, b, a.Take(start))
+	for _, s := range []*Session{a, b} {
+		if s.ID() != "login" || string(s.Principal()) != "alice" || s.Digest() != a.Digest() {
+			t.Errorf("%q", show(s))
+		}
+	}
+}
