@@ -162,7 +162,8 @@ func (c *Channel) WaitMembers(ctx context.Context, n int) error {
 }
 
 // WaitView waits until ok returns true for the view. It asks for the present
-// view and after each membership event.
+// view and after each membership event. A membership listener holds those up: one that
+// waits for its group waits in vain.
 func (c *Channel) WaitView(ctx context.Context, ok func(*membership.View) bool) error {
 	for {
 		changed := c.watchers.next()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 
 	"github.com/gotribes/tribes/channel"
@@ -55,7 +56,7 @@ func (s Settings) build() (*Group, error) {
 	cfg := channel.Config{
 		Name:        s.Name,
 		Services:    s.Services,
-		Local:       membership.Attributes{Domain: s.Domain, Payload: s.Payload, ID: s.ID},
+		Local:       s.local(),
 		Logger:      s.Logger,
 		Trace:       s.Trace,
 		StopTimeout: s.StopTimeout,
@@ -91,6 +92,21 @@ func (s Settings) build() (*Group, error) {
 	g.Channel = c
 	c.Listen(router{g})
 	return g, nil
+}
+
+// local is what the member tells of itself. Where the receiver is it says by itself; a
+// member without one is nowhere.
+func (s *Settings) local() membership.Attributes {
+	a := membership.Attributes{Domain: s.Domain, Payload: s.Payload, ID: s.ID}
+	if s.Services == 0 || s.Services.Has(channel.ReceiveData) {
+		return a
+	}
+	var err error
+	if a.Host, err = netip.ParseAddr(s.Bind); err != nil {
+		a.Host = netip.IPv4Unspecified() // with what is wrong the receiver's configuration is refused
+	}
+	a.SecurePort, a.UDPPort = membership.NoPort, membership.NoPort
+	return a
 }
 
 // transport makes sender and receiver unless the options brought their own.

@@ -8,7 +8,8 @@ import (
 
 // SendObject sends a stream of Java's serialization to each of to, without the option
 // ByteMessage: a Java node gets the object, and on a member of this module listeners that
-// accept such messages get its bytes. It is Send in all else. The stream is copied.
+// accept such messages get its bytes. It is Send in all else, but if ctx ends first: then
+// the error is its cause, and the object is sent all the same. The stream is copied.
 //
 // It is for packages that speak the protocols of Tribes' own objects. A Java node creates
 // what the stream names.

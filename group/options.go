@@ -135,7 +135,8 @@ func WithInterceptors(layers ...channel.Interceptor) Option {
 // WithRPC sets the limits of remote calls.
 func WithRPC(c RPCConfig) Option { return func(s *Settings) { s.RPC = c } }
 
-// WithServices runs only some parts of the member.
+// WithServices runs only some parts of the member. Without channel.ReceiveData its
+// messages name the address of WithBind and port 0: nobody can answer them.
 func WithServices(services channel.Services) Option {
 	return func(s *Settings) { s.Services = services }
 }

@@ -150,6 +150,27 @@ func TestWithServices(t *testing.T) {
 	}
 }
 
+// A member that does not receive needs no address, and is told by the one that it was
+// given.
+func TestWithServicesThatDoNotReceive(t *testing.T) {
+	hears := startReal(t, WithMembership(new(alone)), WithBind("127.0.0.1"), WithReceiver(nio.ReceiverConfig{Port: nio.AnyPort}))
+	from := make(chan string, 1)
+	hears.Listen(ListenerFunc(func(_ context.Context, m *Message) error {
+		from <- m.Source.Host().String()
+		return nil
+	}))
+	for _, test := range []struct{ bind, want string }{{"", "0.0.0.0"}, {"127.0.0.1", "127.0.0.1"}} {
+		for _, services := range []channel.Services{channel.SendData, channel.SendData | channel.ReceiveMembers} {
+			g := startReal(t, WithMembership(new(alone)), WithBind(test.bind), WithServices(services))
+			if _, err := g.Send(t.Context(), []*Member{hears.Local()}, nil, Sync); err != nil {
+				t.Errorf("services %#x: Send() = %v", services, err)
+			} else if got := <-from; got != test.want {
+				t.Errorf("services %#x bound to %q: a message from %s, want %s", services, test.bind, got, test.want)
+			}
+		}
+	}
+}
+
 func TestLoggerAndTrace(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		net := mem.NewNetwork(mem.Config{})

@@ -100,12 +100,13 @@ func (js *jobs) checkIdle() {
 }
 
 // send counts an answer that begins to be sent, for a job that is not done yet or a
-// refusal, and one that has its outcome.
-func (js *jobs) send(n int) {
+// refusal, and one that has its outcome. It returns how many are on their way then.
+func (js *jobs) send(n int) int {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	js.sending += n
 	js.checkIdle()
+	return js.sending
 }
 
 // gone cancels the jobs of a caller.

@@ -24,6 +24,7 @@ type rpc struct {
 
 	host    channel.Host
 	send    channel.SendFunc
+	view    channel.ViewFunc
 	admit   func(m *message.Message) error // asks the guards of the channel
 	watch   rpcWatch
 	waiting waiting
@@ -79,7 +80,7 @@ func (l *rpc) find(id []byte) *RPC {
 
 // BindDown implements channel.Interceptor.
 func (l *rpc) BindDown(h channel.Host, below channel.Down) (channel.Down, error) {
-	l.host, l.send = h, below.Send
+	l.host, l.send, l.view = h, below.Send, below.View
 	l.admit = func(*message.Message) error { return nil }
 	if g, ok := h.(interface{ Admit(*message.Message) error }); ok {
 		l.admit = g.Admit

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/gotribes/tribes/membership"
@@ -17,6 +18,13 @@ type post struct {
 	to      [1]*membership.Member
 }
 
+// mostAnswers is how many answers may be on their way for one more to go to who is no
+// member. Anybody can ask in names that are made up, and what is sent to those stays
+// for as long as the time limits of the sender.
+const mostAnswers = 1024
+
+var errStranger = fmt.Errorf("tribes: rpc: too many answers are on their way for one to a stranger: %w", ErrQueueFull)
+
 // post sends an answer and does not wait for its outcome. It takes the message over.
 // ctx bounds the wait for room. With an error nothing was sent; the caller sees to
 // that.
@@ -28,8 +36,12 @@ func (l *rpc) post(ctx context.Context, to *membership.Member, m *message.Messag
 	}
 	p.id, p.to[0] = m.ID, to
 	p.receipt.Reset(1, p.settled)
-	l.jobs.send(1)
-	err := l.send(ctx, p.to[:], m, p.receipt) // with no error p is not ours any more
+	var err error
+	if n := l.jobs.send(1); n > mostAnswers && l.view().Find(to.Key()) == nil {
+		err = errStranger
+	} else {
+		err = l.send(ctx, p.to[:], m, p.receipt) // with no error p is not ours any more
+	}
 	m.Release()
 	if err != nil {
 		p.recycle()

@@ -30,7 +30,8 @@ const (
 	Secure Options = 0x0010
 	// UDP sends one datagram to the member's UDP port.
 	UDP Options = 0x0020
-	// Multicast sends one datagram to the multicast group.
+	// Multicast sends one datagram to the multicast group. Nobody answers it, also with
+	// UseAck: its outcome is Written.
 	Multicast Options = 0x0040
 	// Gzip marks a message that the Gzip layer has compressed.
 	Gzip Options = 0x0100

@@ -98,6 +98,10 @@
 // not with Pool.Links above 1, and not for messages that were written to a
 // connection that broke.
 //
+// What is kept for a member stays until it leaves or fails. Of others that were sent
+// to, more than 512 are kept only while messages to them are under way: their idle
+// connections are closed, and their counts in Stats end.
+//
 // A [Receiver] closes a connection that brings no frame for its
 // FirstFrameTimeout, so that a connection made by Preconnect and not used by
 // then is made again for the first message.

@@ -183,8 +183,24 @@ func (p *peer) remove(l *link) {
 // close ends the peer: what waits is settled with err, links are cut. It does
 // not wait for them.
 func (p *peer) close(err error) {
-	var out settlements
 	p.mu.Lock()
+	p.shut(err)
+}
+
+// closeIdle is close if no message waits; it reports whether that is so.
+func (p *peer) closeIdle(err error) (idle bool) {
+	p.mu.Lock()
+	if p.pending > 0 || len(p.waiters) > 0 || p.promised.frames > 0 {
+		p.mu.Unlock()
+		return false
+	}
+	p.shut(err)
+	return true
+}
+
+// shut closes the peer. It is called with mu held, which it gives back.
+func (p *peer) shut(err error) {
+	var out settlements
 	if p.closed != nil {
 		p.mu.Unlock()
 		return

@@ -25,9 +25,10 @@ type Sender struct {
 	wg     sync.WaitGroup // goroutines of links and datagrams
 	done   chan struct{}  // closed when the stop has ended
 
-	state atomic.Int32
-	peers atomic.Pointer[peerMap] // changed under mu, never in place
-	mu    sync.Mutex
+	state   atomic.Int32
+	peers   atomic.Pointer[peerMap] // changed under mu, never in place
+	mu      sync.Mutex
+	members map[membership.Key]struct{} // who has joined; guarded by mu
 }
 
 // errAddress is why nothing is sent to a member that tells no usable address.
@@ -117,6 +118,7 @@ func (s *Sender) peer(m *membership.Member, secure int) (*peer, error) {
 	p.secure = secure
 	peers := make(peerMap, len(old)+1)
 	maps.Copy(peers, old)
+	s.dropStrangers(peers)
 	peers[k] = p
 	s.peers.Store(&peers)
 	return p, nil
@@ -126,8 +128,11 @@ func (s *Sender) peer(m *membership.Member, secure int) (*peer, error) {
 func (s *Sender) known() peerMap { return *s.peers.Load() }
 
 // Prepare connects to m early, if the configuration says so: to its secure port
-// if both sides have TLS. It does not block.
+// if both sides have TLS. It does not block. What is kept for who was prepared stays
+// until Forget; of others that are sent to it is bounded (see the documentation of the
+// package).
 func (s *Sender) Prepare(m *membership.Member) {
+	s.meet(m)
 	if !s.cfg.Pool.Preconnect || s.usable() != nil {
 		return
 	}
@@ -142,6 +147,7 @@ func (s *Sender) Prepare(m *membership.Member) {
 func (s *Sender) Forget(m *membership.Member) {
 	var gone []*peer
 	s.mu.Lock()
+	delete(s.members, m.Key())
 	peers := maps.Clone(s.known())
 	for k, p := range peers {
 		if k.member == m.Key() {

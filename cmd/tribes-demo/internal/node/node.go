@@ -25,7 +25,7 @@ import (
 // Exit statuses.
 const (
 	exitOK    = 0
-	exitStart = 1 // the node could not start
+	exitStart = 1 // the node could not start, or its commands not be read
 	exitUsage = 2
 )
 
@@ -93,8 +93,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		if err := n.join(ctx); err != nil {
 			return err
 		}
-		n.serve(ctx, stdin)
-		return nil
+		return n.serve(ctx, stdin)
 	})
 	if err != nil {
 		fmt.Fprintln(stderr, "tribes-demo node:", settings.OneLine(err))
@@ -103,22 +102,26 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitOK
 }
 
-// serve carries out commands until one ends the node.
-func (n *node) serve(ctx context.Context, stdin io.Reader) {
+// serve carries out commands until one ends the node, or no more can be read.
+func (n *node) serve(ctx context.Context, stdin io.Reader) (unread error) {
 	ctx, cancel := context.WithCancel(ctx)
 	sent := make(chan struct{})
 	go func() { // ends when requests is closed
 		defer close(sent)
 		n.sendRequests(ctx)
 	}()
-	lines := make(chan string)
-	go readLines(ctx, stdin, lines) // ends with stdin, or with the process
+	lines, failed := make(chan string), make(chan error, 1)
+	go readLines(ctx, stdin, lines, failed) // ends with stdin, or with the process
 	stopped := false
 	for open := true; open && !stopped; {
 		var line string
 		select {
 		case line, open = <-lines:
-			stopped = open && n.command(ctx, line)
+			if !open {
+				unread = <-failed
+				break
+			}
+			stopped = n.command(ctx, line)
 		case <-ctx.Done():
 			open = false
 		}
@@ -134,6 +137,7 @@ func (n *node) serve(ctx context.Context, stdin io.Reader) {
 	if stopped {
 		n.out.emit(cmdEvent{event: n.at("stopped"), Cmd: "stop"})
 	}
+	return unread
 }
 
 // drain waits until the sends that were asked for before stop are done, but no
@@ -147,19 +151,32 @@ func drain(sent <-chan struct{}) {
 	}
 }
 
-func readLines(ctx context.Context, r io.Reader, lines chan<- string) {
+// maxLine is the longest command, in bytes.
+const maxLine = 1 << 20
+
+// readLines reads commands until r or ctx ends; then it says why they cannot be read.
+func readLines(ctx context.Context, r io.Reader, lines chan<- string, failed chan<- error) {
 	defer close(lines)
 	in := bufio.NewScanner(r)
-	in.Buffer(nil, 1<<20)
+	in.Buffer(nil, maxLine)
 	for in.Scan() {
 		if line := strings.TrimSpace(in.Text()); line != "" {
 			select {
 			case lines <- line:
 			case <-ctx.Done():
+				failed <- nil
 				return
 			}
 		}
 	}
+	err := in.Err()
+	switch {
+	case errors.Is(err, bufio.ErrTooLong):
+		err = fmt.Errorf("standard input: a command of more than %d bytes", maxLine)
+	case err != nil:
+		err = fmt.Errorf("standard input: %w", err)
+	}
+	failed <- err
 }
 
 // join makes a new member and starts it.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -75,6 +76,28 @@ func TestBindToAllAddresses(t *testing.T) {
 	a := joined(t, freeGroup(t), "-bind", "0.0.0.0")
 	if strings.HasPrefix(a.member, "0.0.0.0") {
 		t.Errorf("started as %s, want an address that others can reach", a.member)
+	}
+}
+
+// Commands that cannot be read end the node, which says why and does not look as if it
+// had been told to end.
+func TestInputThatCannotBeRead(t *testing.T) {
+	for _, test := range []struct {
+		name, want string
+		feed       func(d *driven)
+	}{
+		{"long line", "a command of more than", func(d *driven) {
+			io.WriteString(d.stdin, strings.Repeat("a", 2*maxLine)) // it fails when the node has ended
+		}},
+		{"broken", "the terminal is gone", func(d *driven) { d.stdin.CloseWithError(errors.New("the terminal is gone")) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := joined(t, freeGroup(t))
+			test.feed(d)
+			if status := <-d.status; status != exitStart || !strings.Contains(d.log.String(), test.want) {
+				t.Errorf("status %d and log %q, want %d and %q", status, d.log, exitStart, test.want)
+			}
+		})
 	}
 }
 
