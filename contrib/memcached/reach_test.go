@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,6 +64,65 @@ func TestUnreachableMemberIsPassedOver(t *testing.T) {
 		s.config.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") }
 		if _, err := s.Load(t.Context(), "s1"); err == nil {
 			t.Error("Load without any")
+		}
+	})
+}
+
+// silent is a connection that nothing gets through once the machine at its other end is gone.
+type silent struct {
+	net.Conn
+	gone *atomic.Bool
+}
+
+func (c silent) Write(p []byte) (int, error) {
+	if c.gone.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// When a machine has gone silently, what is known of it at the first call that it does not
+// answer holds for all connections to it: not each costs a call.
+func TestConnectionsToSilentMachine(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFake(true)
+		s := f.open(t, Config{Conns: 4})
+		var gone atomic.Bool
+		dial := s.config.Dial
+		s.config.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr != "gone:1" {
+				return dial(ctx, network, addr)
+			}
+			if gone.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			c, err := dial(ctx, network, addr)
+			return silent{c, &gone}, err
+		}
+		s.servers = append(s.servers, newServer("gone:1", &s.config))
+		f.before = func(string) { time.Sleep(time.Millisecond) } // so that each server gets all connections
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				if err := s.Save(t.Context(), saved(fmt.Sprint("s", i), 1), 0); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := len(s.servers[1].idle); n != 4 {
+			t.Fatalf("%d connections; nothing is tested", n)
+		}
+		gone.Store(true)
+		failed := 0
+		for i := range 40 {
+			if _, err := s.Load(t.Context(), fmt.Sprint("s", i)); err != nil {
+				failed++
+			}
+		}
+		if failed != 1 {
+			t.Errorf("%d calls have failed, want 1", failed)
 		}
 	})
 }

@@ -132,10 +132,12 @@ func (s *server) do(ctx context.Context, parts int, f func(ctx context.Context, 
 		alive := ctx.Err() == nil // else the deadline is set, or will be
 		again := c.bad && alive && c.used && !c.changed && !isRefusal(err)
 		s.give(c, alive && !c.bad)
+		if again || c.bad && c.used && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			s.clear(false) // the others are of the same age
+		}
 		if !again {
 			return err
 		}
-		s.clear(false) // the others are of the same age
 	}
 }
 
