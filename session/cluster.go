@@ -64,7 +64,8 @@ type Wait uint8
 
 // The modes. The nodes that are meant are all others of a [Cluster], and the backups of a
 // [Backup] or a [StoreNode]. With WaitOne a node of a Cluster asks the others before a request
-// whose client was elsewhere: without Config.Route in the ids before each.
+// whose client was elsewhere: without Config.Route in the ids before each. A new session, a new
+// id and an end wait for all there, or the others would not know what to ask for.
 const (
 	WaitAll     Wait = iota // all other nodes have applied it
 	WaitOne                 // one other node has

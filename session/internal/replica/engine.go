@@ -357,7 +357,8 @@ func (e *Engine) take(h *table.Entry) table.Waiter {
 	if m == nil {
 		return nil
 	}
-	f := e.fly(m, prev)
+	// A node without the id asks nobody, and of what has ended nobody says anything.
+	f := e.fly(m, prev, e.cfg.Wait == One && c != nil && (len(c.IDs) > 0 || ended))
 	h.Mu.Lock()
 	h.Sent = f
 	h.Mu.Unlock()
