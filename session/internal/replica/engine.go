@@ -239,7 +239,7 @@ func (e *Engine) Find(ctx context.Context, id string) (*table.Entry, error) {
 	_, here := h.Rec.LastTouch()
 	h.Mu.RUnlock()
 	switch {
-	case whole == nil && !here && e.cfg.Wait == One:
+	case whole == nil && e.cfg.Wait == One && !(here && e.cfg.Own(id)):
 		e.ask(ctx, key)
 		return e.tab.Find(id), nil
 	case whole == nil:
@@ -357,7 +357,8 @@ func (e *Engine) take(h *table.Entry) table.Waiter {
 	if m == nil {
 		return nil
 	}
-	f := e.fly(m, prev)
+	// A node without the id asks nobody, and of what has ended nobody says anything.
+	f := e.fly(m, prev, e.cfg.Wait == One && c != nil && (len(c.IDs) > 0 || ended))
 	h.Mu.Lock()
 	h.Sent = f
 	h.Mu.Unlock()

@@ -11,6 +11,7 @@ import (
 // flight is a change of a session on its way to the peers, behind those before it.
 type flight struct {
 	*peers.Flight
+	every bool // all peers are waited for, whatever the mode asks
 
 	mu   sync.Mutex
 	prev *flight // the one before, of the same session; nil once it is settled
@@ -19,15 +20,15 @@ type flight struct {
 // bodies are buffers of changes, which a topic copies.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
-// fly sends a message that changes a session to all peers.
-func (e *Engine) fly(m sessionwire.Message, prev *flight) *flight {
+// fly sends a message that changes a session to all peers, and with every waits for all of them.
+func (e *Engine) fly(m sessionwire.Message, prev *flight, every bool) *flight {
 	scratch := bodies.Get().(*[]byte)
 	defer bodies.Put(scratch)
 	*scratch = sessionwire.Append((*scratch)[:0], m)
 	if prev != nil && prev.over() {
 		prev = nil
 	}
-	return &flight{Flight: peers.Tell(e.cfg.Wait.peers(), *scratch, e.peers.All()), prev: prev}
+	return &flight{Flight: peers.Tell(e.cfg.Wait.peers(), *scratch, e.peers.All()), every: every, prev: prev}
 }
 
 // Wait implements table.Waiter: it waits for this change and those before it. The error
@@ -47,15 +48,28 @@ func (f *flight) Wait(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := f.Flight.Wait(ctx)
+	select {
+	case <-f.end():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	_, err := f.Outcome()
 	return err
+}
+
+// end is closed when nothing is to be waited for any more but what was before.
+func (f *flight) end() <-chan struct{} {
+	if f.every {
+		return f.All()
+	}
+	return f.Done()
 }
 
 // over reports whether nothing is to be waited for any more. What was refused then is
 // told to who has waited; it does not hold up what comes later.
 func (f *flight) over() bool {
 	select {
-	case <-f.Done():
+	case <-f.end():
 	default:
 		return false
 	}
