@@ -59,7 +59,7 @@ func (p *posting) settle(r *message.Receipt) {
 // tell calls the sender back.
 func (p *posting) tell() {
 	defer p.recycle()
-	p.c.posted.now.Store(p)
+	p.c.posted.now.Store(p.done)
 	watched := p.c.posted.guard.enter(nil, 0)
 	defer watched.leave()
 	p.done(p.id, p.err)
@@ -68,11 +68,11 @@ func (p *posting) tell() {
 // postedCalls is the callback that the watchdog sees for all Posts.
 type postedCalls struct {
 	guard *guard
-	now   atomic.Pointer[posting] // whose done runs, or ran last
+	now   atomic.Value // the done that runs, or ran last: its posting may be another's already
 }
 
 // String names the callback.
-func (pc *postedCalls) String() string { return name.Of(pc.now.Load().done) }
+func (pc *postedCalls) String() string { return name.Of(pc.now.Load()) }
 
 func (p *posting) recycle() {
 	clear(p.to)

@@ -83,6 +83,27 @@ func TestStuckListenerIsNamed(t *testing.T) {
 	}
 }
 
+// The function of a Post that is named may return just then: with the race detector that
+// is seen. It says nothing to the watchdog, as it would in the test above.
+func TestStuckPostReturnsWhenItIsNamed(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		const after = 20 * time.Second
+		b, log := newBottom(), new(testlog.Log)
+		cfg := b.config()
+		cfg.StuckAfter, cfg.Logger = after, slog.New(slog.NewTextHandler(log, nil))
+		c := start(t, cfg)
+		for range 10 {
+			if _, err := c.Post(t.Context(), members(t, "a"), nil, 0, func(message.ID, error) { time.Sleep(2 * after) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(21 * after)
+		if got := log.Take(); strings.Count(got, "a listener does not return") != 10 || strings.Count(got, "TestStuckPostReturnsWhenItIsNamed") != 10 {
+			t.Errorf("the log is %q, want 10 lines with the function", got)
+		}
+	})
+}
+
 // Many short calls are never taken for a long one.
 func TestBusyListenerIsNotStuck(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {

@@ -176,7 +176,7 @@ func (g *Group) multicast(s *Settings) (membership.Service, error) {
 	if s.Multicast != nil {
 		c = *s.Multicast
 	}
-	if s.Bind != "" && c.Interface == "" {
+	if a, err := netip.ParseAddr(s.Bind); c.Interface == "" && !(err == nil && a.IsUnspecified()) {
 		c.Interface = s.Bind
 	}
 	m, err := mcast.New(c)

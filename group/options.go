@@ -70,7 +70,8 @@ func WithPayload(payload []byte) Option {
 func WithID(id membership.ID) Option { return func(s *Settings) { s.ID = id } }
 
 // WithBind sets the IP address to listen on, to announce and to multicast from.
-// 127.0.0.1 keeps the group on this machine.
+// 127.0.0.1 keeps the group on this machine. With 0.0.0.0 or :: the member listens on all
+// addresses, and announces and multicasts from one that it chooses, as without WithBind.
 func WithBind(address string) Option { return func(s *Settings) { s.Bind = address } }
 
 // WithReceiver configures the receiver: ports, limits, poller.

@@ -142,6 +142,27 @@ func TestWithInterceptors(t *testing.T) {
 	}
 }
 
+// An unspecified address is one to listen on, and none to multicast from: the membership
+// then chooses the interface of the address that is announced.
+func TestBindAndMulticast(t *testing.T) {
+	for _, test := range []struct{ bind, iface, want string }{
+		{"", "", ""},
+		{"127.0.0.1", "", "127.0.0.1"},
+		{"127.0.0.1", "eth9", "eth9"},
+		{"0.0.0.0", "", ""},
+		{"::", "", ""},
+		{"0.0.0.0", "eth9", "eth9"},
+	} {
+		g, err := New(WithBind(test.bind), WithMulticast(mcast.Config{Interface: test.iface}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := g.parts.multicast.Config().Interface; got != test.want {
+			t.Errorf("bound to %q with Interface %q: Interface %q, want %q", test.bind, test.iface, got, test.want)
+		}
+	}
+}
+
 func TestWithServices(t *testing.T) {
 	g := startReal(t, WithMembership(new(alone)), WithBind("127.0.0.1"), WithReceiver(nio.ReceiverConfig{Port: nio.AnyPort}),
 		WithServices(channel.ReceiveData))

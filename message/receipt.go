@@ -135,7 +135,7 @@ func (r *Receipt) SettleAll(to []*membership.Member, o Outcome, err error) {
 func (r *Receipt) record(res Result) {
 	var old *Result
 	if r.parts {
-		old = r.find(res.Member)
+		old, _ = r.find(res.Member)
 	}
 	if old == nil {
 		r.results = append(r.results, res)
@@ -148,13 +148,31 @@ func (r *Receipt) record(res Result) {
 	old.Retried = retried
 }
 
-func (r *Receipt) find(m *membership.Member) *Result {
+// find returns the worst result of a member, nil if there is none, and how many there
+// are. It is called with mu held.
+func (r *Receipt) find(m *membership.Member) (worst *Result, n int) {
 	for i := range r.results {
-		if r.results[i].Member == m || r.results[i].Member.Key() == m.Key() {
-			return &r.results[i]
+		res := &r.results[i]
+		if !same(res.Member, m) {
+			continue
+		}
+		if n++; worst == nil || res.Outcome > worst.Outcome {
+			worst = res
 		}
 	}
-	return nil
+	return worst, n
+}
+
+func same(a, b *membership.Member) bool { return a == b || a.Key() == b.Key() }
+
+// times is how often a member is in to.
+func times(to []*membership.Member, m *membership.Member) (n int) {
+	for _, x := range to {
+		if same(x, m) {
+			n++
+		}
+	}
+	return n
 }
 
 // Done delivers one value when the receipt is done, unless it has a notify
@@ -187,7 +205,8 @@ func (r *Receipt) Results(to []*membership.Member, pending error) []Result {
 	defer r.mu.Unlock()
 	all := make([]Result, len(to))
 	for i, m := range to {
-		if res := r.find(m); res != nil && (r.pending == 0 || !r.parts || !res.Outcome.OK()) {
+		res, n := r.find(m)
+		if res != nil && (r.pending == 0 || !res.Outcome.OK() || !r.parts && n >= times(to, m)) {
 			all[i] = *res
 			continue
 		}

@@ -56,6 +56,28 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
+// A member that is listed twice has what is worse of its two results, or none yet, in
+// whatever order they come.
+func TestReceiptOfOneMemberTwice(t *testing.T) {
+	a, b := newMember(t, 1, nil), newMember(t, 2, nil)
+	to := []*membership.Member{a, b, a}
+	pending := errors.New("still waiting")
+	good, bad := Result{Member: a, Outcome: Acknowledged}, Result{Member: a, Outcome: NotSent, Err: io.EOF}
+	other := Result{Member: b, Outcome: Acknowledged}
+	for _, order := range [][]Result{{good, bad}, {bad, good}} {
+		r := NewReceipt(3, nil)
+		r.SettleResult(other)
+		r.SettleResult(order[0])
+		between := Result{Member: a, Outcome: Unknown, Err: pending}
+		if order[0].Outcome == NotSent {
+			between = bad
+		}
+		wantResults(t, r.Results(to, pending), []Result{between, other, between})
+		r.SettleResult(order[1])
+		wantResults(t, r.Results(to, nil), []Result{bad, other, bad})
+	}
+}
+
 func TestReceiptNotify(t *testing.T) {
 	a := newMember(t, 1, nil)
 	var told []*Receipt

@@ -126,7 +126,8 @@ func (r *linkReader) grow(need int) {
 // another one is incomplete, the size of that. It is called with p.mu held.
 func (l *link) parse(b []byte) (used, need int, err error) {
 	for {
-		data, size, err := message.Scan(b[used:], l.rd.limit)
+		// No answer has more entries than there are frames to answer.
+		data, size, err := message.Scan(b[used:], min(l.rd.limit, replyBase+l.flight.span()*replyItem))
 		if err != nil || data == nil {
 			return used, size, err
 		}

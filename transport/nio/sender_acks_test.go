@@ -1,6 +1,7 @@
 package nio
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -255,6 +256,37 @@ func TestLargestAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAnswerLargerThanTheQuestions announces more than what is on its way could be
+// answered with: it would be kept until the rest comes, which may be never.
+func TestAnswerLargerThanTheQuestions(t *testing.T) {
+	for _, inFlight := range []int{0, 2} {
+		bubble.Test(t, func(t *testing.T) {
+			b := newBench(t, SenderConfig{})
+			f := b.member()
+			c := b.proven(f)
+			var asked []*sending
+			for range inFlight {
+				asked = append(asked, b.send(message.UseAck, "x", f))
+				c.want("x")
+			}
+			var settled []message.Settled
+			for i := range inFlight + 1 {
+				settled = append(settled, message.Settled{Number: uint64(i + 2), Outcome: message.Refused, Reason: strings.Repeat("r", 255)})
+			}
+			answer := message.AppendNumberedAck(nil, 0, 1, settled)
+			f.setRefuse(errors.New("gone"))
+			c.say(string(answer[:len(answer)/2]))
+			c.wantEnd()
+			for _, s := range asked {
+				s.want(message.Unknown, nil)
+			}
+			if got := b.s.Stats()[0].WrongAnswers["too large"]; got != 1 {
+				t.Errorf("%d answers were too large, want 1: %v", got, b.s.Stats()[0].WrongAnswers)
+			}
+		})
+	}
 }
 
 // TestWrongAnswersAreLoggedOnce has one line for each kind in ten seconds.
