@@ -145,6 +145,7 @@ func (c *Client) call(ctx context.Context, r *storewire.Request) (*storewire.Ans
 	c.n.calls.Add(1)
 	within, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
 	var last error
 	for tries := 0; ; {
 		changed, nodes := c.ranked(r.Session.ID)

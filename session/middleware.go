@@ -113,7 +113,8 @@ func (m *Manager) unavailable(w http.ResponseWriter, r *http.Request, err error)
 
 // header puts into the header of a response what the client must learn, once. If what was
 // written before is not safe it fails, and nothing is left in the header but the id that this
-// request has given a session of before: the client would lose it.
+// request has given a session of before: the client would lose it. With a store what it has is
+// under the id before, and the only thing that is left if this node fails now.
 func (s *Session) header(r *http.Request, header http.Header) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +125,7 @@ func (s *Session) header(r *http.Request, header http.Header) error {
 	err := s.commit(r.Context())
 	if err != nil {
 		clear(header)
-		if s.isNew || s.mine == "" {
+		if s.isNew || s.mine == "" || s.m.keeper != nil {
 			return err
 		}
 	}

@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +42,29 @@ func TestStoreNodesCount(t *testing.T) {
 		time.Sleep(time.Minute)
 		if b, c := nodes[1].Stats(), third.Stats(); b.Held != 40 || c.Held != 40 || b.Moved+c.Moved == 0 {
 			t.Errorf("a node that has crashed: %+v, %+v: want all 40 on the other two", b, c)
+		}
+	})
+}
+
+// A client that is closed ends calls that wait for a node that does not answer.
+func TestClosedClientWaitsForNoNode(t *testing.T) {
+	inGrid(t, StoreNodeConfig{}, 2, func(t *testing.T, f *grid, _ []*storage) {
+		c := f.client("web")
+		f.net.Isolate("web")
+		var call sync.WaitGroup
+		var took time.Duration
+		call.Go(func() {
+			begin := time.Now()
+			if _, err := c.Load(context.Background(), "s"); !errors.Is(err, ErrClosed) {
+				t.Errorf("error %v, want ErrClosed", err)
+			}
+			took = time.Since(begin)
+		})
+		time.Sleep(100 * time.Millisecond)
+		must(t, c.Close())
+		call.Wait()
+		if took > 200*time.Millisecond {
+			t.Errorf("the call ended after %v", took)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"testing"
 
 	"github.com/gotribes/tribes/session/internal/table"
@@ -43,20 +42,16 @@ func TestPersistInvalidateBesideASwap(t *testing.T) {
 		if !ok {
 			t.Fatal("not found")
 		}
-		h := s.held()
-		h.Mu.RLock()
-		ended := make(chan bool)
-		go func() { ended <- s.Invalidate() }()
-		for h.Mu.TryRLock() { // until it waits to end what it has looked at
-			h.Mu.RUnlock()
-			runtime.Gosched()
-		}
+		h := s.held() // as Invalidate has it
+		h.Mu.Lock()
 		h.Kept.Swapped = true
 		a.keeper.Evict(h)
-		h.Mu.RUnlock()
-		if !<-ended {
+		h.Mu.Unlock()
+		h, ended := a.endWhole(h)
+		if !ended {
 			t.Error("not ended")
 		}
+		must(t, s.save(h, nil))
 		c.with(func(s *Session) {
 			if s.ID() != "" {
 				t.Errorf("ended, and there is the session of %q", s.User())
