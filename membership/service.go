@@ -33,7 +33,8 @@ type Service interface {
 	// must be that of Env.Local. Before Start and after Stop it does nothing.
 	Update(local *Member)
 	// Stop says goodbye if the service can, ends everything it started and
-	// waits for it; ctx bounds the goodbye. Stopping twice, before Start or
+	// waits for it; ctx bounds the goodbye, for which a service may take a moment if
+	// ctx has ended before. Stopping twice, before Start or
 	// during it does no harm; a service that was stopped need not start.
 	Stop(ctx context.Context) error
 }

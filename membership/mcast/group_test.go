@@ -271,6 +271,27 @@ func TestHangingWrite(t *testing.T) {
 	})
 }
 
+// A goodbye is said even if there is no time left for the stop, and a heartbeat is just
+// being sent.
+func TestGoodbyeWithoutTime(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		e := newEther()
+		a, b := e.join(t, 1), e.join(t, 2)
+		pass(time.Second + DefaultFrequency/2)
+		b.wantTold("joined 10.0.0.1")
+		release := a.lastPort().holdWrite()
+		pass(DefaultFrequency)
+		time.AfterFunc(10*time.Millisecond, release)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := a.Stop(ctx); err != nil {
+			t.Errorf("Stop() = %v, want nil", err)
+		}
+		pass(roundTrip)
+		b.wantTold("left 10.0.0.1")
+	})
+}
+
 // A goodbye is said even if the description leaves no room for it.
 func TestGoodbyeOfLargeMember(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gotribes/tribes/channel"
 	"github.com/gotribes/tribes/membership"
@@ -189,7 +190,8 @@ func signal(c chan struct{}) {
 // Stop implements membership.Service: it says goodbye, closes the socket and
 // waits for everything that was started. Messages that wait are still delivered
 // until ctx ends; the error is then its cause, and a delivery that is under way
-// ends by itself.
+// ends by itself. The goodbye is said even if ctx has ended before, which takes 100 ms at
+// most.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	was := s.state
@@ -216,7 +218,9 @@ func (s *Service) Stop(ctx context.Context) error {
 func (s *Service) stop(ctx context.Context) error {
 	var err error
 	if s.end != nil {
-		cut := context.AfterFunc(ctx, func() { s.giveUp(context.Cause(ctx)) })
+		goodbye, cancel := timeFor(ctx)
+		defer cancel()
+		cut := context.AfterFunc(goodbye, func() { s.giveUp(context.Cause(goodbye)) })
 		defer cut()
 		s.end()
 		s.beating.Wait() // so that no heartbeat follows the goodbye
@@ -230,6 +234,18 @@ func (s *Service) stop(ctx context.Context) error {
 	s.state = stopped
 	close(s.done)
 	return err
+}
+
+// lastWord is the time for a goodbye where the stop has none left.
+const lastWord = 100 * time.Millisecond
+
+// timeFor is ctx, or a short time if it has ended: without a goodbye the others would wait
+// for us until the drop time.
+func timeFor(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), lastWord, context.Cause(ctx))
 }
 
 // giveUp closes the socket if there is one.

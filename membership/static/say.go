@@ -84,10 +84,22 @@ func (s *Service) memberMessage(kind int32, uid int64, command string) (*javaser
 	}, nil
 }
 
+// lastWord is the time for a goodbye where the stop has none left.
+const lastWord = 100 * time.Millisecond
+
+// timeFor is ctx, or a short time if it has ended: without a goodbye the others would wait
+// for us until Expiration.
+func timeFor(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return context.WithTimeout(ctx, limit)
+	}
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), min(limit, lastWord), context.Cause(ctx))
+}
+
 // goodbye tells everybody that the local member leaves, and waits until the
-// words are out or ctx ends.
+// words are out or the time for that is over.
 func (s *Service) goodbye(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	ctx, cancel := timeFor(ctx, s.cfg.Timeout)
 	defer cancel()
 	var all []*sending
 	var errs []error

@@ -163,7 +163,8 @@ func (s *Service) drain(context.Context) {
 }
 
 // Stop implements membership.Service. It tells goodbye to the members and to
-// whoever else may have taken the local member for one.
+// whoever else may have taken the local member for one, even if ctx has ended before,
+// for 100 ms at most.
 func (s *Service) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	first, running := !s.stopped, s.running

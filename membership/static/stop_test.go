@@ -154,21 +154,37 @@ func TestGoodbyeIsBounded(t *testing.T) {
 	}
 }
 
+// A goodbye is said even if there is no time left for the stop, and the queue of the
+// Dispatch layer is closed by then; who does not take it is not waited for.
 func TestGoodbyeWithEndedContext(t *testing.T) {
-	bubble.Test(t, func(t *testing.T) {
-		w := newWire(t)
-		all := w.group(2, Config{})
-		until(t, time.Second, "a whole group", whole(all))
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		begin := time.Now()
-		if err := all[0].Stop(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("Stop() = %v, want %v", err, context.Canceled)
-		}
-		if took := time.Since(begin); took != 0 {
-			t.Errorf("Stop took %v, want no time", took)
-		}
-	})
+	for _, swallowed := range []bool{false, true} {
+		bubble.Test(t, func(t *testing.T) {
+			w := newWire(t)
+			all := w.group(2, Config{})
+			until(t, time.Second, "a whole group", whole(all))
+			all[0].send = func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
+				if m.Options.Has(message.Async) {
+					return channel.ErrClosed
+				}
+				return w.send(ctx, to, m, r)
+			}
+			w.swallow(addr(2), swallowed)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			begin := time.Now()
+			if err := all[0].Stop(ctx); swallowed != errors.Is(err, context.Canceled) || !swallowed && err != nil {
+				t.Errorf("swallowed %v: Stop() = %v, want %v if it is", swallowed, err, context.Canceled)
+			}
+			if took := time.Since(begin); took > lastWord {
+				t.Errorf("Stop took %v, want at most %v", took, lastWord)
+			}
+			w.swallow(addr(2), false)
+			time.Sleep(hop)
+			if ev := all[1].lastEvent(all[0].local); !swallowed && ev.Kind != membership.Left {
+				t.Errorf("the other one was told %v, want left", ev.Kind)
+			}
+		})
+	}
 }
 
 // Nothing is said after the goodbye: questions that come then are left to the

@@ -18,6 +18,9 @@ import (
 
 // New makes a member, not started. more options come last and win.
 func New(s *settings.Settings, log *slog.Logger, more ...group.Option) (*group.Group, error) {
+	if s.KeyUnused() {
+		log.Warn("there is a key and no layer encrypt: messages go in the clear", "stack", s.StackText())
+	}
 	return group.New(append(Options(s, log), more...)...)
 }
 

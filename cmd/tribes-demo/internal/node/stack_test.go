@@ -61,6 +61,19 @@ func TestNodeWithoutTheKey(t *testing.T) {
 	b.expect("sendError", with("seq", 1))
 }
 
+// Who gives a key and no layer that encrypts with it is told.
+func TestKeyThatIsNotUsed(t *testing.T) {
+	const key = "000102030405060708090a0b0c0d0e0f"
+	for stack, want := range map[string]bool{"dispatch,tfd": true, "dispatch,encrypt,tfd": false} {
+		d := joined(t, freeGroup(t), "-key", key, "-stack", stack)
+		d.say("stop")
+		<-d.status
+		if got := strings.Contains(d.log.String(), "messages go in the clear"); got != want || strings.Contains(d.log.String(), key) {
+			t.Errorf("stack %s: the log is %q, want a warning: %v", stack, d.log, want)
+		}
+	}
+}
+
 // With the word views a message tells the agreed view in which it came, also when the
 // coordinator has a place of its own.
 func TestViewsOfMessages(t *testing.T) {

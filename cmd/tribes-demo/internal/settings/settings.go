@@ -186,6 +186,9 @@ func (s *Settings) apply(f field, name, v string, problems *[]string) {
 	}
 }
 
+// KeyUnused reports whether there is a key, and no layer that encrypts with it.
+func (s *Settings) KeyUnused() bool { return s.keyed && !slices.Contains(s.Stack, "encrypt") }
+
 // check looks at settings together.
 func (s *Settings) check(problems *[]string) {
 	if len(s.Static) == 0 {
