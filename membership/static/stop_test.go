@@ -162,12 +162,9 @@ func TestGoodbyeWithEndedContext(t *testing.T) {
 			w := newWire(t)
 			all := w.group(2, Config{})
 			until(t, time.Second, "a whole group", whole(all))
-			all[0].send = func(ctx context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
-				if m.Options.Has(message.Async) {
-					return channel.ErrClosed
-				}
-				return w.send(ctx, to, m, r)
-			}
+			w.mu.Lock()
+			w.ended[all[0].local.Key()] = true
+			w.mu.Unlock()
 			w.swallow(addr(2), swallowed)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()

@@ -31,6 +31,7 @@ type wire struct {
 	ways  map[netip.AddrPort]receiver // who is reached at an address
 	holes map[netip.AddrPort]bool     // addresses that swallow everything
 	dead  map[membership.Key]bool     // members that send nothing any more
+	ended map[membership.Key]bool     // members whose queue for what nobody waits for is closed
 	sent  []parcel
 }
 
@@ -49,7 +50,7 @@ const hop = 10 * time.Millisecond
 
 func newWire(t testing.TB) *wire {
 	return &wire{t: t, delay: hop, ways: make(map[netip.AddrPort]receiver),
-		holes: make(map[netip.AddrPort]bool), dead: make(map[membership.Key]bool)}
+		holes: make(map[netip.AddrPort]bool), dead: make(map[membership.Key]bool), ended: make(map[membership.Key]bool)}
 }
 
 func (w *wire) route(addr netip.AddrPort, r receiver) {
@@ -75,10 +76,13 @@ const holeTimeout = 2 * time.Second
 // send is the channel.SendFunc below every service.
 func (w *wire) send(_ context.Context, to []*membership.Member, m *message.Message, r *message.Receipt) error {
 	w.mu.Lock()
-	dead := w.dead[m.Source.Key()]
+	dead, ended := w.dead[m.Source.Key()], w.ended[m.Source.Key()]
 	w.mu.Unlock()
-	if dead {
+	switch {
+	case dead:
 		return syscall.ENETDOWN
+	case ended && m.Options.Has(message.Async):
+		return channel.ErrClosed
 	}
 	for _, dst := range to {
 		w.mu.Lock()
