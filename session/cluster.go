@@ -63,9 +63,8 @@ type Cluster struct {
 type Wait uint8
 
 // The modes. The nodes that are meant are all others of a [Cluster], and the backups of a
-// [Backup] or a [StoreNode]. With WaitOne a node of a Cluster asks the others before a request
-// whose client was elsewhere: without Config.Route in the ids before each. A new session, a new
-// id and an end wait for all there, or the others would not know what to ask for.
+// [Backup] or a [StoreNode]. With WaitOne a new session, a new id and an end wait for all nodes
+// of a Cluster, or the others would not know what to ask for.
 const (
 	WaitAll     Wait = iota // all other nodes have applied it
 	WaitOne                 // one other node has
@@ -135,16 +134,9 @@ func (m *Manager) newEngine() (*replica.Engine, error) {
 		Wait: replica.Wait(c.Wait), Budget: c.Budget, Full: c.Full, Always: c.Always,
 		Touch: c.TouchInterval, StateTimeout: c.StateTimeout, Serve: c.ServeIncomplete,
 		BlockSessions: c.BlockSessions, BlockBytes: c.BlockBytes,
-		Own: m.own, Attributes: c.RemoteAttributeEvents, Tell: m.remote,
+		Attributes: c.RemoteAttributeEvents, Tell: m.remote,
 		Failed: m.failed, Expire: func(h *held) { m.end(h, Expired) }, Logger: log.With("manager", c.Name),
 	})
-}
-
-// own reports whether the client that has an id was last answered by this node, as far as the
-// id says.
-func (m *Manager) own(id string) bool {
-	route := m.idRoute()
-	return route != "" && !m.unbind.Load() && ID(id).Route() == route
 }
 
 // failed is told of a node that has failed.

@@ -50,27 +50,6 @@ func TestSCSWaitOneIsFound(t *testing.T) {
 	})
 }
 
-// So it does if the client was at that node before, and that node has not heard of it since.
-func TestWaitOneIsFoundByANodeOfBefore(t *testing.T) {
-	one := func(c *Config) { c.Route, c.Cluster.Wait = "", WaitOne }
-	inFarm(t, []string{"a", "b", "c"}, one, func(f *farm, n []*server) {
-		c := newClient(t, n[0].Manager)
-		c.with(func(s *Session) { must(t, Set(s, "k", "first")) })
-		c.at(n[2]).with(func(s *Session) { must(t, Set(s, "k", "before")) })
-		time.Sleep(time.Second)
-		f.net.SetLink("a", "c", mem.Link{Delay: 200 * time.Millisecond})
-		c.at(n[0]).with(func(s *Session) { must(t, Set(s, "k", "after")) })
-		if v, _ := n[2].own(c.id(), "k"); v != "before" {
-			t.Fatalf("c has %q; nothing is tested", v)
-		}
-		c.at(n[2]).with(func(s *Session) {
-			if v, _, err := Get[string](s, "k"); err != nil || v != "after" {
-				t.Errorf("the client finds %q, %v", v, err)
-			}
-		})
-	})
-}
-
 // A session that was made, or got a new id, is found by the next request on every node, and one
 // that was ended by none.
 func TestWaitOneOfANewID(t *testing.T) {

@@ -59,7 +59,6 @@ type Config struct {
 	BlockSessions int           // of a block of a state transfer; 1000
 	BlockBytes    int           // 256 KiB
 
-	Own        func(string) bool  // whether who has this id was last answered here; nil: nobody knows
 	Attributes bool               // tell of attributes that other nodes set and remove
 	Tell       func(Event)        // is told what other nodes did, without a lock
 	Expire     func(*table.Entry) // ends a session that has expired, by Engine.End
@@ -102,9 +101,6 @@ func (c Config) withDefaults() Config {
 	def(&c.Discover, 300*time.Millisecond)
 	def(&c.Stall, 3*time.Second)
 	def(&c.Repair, 30*time.Second)
-	if c.Own == nil {
-		c.Own = func(string) bool { return false }
-	}
 	if c.BlockSessions == 0 {
 		c.BlockSessions = 1000
 	}

@@ -239,7 +239,7 @@ func (e *Engine) Find(ctx context.Context, id string) (*table.Entry, error) {
 	_, here := h.Rec.LastTouch()
 	h.Mu.RUnlock()
 	switch {
-	case whole == nil && e.cfg.Wait == One && !(here && e.cfg.Own(id)):
+	case whole == nil && !here && e.cfg.Wait == One:
 		e.ask(ctx, key)
 		return e.tab.Find(id), nil
 	case whole == nil:

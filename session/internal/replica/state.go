@@ -300,8 +300,8 @@ func (e *Engine) fetchSome(ctx context.Context, p *peer, keys []record.Key) []re
 	})
 }
 
-// ask gets what any peer has of a session that may have been in use elsewhere: with One its
-// last change may be at one of them alone. Those that do not answer within the budget are not
+// ask gets what any peer has of a session that was last in use elsewhere: with One its last
+// change may be at one of them alone. Those that do not answer within the budget are not
 // waited for.
 func (e *Engine) ask(ctx context.Context, k record.Key) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Budget)
